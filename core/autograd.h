@@ -1,0 +1,97 @@
+// Reverse-mode automatic differentiation.
+//
+// A Node is one recorded operation: where its inputs' gradients go (Edges) and a closure that sends them there. backward() runs
+// nodes in the reverse of the order they were recorded in, without recursion, and frees each as soon as it has run.
+//
+// Invariants
+//   1. A closure holds Saved values: memory and the version it had. Saved never holds a grad_fn, so a graph has no cycles.
+//      Changing a saved tensor in place is an error that backward reports.
+//   2. The first gradient to reach a tensor is written (or adopted); later ones are added. Leaf gradients add up until zero_grad().
+//   3. A gradient sent to a leaf view is written into the leaf's gradient at the view's place; the rest stays as it was.
+//   4. The gradient of a result is contiguous or an alias; a closure must not change the `g` it is given.
+// Thread rule: one thread records and runs a graph; NoGrad is per thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace hv {
+
+bool grad_enabled();
+
+class NoGrad {  // no operation is recorded while one is alive
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+// A value kept for backward.
+class Saved {
+ public:
+  Saved() = default;
+  explicit Saved(const Tensor& tensor);
+  const Tensor& get() const;  // an error if the memory changed since
+
+ private:
+  Tensor tensor_;
+  uint64_t version_ = 0;
+};
+
+// Where to write a gradient: `at` has the input's shape; with `add` the kernel does at += value, else at = value.
+struct Target {
+  Tensor at;
+  bool add;
+};
+
+// The way from a node to one of its inputs.
+class Edge {
+ public:
+  explicit Edge(const Tensor& input);
+  explicit operator bool() const { return node_ || leaf_.defined(); }  // does the input want a gradient?
+  void add(const Tensor& gradient) const;  // accumulate; may keep an alias of it
+  // Memory to write the gradient into directly, without a temporary.
+  Target open() const;
+  // The input's gradient, zeros if none arrived yet: for views, which fill a part of it.
+  Tensor zeros_or_partial() const;
+  const std::shared_ptr<Node>& node() const { return node_; }
+  void release() { node_.reset(); leaf_ = Tensor(); }
+  std::shared_ptr<Node> take_node() { return std::move(node_); }
+
+ private:
+  std::shared_ptr<Node> node_;
+  Tensor leaf_;  // the leaf or leaf view
+  Shape shape_;
+};
+
+using Edges = std::vector<Edge>;
+using Backward = std::function<void(const Tensor& g, const Edges& in)>;
+
+struct Node {
+  const char* op;
+  uint64_t number;   // order of recording
+  Edges inputs;
+  Backward backward;
+  Shape shape;       // of the result
+  Tensor grad;       // what has arrived so far
+  bool done = false;
+  ~Node();
+};
+
+// Attaches `backward` to `output` if gradients are on and some input wants one. Returns output.
+//     return record("exp", y, {x}, [y = Saved(y)](const Tensor& g, const Edges& in) { in[0].add(g * y.get()); });
+Tensor record(const char* op, Tensor output, const std::vector<Tensor>& inputs, Backward backward);
+// Would record() attach anything? Lets an op skip saving.
+bool wants_grad(const std::vector<Tensor>& inputs);
+
+int64_t live_nodes();  // graph nodes alive now, for leak tests
+
+}  // namespace hv

@@ -1,0 +1,151 @@
+#include "core/storage.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <new>
+#include <set>
+
+#include "core/check.h"
+
+// Under AddressSanitizer each buffer is its own allocation, so that an overrun is seen.
+#if defined(__SANITIZE_ADDRESS__)
+#define HV_POOL 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HV_POOL 0
+#endif
+#endif
+#ifndef HV_POOL
+#define HV_POOL 1
+#endif
+
+namespace hv {
+namespace {
+
+constexpr size_t kAlign = 64;                 // a cache line and an AVX-512 register
+constexpr size_t kChunk = size_t{64} << 20;   // asked of the system at a time
+constexpr size_t kHugePage = size_t{2} << 20;
+
+std::atomic<int64_t> strided_copies{0};
+
+// Best fit over address-ordered free blocks. Chunks are never given back: a training run needs them again.
+class Pool {
+ public:
+  void* take(size_t bytes) {
+    std::lock_guard lock(mutex_);
+    ++stats_.buffers;
+    stats_.live_bytes += static_cast<int64_t>(bytes);
+    stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
+#if !HV_POOL
+    ++stats_.chunks;
+    return checked(std::aligned_alloc(kAlign, bytes), bytes);
+#endif
+    auto best = by_size_.lower_bound({bytes, nullptr});
+    if (best == by_size_.end()) {
+      grow(bytes);
+      best = by_size_.lower_bound({bytes, nullptr});
+    }
+    const auto [size, address] = *best;
+    remove(address, size);
+    if (size > bytes) insert(address + bytes, size - bytes);
+    return address;
+  }
+
+  void give(void* pointer, size_t bytes) {
+    std::lock_guard lock(mutex_);
+    stats_.live_bytes -= static_cast<int64_t>(bytes);
+#if !HV_POOL
+    std::free(pointer);
+    return;
+#endif
+    char* address = static_cast<char*>(pointer);
+    size_t size = bytes;
+    // Join the free neighbours. Two chunks that happen to touch are one range of memory, so joining across them is right too.
+    auto next = by_address_.lower_bound(address);
+    if (next != by_address_.end() && address + size == next->first) {
+      const size_t extra = next->second;
+      remove(address + size, extra);
+      size += extra;
+    }
+    auto after = by_address_.lower_bound(address);
+    if (after != by_address_.begin()) {
+      const auto before = std::prev(after);
+      if (before->first + before->second == address) {
+        char* start = before->first;
+        const size_t extra = before->second;
+        remove(start, extra);
+        address = start;
+        size += extra;
+      }
+    }
+    insert(address, size);
+  }
+
+  MemoryStats stats() {
+    std::lock_guard lock(mutex_);
+    return stats_;
+  }
+
+ private:
+  static void* checked(void* p, size_t bytes) {
+    if (!p) fail(Fault::failure, "memory: out of memory: ", bytes >> 20, " MiB asked; use a smaller --batch-size");
+    return p;
+  }
+  void grow(size_t bytes) {
+    const size_t size = std::max(kChunk, (bytes + kHugePage - 1) / kHugePage * kHugePage);
+    void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    checked(p == MAP_FAILED ? nullptr : p, size);
+    madvise(p, size, MADV_HUGEPAGE);  // fewer TLB misses and page faults; a hint, may be refused
+    ++stats_.chunks;
+    insert(static_cast<char*>(p), size);
+  }
+  void insert(char* address, size_t size) {
+    by_address_.emplace(address, size);
+    by_size_.emplace(size, address);
+  }
+  void remove(char* address, size_t size) {
+    by_address_.erase(address);
+    by_size_.erase({size, address});
+  }
+
+  std::mutex mutex_;
+  MemoryStats stats_;
+  std::map<char*, size_t> by_address_;
+  std::set<std::pair<size_t, char*>> by_size_;
+};
+
+// Never destroyed: tensors with static lifetime may outlive it.
+Pool& pool() {
+  static Pool* instance = new Pool;
+  return *instance;
+}
+
+size_t rounded_bytes(int64_t count) {
+  const size_t bytes = static_cast<size_t>(std::max<int64_t>(count, 1)) * sizeof(Real);
+  return (bytes + kAlign - 1) / kAlign * kAlign;
+}
+
+}  // namespace
+
+Storage::Storage(int64_t count) : count_(count) {
+  HV_CHECK(count >= 0 && count < (int64_t{1} << 48), "memory: bad element count: ", count);
+  data_ = static_cast<Real*>(pool().take(rounded_bytes(count)));
+}
+
+Storage::~Storage() { pool().give(data_, rounded_bytes(count_)); }
+
+MemoryStats memory_stats() {
+  MemoryStats stats = pool().stats();
+  stats.strided_copies = strided_copies.load();
+  return stats;
+}
+
+void count_strided_copy() { strided_copies.fetch_add(1, std::memory_order_relaxed); }
+
+}  // namespace hv

@@ -1,0 +1,51 @@
+// Memory: 64-byte aligned, reference-counted buffers from a caching pool.
+//
+// Invariants
+//   1. A buffer's contents are unspecified until written; factories (core/tensor.h) initialise.
+//   2. The pool cuts buffers from large chunks and joins neighbours when they come back, so a step at one width reuses the memory
+//      of a step at any other, and after each width has run once the pool asks the system for nothing (memory_stats().chunks).
+//   3. `version` grows with each in-place change; all views of a storage share it (autograd compares it).
+// Thread rule: allocation and release may happen on any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace hv {
+
+#ifdef HV_DOUBLE
+using Real = double;  // gradient checks: make test-double
+#else
+using Real = float;
+#endif
+
+class Storage {
+ public:
+  explicit Storage(int64_t count);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  Real* data() { return data_; }
+  int64_t size() const { return count_; }
+  uint64_t version() const { return version_; }
+  void bump_version() { ++version_; }
+
+ private:
+  Real* data_;
+  int64_t count_;
+  uint64_t version_ = 0;
+};
+
+struct MemoryStats {
+  int64_t buffers = 0;       // buffers handed out since the start
+  int64_t live_bytes = 0;    // in use now
+  int64_t peak_bytes = 0;    // most ever in use
+  int64_t chunks = 0;        // times the system was asked for memory: constant in a steady state
+  int64_t strided_copies = 0;  // copies an op made because a layout did not suit its kernel: 0 in a HydraViT step
+};
+MemoryStats memory_stats();
+void count_strided_copy();
+
+}  // namespace hv
