@@ -1,0 +1,44 @@
+// HydraViT: a vision transformer whose first k heads are a vision transformer.
+// Haberer, Hojjat, Landsiedel, "HydraViT: Stacking Heads for a Scalable ViT", NeurIPS 2024 (arXiv 2409.17978).
+//
+// Letters: B images, T tokens (one CLS + one a patch), E = heads * head_dim full width, p = k * head_dim width of a subnetwork.
+// Invariants
+//   1. The width is chosen at the door: forward(images, k) gives p rows to the patch embedding; everything after reads x.size(-1).
+//   2. QKV rows are packed (head, {q, k, v}, head_dim), so the first k heads are the first 3p rows and p columns (idea 3).
+//   3. A single-width HydraViT (heads_min == heads) is the plain ViT.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/elastic.h"
+#include "nn/layers.h"
+
+namespace hv::models {
+
+struct HydraViTConfig {
+  int64_t image = 32;      // pixels a side
+  int64_t patch = 4;       // pixels a side
+  int64_t channels = 3;
+  int64_t depth = 7;       // blocks
+  int64_t head_dim = 32;
+  int64_t heads_min = 3;   // narrowest subnetwork
+  int64_t heads = 8;       // widest; E = heads * head_dim
+  int64_t mlp_ratio = 2;   // hidden units = ratio * width
+  int64_t classes = 10;
+  double drop_path = 0;    // stochastic depth, rising linearly to this over the blocks
+  double dropout = 0;
+  std::string init = "trunc_normal";  // or "reference": uniform +-1/sqrt(fan_in), as the authors' code
+
+  int64_t width() const { return heads * head_dim; }
+  int64_t tokens() const { return (image / patch) * (image / patch) + 1; }
+};
+
+// "nano", "cifar" or "deit"; another name is a usage error that names the nearest.
+HydraViTConfig preset(const std::string& name);
+const std::vector<std::string>& preset_names();
+HydraViTConfig hydravit_config(const Config& config);
+
+}  // namespace hv::models
