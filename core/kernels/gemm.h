@@ -1,0 +1,40 @@
+// Matrix products: the one door to BLAS. cblas is named in gemm.cpp and nowhere else.
+//
+// Invariants
+//   1. OpenBLAS is pinned to one thread; parallelism comes from calling it inside our own regions, on blocks whose size depends on
+//      the shape alone (idea 4). On this project's machines that is twice as fast as OpenBLAS's own threads, and its bits do not
+//      depend on the number of threads.
+//   2. Any operand with one unit stride is taken as it is: slices and transposes are never copied.
+// Thread rule: gemm() may be called inside a parallel region; the others open one.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/storage.h"
+
+namespace hv {
+
+struct Matrix {  // a view: element (i, j) at data[i * row + j * col]
+  const Real* data;
+  int64_t rows, cols;
+  int64_t row, col;
+  Matrix transposed() const { return {data, cols, rows, col, row}; }
+  // Can BLAS take it without a copy?
+  bool unit() const { return col == 1 || row == 1; }
+};
+
+// C [M, N], row stride ldc, = alpha * A B + beta * C, on the calling thread. With beta 0, C is not read.
+void gemm(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha = 1, Real beta = 0);
+// The same on all cores: C is cut into fixed blocks of rows (and of columns where rows are few).
+void gemm_parallel(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha = 1, Real beta = 0);
+// For a long inner dimension and a small C (dW = dY^T X): the inner dimension is cut into fixed segments, whose partial
+// products are added in order.
+void gemm_reduce(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real beta = 0);
+
+// Sets one BLAS thread and flushes denormals to zero on every thread; called once by every program at its start.
+void init_compute(int threads);
+std::string blas_name();    // "OpenBLAS 0.3.21 pthread"
+std::string blas_kernel();  // "SkylakeX"
+
+}  // namespace hv
