@@ -12,6 +12,7 @@
 
 #include <iosfwd>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "core/random.h"
@@ -31,12 +32,12 @@ inline constexpr All all{};  // x(all, Range{0, k}): every row, the first k colu
 
 // One argument of x(...): everything, a range, or one index (which removes the dimension).
 struct Index {
-  Index(All) : kind(Kind::all) {}
+  Index(All) : kind(Kind::every) {}
   Index(Range r) : kind(Kind::range), begin(r.begin), end(r.end) {}
   template <class Int>
     requires std::is_integral_v<Int>
   Index(Int i) : kind(Kind::one), begin(static_cast<int64_t>(i)) {}
-  enum class Kind { all, range, one } kind;
+  enum class Kind { every, range, one } kind;
   int64_t begin = 0, end = 0;
 };
 
