@@ -1,0 +1,60 @@
+// CIFAR-10 and CIFAR-100 in their official binary form: records of label bytes and 3 x 32 x 32 pixel bytes.
+//
+//   CIFAR-10   1 label byte (0..9)                                  + 3072 = 3073 bytes
+//   CIFAR-100  1 coarse label (0..19), 1 fine label (0..99)         + 3072 = 3074 bytes
+//
+// Invariants
+//   1. Any file whose size is a non-zero multiple of the record length is accepted, so a part of a set works as well.
+//   2. Every label is range-checked when the file is opened; an error names path, byte, expected and found.
+// Thread rule: as Dataset.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace hv::data {
+
+enum class CifarKind { cifar10, cifar100_fine, cifar100_coarse };
+
+inline constexpr int64_t kCifarSide = 32;
+inline constexpr int64_t kCifarPixels = 3 * kCifarSide * kCifarSide;
+
+int64_t cifar_record_bytes(CifarKind kind);  // 3073 or 3074
+int64_t cifar_label_bytes(CifarKind kind);   // 1 or 2
+
+// Records lying in memory. `origin` names them in errors: one entry per piece, in order, with its length.
+struct CifarPiece {
+  std::string path;
+  int64_t bytes;
+};
+
+class CifarDataset : public Dataset {
+ public:
+  CifarDataset(CifarKind kind, Split split, std::unique_ptr<uint8_t[]> records, const std::vector<CifarPiece>& pieces);
+
+  int64_t size() const override { return size_; }
+  int64_t label(int64_t i) const override;
+  void image(int64_t i, uint8_t* chw) const override;
+  std::string checksum() const override;
+
+  void set_name(std::string name) { name_ = std::move(name); }
+  void set_class_names(std::vector<std::string> names);  // one per class
+  void set_normalization(const Normalization& normalization) { normalization_ = normalization; }
+
+ private:
+  const uint8_t* record(int64_t i) const;
+  std::unique_ptr<uint8_t[]> records_;
+  int64_t size_ = 0, record_bytes_, label_at_, pixels_at_;
+};
+
+// The files of one split, sorted: in `directory` or in its usual subfolder (cifar-10-batches-bin, cifar-100-binary). Empty if none.
+//   train: data_batch_*.bin, else train*.bin     test: test_batch.bin, else test*.bin
+std::vector<std::string> cifar_files(const std::string& directory, CifarKind kind, Split split);
+
+DatasetPtr open_cifar(const std::string& directory, CifarKind kind, Split split);
+DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kind, Split split);
+
+}  // namespace hv::data

@@ -1,0 +1,58 @@
+// Dataset: a numbered list of colour images with labels, all of one size. What training, evaluation and prediction know of data.
+//
+// Invariants
+//   1. Image i is 3 planes (red, green, blue) of height() rows of width() bytes; 0 <= label(i) < classes().
+//   2. A data set never changes: image i and label i are the same on every call.
+// Thread rule: all reading functions may be called from any number of threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace hv::data {
+
+enum class Split { train, test };
+const char* split_name(Split split);  // "train", "test"
+
+// x -> (x / 255 - mean) / std per channel. Always the training split's figures, for both splits.
+struct Normalization {
+  std::array<double, 3> mean, std;
+};
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  Dataset(const Dataset&) = delete;
+  Dataset& operator=(const Dataset&) = delete;
+
+  const std::string& name() const { return name_; }  // "cifar10", "cifar100", "cifar100-coarse", "shapes10", "folder"
+  Split split() const { return split_; }
+  int64_t classes() const { return static_cast<int64_t>(class_names_.size()); }
+  const std::vector<std::string>& class_names() const { return class_names_; }
+  int64_t channels() const { return 3; }
+  int64_t height() const { return height_; }
+  int64_t width() const { return width_; }
+  int64_t image_bytes() const { return 3 * height_ * width_; }
+  const Normalization& normalization() const { return normalization_; }
+
+  virtual int64_t size() const = 0;
+  virtual int64_t label(int64_t i) const = 0;
+  virtual void image(int64_t i, uint8_t* chw) const = 0;  // writes image_bytes() bytes
+  // Names the content: 16 hexadecimal digits, XXH64 of the bytes (data/checksum.h). Computed on the first call, then kept.
+  virtual std::string checksum() const = 0;
+
+ protected:
+  Dataset() = default;
+  std::string name_;
+  Split split_ = Split::train;
+  std::vector<std::string> class_names_;
+  int64_t height_ = 0, width_ = 0;
+  Normalization normalization_{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}};
+};
+
+using DatasetPtr = std::shared_ptr<const Dataset>;
+
+}  // namespace hv::data

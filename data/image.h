@@ -1,0 +1,34 @@
+// Pictures in and out of files: PNG and JPEG decoding (stb_image, named only here), resizing, PNG writing.
+//
+// Image files are untrusted. Invariants
+//   1. Nothing is decoded before the first bytes, the file's size (64 MiB) and the picture's size (8192 a side, 40 million pixels)
+//      were checked; the decoder itself may hold at most 512 MiB.
+//   2. A bad file is an error (Fault::input) that names the file; memory is returned.
+// Thread rule: any thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace hv::data {
+
+struct Image {
+  int64_t height = 0, width = 0;
+  std::vector<uint8_t> chw;  // planes: red, green, blue
+};
+
+Image load_image(const std::string& path);                                            // grey and alpha become RGB
+Image decode_image(std::span<const uint8_t> bytes, const std::string& name);  // `name` for errors
+
+// Area average when shrinking, bilinear when growing (a triangle filter as wide as the step, as PIL's BILINEAR).
+Image resize_image(const Image& image, int64_t height, int64_t width);
+// Shorter side to `size` (aspect kept), then the middle size x size square.
+Image resize_and_crop(const Image& image, int64_t size);
+
+void write_png(const std::string& path, const Image& image);
+// Pictures of one size, `columns` a row, one pixel of black between: for looking at data.
+Image mosaic(const std::vector<Image>& images, int64_t columns);
+
+}  // namespace hv::data

@@ -1,0 +1,23 @@
+// The one door to data: what the user named -> a data set.
+#pragma once
+
+#include <string>
+
+#include "data/dataset.h"
+
+namespace hv::data {
+
+struct Source {
+  std::string data = "shapes10";  // a directory, or "shapes10"
+  std::string kind = "auto";      // auto, cifar10, cifar100, cifar100-coarse, folder, shapes10: what the directory holds
+  int64_t image_size = 32;        // images of a folder are resized to this; the others have theirs
+};
+
+// auto: CIFAR-10, then CIFAR-100 (in the directory or its usual subfolder), then a folder of images. What is missing, damaged or
+// unknown is an error (Fault::input; Fault::usage for an unknown kind).
+DatasetPtr open(const Source& source, Split split);
+
+// Does the directory hold something open() would read? Never throws; looks at names only.
+bool looks_like_data(const std::string& directory);
+
+}  // namespace hv::data
