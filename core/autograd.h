@@ -62,7 +62,9 @@ class Edge {
   Target open() const;
   // The input's gradient, zeros if none arrived yet: for views, which fill a part of it.
   Tensor zeros_or_partial() const;
-  const std::shared_ptr<Node>& node() const { return node_; }
+  const std::shared_ptr<Node>& node() const { return node_; }  // who made the input; null for a leaf
+  const Tensor& leaf() const { return leaf_; }                 // the leaf or leaf view; undefined for a result
+  const Shape& shape() const { return shape_; }
   void release() { node_.reset(); leaf_ = Tensor(); }
   std::shared_ptr<Node> take_node() { return std::move(node_); }
 

@@ -32,6 +32,18 @@ void gemm_parallel(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real 
 // products are added in order.
 void gemm_reduce(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real beta = 0);
 
+// How work along M is cut: by the shape alone. A block of rows stays in the second-level cache and still fills BLAS's inner loops.
+inline constexpr int64_t kRowBlock = 256;
+int64_t row_block(int64_t rows);  // rows a block, about kRowBlock
+// The same for sums over M: `count` segments, each with a partial result of `outputs` elements, added in order afterwards.
+struct Segments {
+  Segments(int64_t rows, int64_t outputs);
+  int64_t begin(int64_t segment) const { return rows * segment / count; }
+  int64_t rows, count;
+};
+// C [rows, cols] (+)= the sum of `count` dense partial results.
+void add_partials(const Real* partials, int64_t count, int64_t rows, int64_t cols, Real* c, int64_t ldc, bool add);
+
 // Sets one BLAS thread and flushes denormals to zero on every thread; called once by every program at its start.
 void init_compute(int threads);
 std::string blas_name();    // "OpenBLAS 0.3.21 pthread"

@@ -1,0 +1,45 @@
+#include "core/kernels/simd.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace hv::simd {
+
+#define HV_DECLARE(name, parameters) void name parameters;
+#define HV_ENTRY(name, parameters) name,
+#define HV_LEVEL_TABLE(level)                            \
+  namespace level {                                      \
+  HV_SIMD_KERNELS(HV_DECLARE)                            \
+  static const Kernels table{#level, HV_SIMD_KERNELS(HV_ENTRY)}; \
+  }
+HV_LEVEL_TABLE(v2)
+HV_LEVEL_TABLE(v3)
+HV_LEVEL_TABLE(v4)
+
+namespace {
+
+const Kernels& choose() {
+  __builtin_cpu_init();
+  const bool has_v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  const bool has_v4 = has_v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const char* wish = std::getenv("HYDRAVIT_SIMD");
+  const auto at_most = [&](const char* level) { return !wish || std::strcmp(wish, level) >= 0; };
+  if (has_v4 && at_most("v4")) return v4::table;
+  if (has_v3 && at_most("v3")) return v3::table;
+  return v2::table;
+}
+
+}  // namespace
+
+const Kernels& kernels() {
+  static const Kernels& chosen = choose();
+  return chosen;
+}
+
+int64_t attention_scratch(int64_t tokens, int64_t head_dim) {
+  const int64_t padded = (tokens + 15) / 16 * 16;
+  return 2 * head_dim * padded + 2 * tokens * padded;  // k^T and v^T; probabilities and their gradient
+}
+
+}  // namespace hv::simd

@@ -1,0 +1,143 @@
+// Vectors of Real for the level this file is compiled at, through the compilers' vector types: + - * / and comparisons work on whole
+// vectors. Everything lives in hv::simd::<level>, so that the three builds of one source never share a symbol.
+#pragma once
+
+#include <cstdint>
+
+#include "core/kernels/simd.h"
+
+namespace hv::simd {
+namespace HV_LEVEL {
+
+#define HV_DECLARE(name, parameters) void name parameters;
+HV_SIMD_KERNELS(HV_DECLARE)
+#undef HV_DECLARE
+
+#if defined(__AVX512F__)
+inline constexpr int64_t kBytes = 64;
+inline constexpr int kRegisters = 32;
+#elif defined(__AVX2__)
+inline constexpr int64_t kBytes = 32;
+inline constexpr int kRegisters = 16;
+#else
+inline constexpr int64_t kBytes = 16;
+inline constexpr int kRegisters = 16;
+#endif
+inline constexpr int64_t kWidth = kBytes / static_cast<int64_t>(sizeof(Real));
+
+typedef Real Vec __attribute__((vector_size(kBytes)));
+typedef Real LooseVec __attribute__((vector_size(kBytes), aligned(sizeof(Real)), may_alias));  // any address
+
+static inline Vec load(const Real* p) { return *reinterpret_cast<const LooseVec*>(p); }
+static inline void store(Real* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
+static inline Vec splat(Real x) { return x - Vec{}; }  // x - 0 keeps the sign of zero and NaN
+
+// The two ways to touch up to kWidth elements: all of them, or the first n < kWidth.
+struct Whole {
+  static Vec load(const Real* p) { return HV_LEVEL::load(p); }
+  static void store(Real* p, Vec v) { HV_LEVEL::store(p, v); }
+  static Vec keep(Vec v) { return v; }
+};
+struct Part {
+  int64_t n;
+  Vec load(const Real* p) const {  // the other lanes are 0
+    Vec v{};
+    for (int64_t i = 0; i < n; ++i) v[i] = p[i];
+    return v;
+  }
+  void store(Real* p, Vec v) const {
+    for (int64_t i = 0; i < n; ++i) p[i] = v[i];
+  }
+  Vec keep(Vec v) const {
+    for (int64_t i = n; i < kWidth; ++i) v[i] = 0;
+    return v;
+  }
+};
+
+// body(i, lanes) for [0, n): whole vectors, then one part. `lanes` loads and stores at p + i.
+template <class Body>
+static inline void for_vectors(int64_t n, const Body& body) {
+  int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) body(i, Whole{});
+  if (i < n) body(i, Part{n - i});
+}
+
+// Lanes added in a fixed order.
+static inline Real sum_lanes(Vec v) {
+  Real lanes[kWidth];
+  store(lanes, v);
+  for (int64_t half = kWidth / 2; half > 0; half /= 2) {
+    for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+static inline Real max_lanes(Vec v) {
+  Real best = v[0];
+  for (int64_t i = 1; i < kWidth; ++i) best = v[i] > best ? v[i] : best;
+  return best;
+}
+
+#ifdef HV_DOUBLE
+// The double build checks gradients: the C library's functions, lane by lane.
+static inline Vec exp(Vec x) {
+  for (int64_t i = 0; i < kWidth; ++i) x[i] = __builtin_exp(x[i]);
+  return x;
+}
+static inline Vec sqrt(Vec x) {
+  for (int64_t i = 0; i < kWidth; ++i) x[i] = __builtin_sqrt(x[i]);
+  return x;
+}
+// Phi(x) = (1 + erf(x / sqrt 2)) / 2 and phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
+static inline void normal_cdf_pdf(Vec x, Vec& cdf, Vec& pdf) {
+  for (int64_t i = 0; i < kWidth; ++i) {
+    cdf[i] = 0.5 * (1.0 + __builtin_erf(x[i] * 0.70710678118654752440));
+    pdf[i] = 0.39894228040143267794 * __builtin_exp(-0.5 * x[i] * x[i]);
+  }
+}
+#else
+typedef int32_t IntVec __attribute__((vector_size(kBytes)));
+
+// e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln(2) / 2; e^r by its Taylor series to r^7 (truncation 5e-9, in all about 1 ULP).
+// Below -87.3 the result is 0 (denormals are flushed anyway), above 88.7 infinity; NaN stays NaN.
+static inline Vec exp(Vec x) {
+  const Vec shifter = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer and leaves that in the low bits
+  const Vec t = x * 1.44269504f + shifter;
+  const Vec n = t - shifter;
+  const Vec r = (x - n * 0.693145752f) - n * 1.42860677e-6f;  // ln 2 in two parts
+  Vec p = splat(1.0f / 5040.0f);
+  p = p * r + 1.0f / 720.0f;
+  p = p * r + 1.0f / 120.0f;
+  p = p * r + 1.0f / 24.0f;
+  p = p * r + 1.0f / 6.0f;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  const IntVec exponent = (reinterpret_cast<IntVec>(t) << 23) + 0x3f800000;
+  Vec y = p * reinterpret_cast<Vec>(exponent);
+  y = x < splat(-87.3f) ? Vec{} : y;
+  return x > splat(88.7f) ? splat(__builtin_inff()) : y;
+}
+
+static inline Vec sqrt(Vec x) {
+  for (int64_t i = 0; i < kWidth; ++i) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+}
+
+// Phi(x) and phi(x) together, because both need e^(-x^2/2). erf by Abramowitz and Stegun 7.1.26, whose error is at most 1.5e-7.
+static inline void normal_cdf_pdf(Vec x, Vec& cdf, Vec& pdf) {
+  const Vec e = exp(-0.5f * x * x);
+  const Vec z = (x < Vec{} ? -x : x) * 0.707106781f;  // |x| / sqrt 2
+  const Vec t = 1.0f / (1.0f + 0.3275911f * z);
+  Vec p = splat(1.061405429f);
+  p = p * t - 1.453152027f;
+  p = p * t + 1.421413741f;
+  p = p * t - 0.284496736f;
+  p = p * t + 0.254829592f;
+  const Vec upper = 0.5f * p * t * e;  // 1 - Phi(|x|)
+  cdf = x < Vec{} ? upper : 1.0f - upper;
+  pdf = 0.398942280f * e;
+}
+#endif
+
+}  // namespace HV_LEVEL
+}  // namespace hv::simd

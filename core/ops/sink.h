@@ -1,0 +1,54 @@
+// Where a kernel writes one input's gradient: straight into the gradient's own memory, or, where its layout does not suit rows of unit
+// stride or another input of the same operation is the same tensor, into a temporary that finish() adds.
+#pragma once
+
+#include "core/autograd.h"
+
+namespace hv {
+
+class Sink {
+ public:
+  Sink() = default;  // nobody wants this gradient
+  // `rows` x `cols` is how the kernel sees the input; cols 0 means a vector of `rows`.
+  Sink(const Edges& in, size_t i, int64_t rows, int64_t cols) {
+    if (!in[i]) return;
+    edge_ = &in[i];
+    if (fits(in, i, cols)) {
+      target_ = in[i].open();
+      add = target_.add;
+      ld = in[i].leaf().defined() && cols > 0 && target_.at.rank() == 2 ? target_.at.strides()[0] : cols;
+    } else {
+      target_ = {Tensor::empty(in[i].shape()), false};
+      temporary_ = true;
+      ld = cols;
+    }
+    data = target_.at.data();
+    HV_CHECK(target_.at.numel() == rows * (cols > 0 ? cols : 1), "backward: gradient of ", target_.at.shape(), " seen as ", rows, " x ", cols);
+  }
+  explicit operator bool() const { return data != nullptr; }
+  void finish() const {
+    if (temporary_) edge_->add(target_.at);
+  }
+
+  Real* data = nullptr;
+  int64_t ld = 0;     // distance between rows
+  bool add = false;   // += instead of =
+
+ private:
+  static bool fits(const Edges& in, size_t i, int64_t cols) {
+    if (in[i].node()) {  // a result's gradient is contiguous, but can be opened once only
+      for (size_t j = 0; j < in.size(); ++j) {
+        if (j != i && in[j].node() == in[i].node()) return false;
+      }
+      return true;
+    }
+    const Tensor& leaf = in[i].leaf();
+    return leaf.is_contiguous() || (cols > 0 && leaf.rank() == 2 && leaf.strides()[1] == 1 && leaf.strides()[0] >= cols);
+  }
+
+  const Edge* edge_ = nullptr;
+  Target target_{};
+  bool temporary_ = false;
+};
+
+}  // namespace hv
