@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ inline constexpr int64_t kCifarPixels = 3 * kCifarSide * kCifarSide;
 int64_t cifar_record_bytes(CifarKind kind);  // 3073 or 3074
 int64_t cifar_label_bytes(CifarKind kind);   // 1 or 2
 
-// Records lying in memory. `origin` names them in errors: one entry per piece, in order, with its length.
+// Where a stretch of records came from: for error messages.
 struct CifarPiece {
   std::string path;
   int64_t bytes;
@@ -48,6 +49,8 @@ class CifarDataset : public Dataset {
   const uint8_t* record(int64_t i) const;
   std::unique_ptr<uint8_t[]> records_;
   int64_t size_ = 0, record_bytes_, label_at_, pixels_at_;
+  mutable std::once_flag checksum_once_;
+  mutable std::string checksum_;
 };
 
 // The files of one split, sorted: in `directory` or in its usual subfolder (cifar-10-batches-bin, cifar-100-binary). Empty if none.

@@ -16,6 +16,8 @@ struct Source {
 // auto: CIFAR-10, then CIFAR-100 (in the directory or its usual subfolder), then a folder of images. What is missing, damaged or
 // unknown is an error (Fault::input; Fault::usage for an unknown kind).
 DatasetPtr open(const Source& source, Split split);
+// The kind that open() would read: never "auto". The same errors.
+std::string resolve_kind(const Source& source);
 
 // Does the directory hold something open() would read? Never throws; looks at names only.
 bool looks_like_data(const std::string& directory);

@@ -20,7 +20,5 @@ const std::vector<std::string>& shapes10_classes();
 // The bytes of record `index` (3073 of them), a function of its arguments alone.
 void draw_shape_record(uint64_t seed, Split split, int64_t index, uint8_t* record);
 DatasetPtr make_shapes10(Split split, int64_t count = 0, uint64_t seed = kShapesSeed);  // count 0: the usual number
-// Writes data_batch_1.bin, test_batch.bin and batches.meta.txt: a directory that reads as CIFAR-10.
-void write_shapes10(const std::string& directory);
 
 }  // namespace hv::data

@@ -1,0 +1,161 @@
+#include "data/cifar.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+#include "core/check.h"
+#include "core/parallel.h"
+#include "data/checksum.h"
+#include "data/files.h"
+
+namespace hv::data {
+namespace {
+
+struct Kind {
+  const char* name;
+  const char* folder;       // the usual subfolder
+  const char* names_file;   // one class name a line
+  const char* package;      // what `data get` calls it
+  int64_t classes, label_bytes, label_at;
+  Normalization normalization;  // of the whole official training split, over pixels (data/inspect.h recomputes it)
+};
+
+const Kind& describe(CifarKind kind) {
+  static constexpr Normalization kTen{{0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616}};
+  static constexpr Normalization kHundred{{0.5071, 0.4867, 0.4408}, {0.2675, 0.2565, 0.2761}};
+  static const Kind kinds[] = {
+      {"cifar10", "cifar-10-batches-bin", "batches.meta.txt", "cifar10", 10, 1, 0, kTen},
+      {"cifar100", "cifar-100-binary", "fine_label_names.txt", "cifar100", 100, 2, 1, kHundred},
+      {"cifar100-coarse", "cifar-100-binary", "coarse_label_names.txt", "cifar100", 20, 2, 0, kHundred},
+  };
+  return kinds[static_cast<size_t>(kind)];
+}
+
+std::vector<std::string> numbers(int64_t count) {
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < count; ++i) names.push_back(std::to_string(i));
+  return names;
+}
+
+// Names that begin with `prefix` and end in .bin, with the directory in front.
+std::vector<std::string> matching(const std::string& directory, const std::string& prefix) {
+  std::vector<std::string> found;
+  for (const std::string& name : list_directory(directory, false))
+    if (name.starts_with(prefix) && name.ends_with(".bin")) found.push_back(join(directory, name));
+  return found;
+}
+
+}  // namespace
+
+const char* split_name(Split split) { return split == Split::train ? "train" : "test"; }
+
+int64_t cifar_label_bytes(CifarKind kind) { return describe(kind).label_bytes; }
+int64_t cifar_record_bytes(CifarKind kind) { return cifar_label_bytes(kind) + kCifarPixels; }
+
+CifarDataset::CifarDataset(CifarKind kind, Split split, std::unique_ptr<uint8_t[]> records,
+                           const std::vector<CifarPiece>& pieces)
+    : records_(std::move(records)), record_bytes_(cifar_record_bytes(kind)), label_at_(describe(kind).label_at),
+      pixels_at_(describe(kind).label_bytes) {
+  const Kind& about = describe(kind);
+  name_ = about.name;
+  split_ = split;
+  class_names_ = numbers(about.classes);
+  height_ = width_ = kCifarSide;
+  normalization_ = about.normalization;
+  const uint8_t* piece_begin = records_.get();
+  for (const CifarPiece& piece : pieces) {
+    for (int64_t at = label_at_; at < piece.bytes; at += record_bytes_)
+      HV_CHECK_INPUT(piece_begin[at] < about.classes, piece.path, ": label out of range: byte ", at, ": expected 0 to ",
+                     about.classes - 1, ", found ", int{piece_begin[at]}, ": the file is damaged or no ", about.name,
+                     " file; fetch it again");
+    piece_begin += piece.bytes;
+    size_ += piece.bytes / record_bytes_;
+  }
+}
+
+void CifarDataset::set_class_names(std::vector<std::string> names) {
+  HV_CHECK_INPUT(names.size() == class_names_.size(), name_, ": ", names.size(), " class names for ", class_names_.size(),
+                 " classes");
+  class_names_ = std::move(names);
+}
+
+const uint8_t* CifarDataset::record(int64_t i) const {
+  HV_CHECK(i >= 0 && i < size_, name_, ": image ", i, " of ", size_);
+  return records_.get() + i * record_bytes_;
+}
+
+int64_t CifarDataset::label(int64_t i) const { return record(i)[label_at_]; }
+
+void CifarDataset::image(int64_t i, uint8_t* chw) const { std::memcpy(chw, record(i) + pixels_at_, kCifarPixels); }
+
+std::string CifarDataset::checksum() const {
+  std::call_once(checksum_once_, [&] {
+    checksum_ = hex64(xxh64({records_.get(), static_cast<size_t>(size_ * record_bytes_)}));
+  });
+  return checksum_;
+}
+
+std::vector<std::string> cifar_files(const std::string& directory, CifarKind kind, Split split) {
+  const bool train = split == Split::train;
+  for (const std::string& place : {directory, join(directory, describe(kind).folder)}) {
+    std::vector<std::string> found;
+    if (kind == CifarKind::cifar10) found = matching(place, train ? "data_batch_" : "test_batch");
+    if (found.empty()) found = matching(place, train ? "train" : "test");
+    if (!found.empty()) return found;
+  }
+  return {};
+}
+
+DatasetPtr open_cifar(const std::string& directory, CifarKind kind, Split split) {
+  const Kind& about = describe(kind);
+  const std::vector<std::string> files = cifar_files(directory, kind, split);
+  HV_CHECK_INPUT(!files.empty(), about.name, ": no ", split_name(split), " files in ", directory, " or ",
+                 join(directory, about.folder), ": expected ",
+                 split == Split::train ? "data_batch_*.bin or train*.bin" : "test_batch.bin or test*.bin",
+                 "; fetch them with `data get ", about.package, "` or name another directory");
+  return open_cifar_files(files, kind, split);
+}
+
+DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kind, Split split) {
+  const Kind& about = describe(kind);
+  const int64_t record = cifar_record_bytes(kind);
+  HV_CHECK_INPUT(!paths.empty(), about.name, ": no files given");
+  std::vector<CifarPiece> pieces;
+  std::vector<int64_t> starts;
+  int64_t total = 0;
+  for (const std::string& path : paths) {
+    const int64_t bytes = file_bytes(path);
+    HV_CHECK_INPUT(bytes > 0 && bytes % record == 0, path, ": no whole number of records: expected a multiple of ", record,
+                   " bytes, found ", bytes, " (the last record begins at byte ", bytes / record * record,
+                   "): the file is cut short or no ", about.name, " file; fetch it again");
+    pieces.push_back({path, bytes});
+    starts.push_back(total);
+    total += bytes;
+  }
+  // Uninitialised: every byte is about to be read. Files are read side by side, errors wait until the region is left.
+  auto records = std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(total));
+  std::vector<std::string> errors(paths.size());
+  parallel_for(static_cast<int64_t>(paths.size()), [&](int64_t i) {
+    const auto f = static_cast<size_t>(i);
+    try {
+      read_exactly(paths[f], records.get() + starts[f], pieces[f].bytes);
+    } catch (const Error& error) {
+      errors[f] = error.what();
+    }
+  });
+  for (const std::string& error : errors) HV_CHECK_INPUT(error.empty(), error);
+
+  auto dataset = std::make_shared<CifarDataset>(kind, split, std::move(records), pieces);
+  const std::string names = (std::filesystem::path(paths[0]).parent_path() / about.names_file).string();
+  std::error_code ignored;
+  if (std::filesystem::exists(names, ignored)) {
+    std::vector<std::string> lines = read_lines(names);
+    HV_CHECK_INPUT(static_cast<int64_t>(lines.size()) == about.classes, names, ": expected ", about.classes,
+                   " class names, one a line, found ", lines.size(), ": correct the file or remove it");
+    dataset->set_class_names(std::move(lines));
+  }
+  return dataset;
+}
+
+}  // namespace hv::data

@@ -1,0 +1,118 @@
+#include "data/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "core/check.h"
+
+namespace hv::data {
+namespace {
+
+// An open file that closes itself.
+class File {
+ public:
+  explicit File(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    HV_CHECK_INPUT(fd_ >= 0, path, ": cannot open: ", std::strerror(errno));
+  }
+  ~File() { ::close(fd_); }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+int64_t regular_bytes(const File& file, const std::string& path) {
+  struct stat info {};
+  HV_CHECK_INPUT(::fstat(file.fd(), &info) == 0, path, ": cannot stat: ", std::strerror(errno));
+  HV_CHECK_INPUT(S_ISREG(info.st_mode), path, ": not a regular file");
+  return info.st_size;
+}
+
+void fill(const File& file, const std::string& path, uint8_t* out, int64_t bytes) {
+  int64_t done = 0;
+  while (done < bytes) {
+    const ssize_t got = ::read(file.fd(), out + done, static_cast<size_t>(bytes - done));
+    if (got < 0 && errno == EINTR) continue;
+    HV_CHECK_INPUT(got >= 0, path, ": cannot read at byte ", done, ": ", std::strerror(errno));
+    HV_CHECK_INPUT(got > 0, path, ": the file ends at byte ", done, ": expected ", bytes, " bytes");
+    done += got;
+  }
+}
+
+}  // namespace
+
+int64_t file_bytes(const std::string& path) { return regular_bytes(File(path), path); }
+
+void read_exactly(const std::string& path, uint8_t* out, int64_t bytes) { fill(File(path), path, out, bytes); }
+
+std::vector<uint8_t> read_small(const std::string& path, int64_t limit) {
+  const File file(path);
+  const int64_t bytes = regular_bytes(file, path);
+  HV_CHECK_INPUT(bytes <= limit, path, ": too large: ", bytes, " bytes, at most ", limit, " are accepted");
+  std::vector<uint8_t> content(static_cast<size_t>(bytes));
+  fill(file, path, content.data(), bytes);
+  return content;
+}
+
+std::vector<std::string> read_lines(const std::string& path) {
+  std::vector<std::string> lines;
+  std::string line;
+  std::vector<uint8_t> content = read_small(path, int64_t{1} << 20);
+  content.push_back('\n');
+  for (const uint8_t c : content) {
+    if (c != '\n' && c != '\r') {
+      line.push_back(static_cast<char>(c));
+    } else if (!line.empty()) {
+      lines.push_back(std::move(line));
+      line.clear();
+    }
+  }
+  return lines;
+}
+
+std::vector<std::string> list_directory(const std::string& path, bool directories) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    const std::string name = it->path().filename().string();
+    if (name[0] == '.') continue;
+    if (directories ? it->is_directory(ignored) : it->is_regular_file(ignored)) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void write_file(const std::string& path, std::span<const uint8_t> content) {
+  const std::string temporary = path + ".tmp";
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  HV_CHECK(fd >= 0, path, ": cannot write: ", std::strerror(errno));
+  size_t done = 0;
+  int error = 0;
+  while (done < content.size() && error == 0) {
+    const ssize_t put = ::write(fd, content.data() + done, content.size() - done);
+    if (put >= 0) done += static_cast<size_t>(put);
+    else if (errno != EINTR) error = errno;
+  }
+  if (error == 0 && ::fsync(fd) != 0) error = errno;
+  if (::close(fd) != 0 && error == 0) error = errno;
+  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0) ::unlink(temporary.c_str());
+  HV_CHECK(error == 0, path, ": cannot write: ", std::strerror(error));
+}
+
+std::string join(const std::string& directory, const std::string& name) {
+  if (directory.empty() || directory.back() == '/') return directory + name;
+  return directory + "/" + name;
+}
+
+}  // namespace hv::data

@@ -1,0 +1,67 @@
+#include "data/open.h"
+
+#include <filesystem>
+
+#include "core/check.h"
+#include "data/cifar.h"
+#include "data/files.h"
+#include "data/folder.h"
+#include "data/shapes10.h"
+
+namespace hv::data {
+namespace {
+
+// What a directory holds, by names; for files named train*.bin, which both sets may use, by size.
+std::string detect(const std::string& directory) {
+  const auto files = [&](CifarKind kind) {
+    std::vector<std::string> found = cifar_files(directory, kind, Split::train);
+    return found.empty() ? cifar_files(directory, kind, Split::test) : found;
+  };
+  const std::vector<std::string> ten = files(CifarKind::cifar10), hundred = files(CifarKind::cifar100_fine);
+  if (ten.empty() && hundred.empty()) return is_image_folder(directory) ? "folder" : "";
+  if (ten.empty() || hundred.empty()) return ten.empty() ? "cifar100" : "cifar10";
+  if (ten != hundred) return "cifar10";
+  std::error_code ignored;
+  if (std::filesystem::exists(join(directory, "fine_label_names.txt"), ignored)) return "cifar100";
+  if (std::filesystem::exists(join(directory, "batches.meta.txt"), ignored)) return "cifar10";
+  const int64_t bytes = file_bytes(ten[0]);
+  const bool whole10 = bytes % cifar_record_bytes(CifarKind::cifar10) == 0;
+  const bool whole100 = bytes % cifar_record_bytes(CifarKind::cifar100_fine) == 0;
+  HV_CHECK_INPUT(!(whole10 && whole100), ten[0], ": could be CIFAR-10 or CIFAR-100 by its size: ", bytes,
+                 " bytes: say which (cifar10, cifar100 or cifar100-coarse)");
+  return whole100 ? "cifar100" : "cifar10";
+}
+
+}  // namespace
+
+bool looks_like_data(const std::string& directory) {
+  for (const CifarKind kind : {CifarKind::cifar10, CifarKind::cifar100_fine})
+    if (!cifar_files(directory, kind, Split::train).empty()) return true;
+  return is_image_folder(directory);
+}
+
+std::string resolve_kind(const Source& source) {
+  if (source.data == "shapes10" || source.kind == "shapes10") return "shapes10";
+  std::error_code ignored;
+  HV_CHECK_INPUT(std::filesystem::is_directory(source.data, ignored), source.data,
+                 ": no such directory: name one that holds data, or shapes10 for the built-in set");
+  if (source.kind != "auto") return source.kind;
+  const std::string kind = detect(source.data);
+  HV_CHECK_INPUT(!kind.empty(), source.data,
+                 ": no data found: expected CIFAR binary files (data_batch_*.bin, train*.bin) or folders of images "
+                 "(train/<class>/*.png); fetch a set with `data get cifar10` or use shapes10");
+  return kind;
+}
+
+DatasetPtr open(const Source& source, Split split) {
+  const std::string kind = resolve_kind(source);
+  if (kind == "shapes10") return make_shapes10(split);
+  if (kind == "cifar10") return open_cifar(source.data, CifarKind::cifar10, split);
+  if (kind == "cifar100") return open_cifar(source.data, CifarKind::cifar100_fine, split);
+  if (kind == "cifar100-coarse") return open_cifar(source.data, CifarKind::cifar100_coarse, split);
+  HV_CHECK_USAGE(kind == "folder", "data: unknown kind of data set: ", kind,
+                 ": choose one of auto, cifar10, cifar100, cifar100-coarse, folder, shapes10");
+  return open_folder(source.data, split, source.image_size);
+}
+
+}  // namespace hv::data

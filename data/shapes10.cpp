@@ -1,0 +1,190 @@
+#include "data/shapes10.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+
+#include "core/check.h"
+#include "core/parallel.h"
+#include "core/random.h"
+#include "data/cifar.h"
+
+namespace hv::data {
+namespace {
+
+constexpr int kSide = static_cast<int>(kCifarSide);
+constexpr int64_t kRecord = 1 + kCifarPixels;
+// Of the 10,000 training images over pixels; a test recomputes them.
+constexpr Normalization kShapesNormalization{{0.5, 0.5, 0.5}, {0.25, 0.25, 0.25}};
+
+struct Point {
+  float x, y;
+};
+float length(Point p) { return std::sqrt(p.x * p.x + p.y * p.y); }
+float box(Point p, float half_x, float half_y) { return std::max(std::abs(p.x) - half_x, std::abs(p.y) - half_y); }
+// A regular polygon with `sides` edges at distance `inner` from the centre, one of them below.
+float polygon(Point p, int sides, float inner) {
+  float far = -1e9f;
+  for (int i = 0; i < sides; ++i) {
+    const float angle = 2 * std::numbers::pi_v<float> * static_cast<float>(i) / static_cast<float>(sides);
+    far = std::max(far, p.x * std::sin(angle) + p.y * std::cos(angle) - inner);
+  }
+  return far;
+}
+float star(Point p) {
+  const float wedge = 2 * std::numbers::pi_v<float> / 5;
+  // Fold the plane into half a wedge; the edge there runs from the tip (1, 0) to the inner corner.
+  float angle = std::atan2(p.y, p.x);
+  angle = std::abs(angle - wedge * std::round(angle / wedge));
+  const Point q{length(p) * std::cos(angle), length(p) * std::sin(angle)};
+  const Point inner{0.42f * std::cos(wedge / 2), 0.42f * std::sin(wedge / 2)};
+  const Point edge{inner.x - 1, inner.y};
+  return ((q.x - 1) * edge.y - q.y * edge.x) / length(edge);
+}
+float heart(Point p) {  // a square on its corner and two discs on its upper edges
+  const float h = 0.5f;
+  const Point q{(p.x + p.y - 0.1f) * std::numbers::sqrt2_v<float> / 2, (p.y - 0.1f - p.x) * std::numbers::sqrt2_v<float> / 2};
+  const float discs = std::min(length({q.x, q.y + h}), length({q.x + h, q.y})) - h;
+  return std::min(box(q, h, h), discs);
+}
+
+// Signed distance (about) of a point to the outline of class `label`, in units of the shape's radius; negative inside. y points down.
+float outline(int label, Point p) {
+  switch (label) {
+    case 0: return length(p) - 0.85f;                                                                   // circle
+    case 1: return std::abs(length(p) - 0.72f) - 0.2f;                                                  // ring
+    case 2: return std::max(length(p) - 0.95f, 0.8f - length({p.x - 0.5f, p.y}));                       // crescent
+    case 3: return box(p, 0.72f, 0.72f);                                                                // square
+    case 4: return box(p, 1.0f, 0.28f);                                                                 // bar
+    case 5: return polygon(p, 3, 0.52f);                                                                // triangle
+    case 6: return star(p);                                                                             // star
+    case 7: return std::min(box(p, 0.95f, 0.27f), box(p, 0.27f, 0.95f));                                // cross
+    case 8: return heart(p);                                                                            // heart
+    default: return std::min(box({p.x + 0.35f, p.y}, 0.6f, 0.2f),                                       // arrow
+                             polygon({-p.y, p.x - 0.38f}, 3, 0.32f));
+  }
+}
+
+using Color = std::array<float, 3>;
+Color random_color(Stream& s) {
+  Color color;
+  for (float& c : color) c = static_cast<float>(s.uniform(0, 255));
+  return color;
+}
+float distance(const Color& a, const Color& b) {
+  return std::sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
+}
+
+class Canvas {
+ public:
+  // Covers every pixel by `alpha` where inside(x, y), a signed distance in pixels, is negative.
+  template <class Distance>
+  void paint(const Color& color, float alpha, const Distance& inside) {
+    for (int y = 0; y < kSide; ++y)
+      for (int x = 0; x < kSide; ++x) {
+        const float cover = alpha * std::clamp(0.5f - inside(static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f), 0.0f, 1.0f);
+        if (cover <= 0) continue;
+        for (size_t c = 0; c < 3; ++c) {
+          float& value = pixels_[c][static_cast<size_t>(y * kSide + x)];
+          value += cover * (color[c] - value);
+        }
+      }
+  }
+  void gradient(const Color& a, const Color& b, float angle) {
+    const float dx = std::cos(angle) / kSide, dy = std::sin(angle) / kSide;
+    for (int y = 0; y < kSide; ++y)
+      for (int x = 0; x < kSide; ++x) {
+        const float t = std::clamp(0.5f + dx * (static_cast<float>(x) - 15.5f) + dy * (static_cast<float>(y) - 15.5f), 0.0f, 1.0f);
+        for (size_t c = 0; c < 3; ++c) pixels_[c][static_cast<size_t>(y * kSide + x)] = a[c] + t * (b[c] - a[c]);
+      }
+  }
+  void line(const Color& color, float alpha, Point from, Point to, float width) {
+    const Point d{to.x - from.x, to.y - from.y};
+    const float square = d.x * d.x + d.y * d.y + 1e-3f;
+    paint(color, alpha, [=](float x, float y) {
+      const float t = std::clamp(((x - from.x) * d.x + (y - from.y) * d.y) / square, 0.0f, 1.0f);
+      return length({x - from.x - t * d.x, y - from.y - t * d.y}) - width / 2;
+    });
+  }
+  // Bytes, with noise of +-12.
+  void write(uint8_t* chw, Stream& s) const {
+    for (const auto& plane : pixels_)
+      for (size_t i = 0; i < plane.size(); i += 4) {
+        uint32_t bits = s.bits();
+        for (size_t j = 0; j < 4; ++j, bits >>= 8) {
+          const float noise = (static_cast<float>(bits & 255) - 127.5f) * (12.0f / 127.5f);
+          *chw++ = static_cast<uint8_t>(std::clamp(plane[i + j] + noise + 0.5f, 0.0f, 255.0f));
+        }
+      }
+  }
+
+ private:
+  std::array<std::array<float, kSide * kSide>, 3> pixels_{};
+};
+
+}  // namespace
+
+const std::vector<std::string>& shapes10_classes() {
+  static const std::vector<std::string> names = {"circle", "ring",     "crescent", "square", "bar",
+                                                 "triangle", "star", "cross",    "heart",  "arrow"};
+  return names;
+}
+
+void draw_shape_record(uint64_t seed, Split split, int64_t index, uint8_t* record) {
+  Stream s(seed, Purpose::shapes, split == Split::train ? 0 : 1, static_cast<uint64_t>(index));
+  const auto real = [&](double low, double high) { return static_cast<float>(s.uniform(low, high)); };
+  const auto place = [&] { return Point{real(0, kSide), real(0, kSide)}; };
+  const int label = static_cast<int>(index % 10);  // any beginning of the set is balanced
+
+  Canvas canvas;
+  const Color ground_a = random_color(s), ground_b = random_color(s);
+  canvas.gradient(ground_a, ground_b, real(0, 2 * std::numbers::pi));
+  for (int i = 0, n = 2 + static_cast<int>(s.below(4)); i < n; ++i) {  // blobs
+    const Color color = random_color(s);
+    const Point at = place();
+    const float radius = real(2, 7), squash = real(0.4, 1), alpha = real(0.3, 0.9);
+    canvas.paint(color, alpha, [=](float x, float y) { return length({x - at.x, (y - at.y) / squash}) - radius; });
+  }
+  for (int i = 0, n = 1 + static_cast<int>(s.below(4)); i < n; ++i) {  // lines behind
+    const Color color = random_color(s);
+    const Point from = place(), to = place();
+    canvas.line(color, real(0.4, 1), from, to, real(0.8, 2.2));
+  }
+
+  Color color = random_color(s);
+  const Color ground = {(ground_a[0] + ground_b[0]) / 2, (ground_a[1] + ground_b[1]) / 2, (ground_a[2] + ground_b[2]) / 2};
+  for (int tries = 0; tries < 20 && distance(color, ground) < 100; ++tries) color = random_color(s);
+  const float radius = real(6.5, 12), angle = real(0, 2 * std::numbers::pi);
+  const float margin = 0.8f * radius, stretch = real(0.85, 1.15);
+  const Point at{real(margin, kSide - margin), real(margin, kSide - margin)};
+  const float c = std::cos(angle) / radius, k = std::sin(angle) / radius;
+  canvas.paint(color, real(0.8, 1), [=](float x, float y) {
+    const float dx = x - at.x, dy = (y - at.y) * stretch;
+    return radius * outline(label, {c * dx + k * dy, c * dy - k * dx});
+  });
+  for (int i = 0, n = static_cast<int>(s.below(3)); i < n; ++i) {  // lines in front
+    const Color over = random_color(s);
+    const Point from = place(), to = place();
+    canvas.line(over, real(0.4, 0.9), from, to, real(0.8, 1.5));
+  }
+  record[0] = static_cast<uint8_t>(label);
+  canvas.write(record + 1, s);
+}
+
+DatasetPtr make_shapes10(Split split, int64_t count, uint64_t seed) {
+  if (count == 0) count = split == Split::train ? kShapesTrain : kShapesTest;
+  HV_CHECK(count > 0 && count <= 10000000, "shapes10: number of images out of range: ", count);
+  auto records = std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(count * kRecord));
+  parallel_blocks(count, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) draw_shape_record(seed, split, i, records.get() + i * kRecord);
+  });
+  auto dataset = std::make_shared<CifarDataset>(CifarKind::cifar10, split, std::move(records),
+                                                std::vector<CifarPiece>{{"shapes10", count * kRecord}});
+  dataset->set_name("shapes10");
+  dataset->set_class_names(shapes10_classes());
+  dataset->set_normalization(kShapesNormalization);
+  return dataset;
+}
+
+}  // namespace hv::data
