@@ -1,11 +1,10 @@
-# HydraViT from scratch: everything is built, tested and run from here. `make help` lists the targets.
+# HydraViT from scratch: everything is built, trained and tested from here. `make help` lists the targets.
 #
 # One rule set serves every flavour: MODE=release (default), double (gradient checks), asan (AddressSanitizer + UBSan).
 # Objects, programs and dependency files live under build/<mode>/; nothing is written beside a source.
 
 MODE  ?= release
 BUILD ?= build/$(MODE)
-CXX   ?= g++
 ifeq ($(origin CXX),default)
 CXX := g++
 endif
@@ -13,8 +12,8 @@ endif
 WARN  := -Wall -Wextra -Wshadow -Werror
 # x86-64-v2 is the oldest processor supported; the hot kernels are built three times (below) and chosen at run time.
 # No fast-math: NaN and infinity must stay visible. errno and floating-point traps are never read here.
-FLAGS := -std=c++20 -O3 -g1 -march=x86-64-v2 -fno-math-errno -fno-trapping-math -fopenmp -I. $(WARN)
-LIBS  := -lopenblas
+FLAGS := -std=c++20 -O3 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
+LIBS  := -lopenblas -lcurl -larchive -lcrypto
 
 ifeq ($(MODE),double)
 FLAGS += -DHV_DOUBLE
@@ -25,21 +24,52 @@ endif
 
 CORE   := $(wildcard core/*.cpp core/ops/*.cpp core/kernels/*.cpp)
 SIMD   := $(wildcard core/kernels/simd/*.cpp)
-LIBSRC := $(CORE) $(wildcard nn/*.cpp models/*.cpp data/*.cpp) $(filter-out train/main.cpp,$(wildcard train/*.cpp train/commands/*.cpp))
+REST   := $(wildcard nn/*.cpp models/*.cpp data/*.cpp train/*.cpp train/commands/*.cpp)
 TESTS  := $(wildcard tests/*.cpp tests/ops/*.cpp)
+# The double build holds core and its tests: enough for the gradient checks.
+DTESTS := tests/main.cpp $(wildcard tests/ops/*.cpp)
 
 object = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
-SIMDOBJ := $(foreach level,v2 v3 v4,$(patsubst %.cpp,$(BUILD)/%.$(level).o,$(SIMD)))
-COREOBJ := $(call object,$(CORE)) $(SIMDOBJ)
-LIBOBJ  := $(call object,$(LIBSRC)) $(SIMDOBJ)
+COREOBJ := $(call object,$(CORE)) $(foreach level,v2 v3 v4,$(patsubst %.cpp,$(BUILD)/%.$(level).o,$(SIMD)))
+LIBOBJ  := $(COREOBJ) $(call object,$(filter-out train/main.cpp,$(REST)))
+
+# What a fresh Debian 12 needs. One line of reasons: BLAS, tests, images, checkpoints, options, JSON, download, archives, hashes.
+PACKAGES := g++ libopenblas-dev doctest-dev libstb-dev libcereal-dev libcli11-dev nlohmann-json3-dev libcurl4-openssl-dev \
+            libarchive-dev libssl-dev
 
 .DELETE_ON_ERROR:
-.PHONY: all
+.SUFFIXES:
+.PHONY: all help deps train cifar10 test test-double test-asan bench layers clean
+
 all: $(BUILD)/hydravit
+
+help:
+	@echo 'make train        install what is missing, build, train a small HydraViT (4 minutes), print the table per width'
+	@echo '                  DATA=dir picks the data; else $$HYDRAVIT_DATA, datasets/, a download, the built-in shapes10'
+	@echo 'make test         install what is missing, build and run the tests'
+	@echo 'make cifar10      the real recipe: preset cifar, all augmentations, 100 epochs (hours); RUN=dir to name or resume it'
+	@echo 'make test-double  gradient checks of every operation in double precision'
+	@echo 'make test-asan    the tests under AddressSanitizer and UBSan'
+	@echo 'make bench        speed of training and inference per width, as a table'
+	@echo 'make layers       check that the folders include each other one way only'
+	@echo 'make deps         only install the missing Debian packages'
+	@echo 'make clean        remove build/'
+	@echo 'Options: MODE=release|double|asan, CXX=g++|clang++, DATA=dir, THREADS=n'
+
+# Asks dpkg first, so that a machine that has everything needs neither network nor root.
+deps:
+	@missing=; for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	echo "installing:$$missing"; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	{ $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } || \
+	{ echo "deps: could not install:$$missing; install them by hand, then call make again" >&2; exit 1; }
+
+# --- building ------------------------------------------------------------------------------------------------------------------
 
 $(BUILD)/%.o: %.cpp
 	@mkdir -p $(@D)
-	$(CXX) $(FLAGS) $(EXTRA) -MMD -MP -c $< -o $@
+	$(CXX) $(FLAGS) -MMD -MP -c $< -o $@
 
 # Hot kernels: the same source for three instruction sets, each in a namespace of its own (HV_LEVEL).
 $(BUILD)/%.v2.o: %.cpp
@@ -58,4 +88,49 @@ $(BUILD)/hydravit: $(LIBOBJ) $(BUILD)/train/main.o
 $(BUILD)/tests/all: $(LIBOBJ) $(call object,$(TESTS))
 	$(CXX) $(FLAGS) $^ $(LIBS) -o $@
 
+$(BUILD)/tests/ops-only: $(COREOBJ) $(call object,$(DTESTS))
+	$(CXX) $(FLAGS) $^ -lopenblas -o $@
+
 -include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
+
+# --- running -------------------------------------------------------------------------------------------------------------------
+
+JOBS := -j$(shell nproc)
+THREADS_OPTION := $(if $(THREADS),--threads $(THREADS))
+FOUND_DATA = $(or $(DATA),$(HYDRAVIT_DATA),$(wildcard datasets/cifar-10-batches-bin))
+
+train: deps
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@[ -n "$(FOUND_DATA)" ] || $(BUILD)/hydravit data get cifar10 || echo "make train: no CIFAR-10 here; the built-in set shapes10 is used instead" >&2
+	$(BUILD)/hydravit train --preset nano --minutes 4 $(if $(DATA),--data $(DATA)) $(THREADS_OPTION)
+
+cifar10: deps
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@[ -n "$(FOUND_DATA)" ] || $(BUILD)/hydravit data get cifar10
+	$(BUILD)/hydravit train --preset cifar --epochs 100 --augment full --drop-path 0.1 --ema 0.999 --eval-every 5 \
+	  $(if $(DATA),--data $(DATA)) $(if $(RUN),$(if $(wildcard $(RUN)/last.ckpt),--resume $(RUN),--out $(RUN))) $(THREADS_OPTION)
+
+test: deps
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/hydravit layers
+	HYDRAVIT_BINARY=$(BUILD)/hydravit $(BUILD)/tests/all
+
+test-double: deps
+	@$(MAKE) --no-print-directory MODE=double $(JOBS) build/double/tests/ops-only
+	build/double/tests/ops-only
+
+test-asan: deps
+	@$(MAKE) --no-print-directory MODE=asan $(JOBS) build/asan/tests/all build/asan/hydravit
+	HYDRAVIT_BINARY=build/asan/hydravit build/asan/tests/all
+
+bench: deps
+	@$(MAKE) --no-print-directory $(JOBS) all
+	$(BUILD)/hydravit bench --preset cifar --batch-size 128 $(THREADS_OPTION)
+
+# The include graph runs one way: core <- nn <- models, data uses core, train uses all.
+layers:
+	@bad=$$(grep -nE '#include "(nn|models|data|train)/' -r core; grep -nE '#include "(models|data|train)/' -r nn; \
+	        grep -nE '#include "(data|train)/' -r models; grep -nE '#include "(nn|models|train)/' -r data); \
+	if [ -n "$$bad" ]; then echo "layers: includes against the arrow:"; echo "$$bad"; exit 1; fi
+
+clean:
+	rm -rf build
