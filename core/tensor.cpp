@@ -35,7 +35,7 @@ Tensor Tensor::empty(const Shape& shape) { return fresh(shape); }
 
 Tensor Tensor::full(const Shape& shape, double value) {
   Tensor t = fresh(shape);
-  std::fill_n(t.data(), t.numel(), static_cast<Real>(value));
+  parallel_blocks(t.numel(), 65536, [&](int64_t begin, int64_t end) { std::fill(t.data() + begin, t.data() + end, static_cast<Real>(value)); });
   return t;
 }
 

@@ -1,0 +1,49 @@
+// The README's first program, run as it stands there: the code between the markers is in README.md word for word.
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+
+// README program begins
+#include "core/ops.h"
+using namespace hv;
+
+double train_circle() {
+  Stream random(0, Purpose::init);
+  Tensor x = Tensor::uniform({256, 2}, -1, 1, random);              // 256 points of a square
+  Tensor y = Tensor::zeros({256, 1});                               // 1 inside a circle, 0 outside
+  for (int i = 0; i < 256; ++i) y.data()[i] = x.at({i, 0}) * x.at({i, 0}) + x.at({i, 1}) * x.at({i, 1}) < 0.5;
+  Tensor w1 = Tensor::normal({16, 2}, 0, 1, random).requires_grad_(), b1 = Tensor::zeros({16}).requires_grad_();
+  Tensor w2 = Tensor::normal({1, 16}, 0, 0.25, random).requires_grad_(), b2 = Tensor::zeros({1}).requires_grad_();
+  double last = 0;
+  for (int step = 0; step < 1000; ++step) {
+    Tensor loss = bce_with_logits(linear(tanh(linear(x, w1, b1)), w2, b2), y);
+    loss.backward();
+    NoGrad off;                                                     // plain gradient descent
+    for (const Tensor& p : {w1, b1, w2, b2}) p.add_(p.grad(), -1.0), p.zero_grad();
+    last = loss.item();
+  }
+  return last;
+}
+// README program ends
+
+namespace {
+
+std::string text_of(const char* path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+TEST_CASE("the README's program learns the circle") { CHECK(train_circle() < 0.1); }
+
+TEST_CASE("the README shows this very program") {
+  const std::string source = text_of("tests/test_readme.cpp"), readme = text_of("README.md");
+  const std::string begin = std::string("// README program ") + "begins\n", end = std::string("// README program ") + "ends";
+  const auto from = source.find(begin) + begin.size();
+  const std::string program = source.substr(from, source.find(end) - from);
+  REQUIRE(program.size() > 500);
+  CHECK(readme.find(program) != std::string::npos);
+}
