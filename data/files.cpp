@@ -62,6 +62,18 @@ std::vector<uint8_t> read_small(const std::string& path, int64_t limit) {
   return content;
 }
 
+void read_chunks(const std::string& path, const std::function<void(std::span<const uint8_t>)>& take) {
+  const File file(path);
+  const int64_t bytes = regular_bytes(file, path);
+  std::vector<uint8_t> buffer(size_t{1} << 20);
+  for (int64_t left = bytes; left > 0;) {
+    const int64_t count = std::min(left, static_cast<int64_t>(buffer.size()));
+    fill(file, path, buffer.data(), count);
+    take({buffer.data(), static_cast<size_t>(count)});
+    left -= count;
+  }
+}
+
 std::vector<std::string> read_lines(const std::string& path) {
   std::vector<std::string> lines;
   std::string line;
@@ -92,22 +104,53 @@ std::vector<std::string> list_directory(const std::string& path, bool directorie
   return names;
 }
 
+FileWriter::FileWriter(const std::string& path)
+    : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644)) {
+  if (fd_ < 0) refuse();
+}
+
+FileWriter::~FileWriter() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(path_.c_str());
+}
+
+void FileWriter::refuse() {
+  fail(Fault::failure, path_, ": cannot write: ", std::strerror(errno), ": free some space or choose another place");
+}
+
+void FileWriter::write(std::span<const uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd_, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) refuse();
+    bytes = bytes.subspan(static_cast<size_t>(put));
+  }
+}
+
+void FileWriter::finish() {
+  if (::fsync(fd_) != 0) refuse();
+  const int closed = ::close(fd_);
+  fd_ = -1;
+  if (closed != 0) refuse();
+}
+
+void rename_durably(const std::string& from, const std::string& to) {
+  HV_CHECK(::rename(from.c_str(), to.c_str()) == 0, to, ": cannot rename from ", from, ": ", std::strerror(errno));
+  const size_t slash = to.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : to.substr(0, slash + 1);
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;  // the rename itself has happened
+  ::fsync(fd);
+  ::close(fd);
+}
+
 void write_file(const std::string& path, std::span<const uint8_t> content) {
   const std::string temporary = path + ".tmp";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  HV_CHECK(fd >= 0, path, ": cannot write: ", std::strerror(errno));
-  size_t done = 0;
-  int error = 0;
-  while (done < content.size() && error == 0) {
-    const ssize_t put = ::write(fd, content.data() + done, content.size() - done);
-    if (put >= 0) done += static_cast<size_t>(put);
-    else if (errno != EINTR) error = errno;
-  }
-  if (error == 0 && ::fsync(fd) != 0) error = errno;
-  if (::close(fd) != 0 && error == 0) error = errno;
-  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) ::unlink(temporary.c_str());
-  HV_CHECK(error == 0, path, ": cannot write: ", std::strerror(error));
+  FileWriter out(temporary);
+  out.write(content);
+  out.finish();
+  rename_durably(temporary, path);
 }
 
 std::string join(const std::string& directory, const std::string& name) {

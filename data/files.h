@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,9 +14,29 @@ int64_t file_bytes(const std::string& path);  // of a regular file; anything els
 // Reads exactly `bytes` bytes into memory; an error if the file is shorter.
 void read_exactly(const std::string& path, uint8_t* out, int64_t bytes);
 std::vector<uint8_t> read_small(const std::string& path, int64_t limit);  // the whole file; an error if larger
+// The whole file through a small buffer.
+void read_chunks(const std::string& path, const std::function<void(std::span<const uint8_t>)>& take);
 // One name a line; empty lines and line ends of any kind are dropped. At most 1 MiB.
 std::vector<std::string> read_lines(const std::string& path);
 std::vector<std::string> list_directory(const std::string& path, bool directories);  // names, sorted; empty if unreadable
+// A new file being written. Without finish() it is removed again. Errors name the path (Fault::failure).
+class FileWriter {
+ public:
+  explicit FileWriter(const std::string& path);
+  ~FileWriter();
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  void write(std::span<const uint8_t> bytes);
+  void finish();  // flushed to the disk and closed
+
+ private:
+  [[noreturn]] void refuse();
+  std::string path_;
+  int fd_;
+};
+// Gives `from` the name `to` for good: the directory is flushed as well.
+void rename_durably(const std::string& from, const std::string& to);
+
 void write_file(const std::string& path, std::span<const uint8_t> content);  // whole, through a temporary file and a rename
 std::string join(const std::string& directory, const std::string& name);
 

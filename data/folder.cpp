@@ -42,44 +42,24 @@ Layout layout_of(const std::string& root) {
 
 class FolderDataset : public Dataset {
  public:
-  FolderDataset(const std::string& root, Split split, int64_t side) {
+  FolderDataset(const std::string& root, Split split, int64_t side) : list_(list_folder(root, split)) {
     HV_CHECK_USAGE(side >= 8 && side <= 1024, "folder: image size out of range: ", side, ": expected 8 to 1024");
     name_ = "folder";
     split_ = split;
+    class_names_ = list_.class_names;
     height_ = width_ = side;
     normalization_ = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};  // ImageNet's, as is usual for photographs
-    const Layout layout = layout_of(root);
-    for (const std::string& name : list_directory(layout.train, true))
-      if (!image_names(join(layout.train, name)).empty()) class_names_.push_back(name);
-    HV_CHECK_INPUT(!class_names_.empty(), root, ": no folder of images: expected ", layout.train,
-                   "/<class>/*.png or *.jpg: name another directory");
-    const std::string& place = split == Split::train ? layout.train : layout.test;
-    for (const std::string& name : list_directory(place, true))
-      HV_CHECK_INPUT(std::find(class_names_.begin(), class_names_.end(), name) != class_names_.end() ||
-                         image_names(join(place, name)).empty(),
-                     join(place, name), ": this class has no training images in ", layout.train, ": add some or remove it");
-    for (size_t k = 0; k < class_names_.size(); ++k) {
-      const std::string directory = join(place, class_names_[k]);
-      const std::vector<std::string> names = image_names(directory);
-      for (size_t i = 0; i < names.size(); ++i) {
-        if (layout.divided && (i % 5 == 4) != (split == Split::test)) continue;
-        paths_.push_back(join(directory, names[i]));
-        labels_.push_back(static_cast<int64_t>(k));
-      }
-    }
-    HV_CHECK_INPUT(!paths_.empty(), place, ": no ", split_name(split), " images",
-                   layout.divided ? " (every fifth image of a class is for testing: at least 5 are needed)" : "");
     if (size() * image_bytes() <= kDecodedLimit) decode_all();
   }
 
-  int64_t size() const override { return static_cast<int64_t>(paths_.size()); }
-  int64_t label(int64_t i) const override { return labels_[checked(i)]; }
+  int64_t size() const override { return static_cast<int64_t>(list_.paths.size()); }
+  int64_t label(int64_t i) const override { return list_.labels[checked(i)]; }
   void image(int64_t i, uint8_t* chw) const override {
     const size_t at = checked(i);
     if (!decoded_.empty()) {
       std::memcpy(chw, decoded_.data() + i * image_bytes(), static_cast<size_t>(image_bytes()));
     } else {
-      const Image picture = resize_and_crop(load_image(paths_[at]), height_);
+      const Image picture = resize_and_crop(load_image(list_.paths[at]), height_);
       std::memcpy(chw, picture.chw.data(), picture.chw.size());
     }
   }
@@ -105,7 +85,7 @@ class FolderDataset : public Dataset {
 
   void decode_all() {
     std::vector<uint8_t> all(static_cast<size_t>(size() * image_bytes()));
-    std::vector<std::string> errors(paths_.size());
+    std::vector<std::string> errors(list_.paths.size());
     parallel_for(size(), [&](int64_t i) {  // nothing may be thrown out of here
       try {
         image(i, all.data() + i * image_bytes());
@@ -117,14 +97,41 @@ class FolderDataset : public Dataset {
     decoded_ = std::move(all);
   }
 
-  std::vector<std::string> paths_;
-  std::vector<int64_t> labels_;
+  FolderList list_;
   std::vector<uint8_t> decoded_;  // empty: decode on every read
   mutable std::once_flag checksum_once_;
   mutable std::string checksum_;
 };
 
 }  // namespace
+
+FolderList list_folder(const std::string& root, Split split) {
+  FolderList list;
+  const Layout layout = layout_of(root);
+  const auto known = [&](const std::string& name) {
+    return std::find(list.class_names.begin(), list.class_names.end(), name) != list.class_names.end();
+  };
+  for (const std::string& name : list_directory(layout.train, true))
+    if (!image_names(join(layout.train, name)).empty()) list.class_names.push_back(name);
+  HV_CHECK_INPUT(!list.class_names.empty(), root, ": no folder of images: expected ", layout.train,
+                 "/<class>/*.png or *.jpg: name another directory");
+  const std::string& place = split == Split::train ? layout.train : layout.test;
+  for (const std::string& name : list_directory(place, true))
+    HV_CHECK_INPUT(known(name) || image_names(join(place, name)).empty(), join(place, name),
+                   ": this class has no training images in ", layout.train, ": add some or remove it");
+  for (size_t k = 0; k < list.class_names.size(); ++k) {
+    const std::string directory = join(place, list.class_names[k]);
+    const std::vector<std::string> names = image_names(directory);
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (layout.divided && (i % 5 == 4) != (split == Split::test)) continue;
+      list.paths.push_back(join(directory, names[i]));
+      list.labels.push_back(static_cast<int64_t>(k));
+    }
+  }
+  HV_CHECK_INPUT(!list.paths.empty(), place, ": no ", split_name(split), " images",
+                 layout.divided ? ": every fifth image of a class is for testing, so at least 5 are needed" : ": add some");
+  return list;
+}
 
 DatasetPtr open_folder(const std::string& root, Split split, int64_t size) {
   return std::make_shared<FolderDataset>(root, split, size);

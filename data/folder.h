@@ -8,11 +8,20 @@
 // Thread rule: as Dataset.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "data/dataset.h"
 
 namespace hv::data {
+
+// What a split consists of, by names alone.
+struct FolderList {
+  std::vector<std::string> class_names, paths;
+  std::vector<int64_t> labels;  // one a path
+};
+FolderList list_folder(const std::string& root, Split split);
 
 DatasetPtr open_folder(const std::string& root, Split split, int64_t size);
 bool is_image_folder(const std::string& root);  // names only; never throws

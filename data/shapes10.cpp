@@ -15,8 +15,8 @@ namespace {
 
 constexpr int kSide = static_cast<int>(kCifarSide);
 constexpr int64_t kRecord = 1 + kCifarPixels;
-// Of the 10,000 training images over pixels; a test recomputes them.
-constexpr Normalization kShapesNormalization{{0.5, 0.5, 0.5}, {0.25, 0.25, 0.25}};
+// Of the 20,000 training images over pixels; a test recomputes them.
+constexpr Normalization kShapesNormalization{{0.5000, 0.5016, 0.5028}, {0.2334, 0.2348, 0.2335}};
 
 struct Point {
   float x, y;
@@ -61,8 +61,8 @@ float outline(int label, Point p) {
     case 6: return star(p);                                                                             // star
     case 7: return std::min(box(p, 0.95f, 0.27f), box(p, 0.27f, 0.95f));                                // cross
     case 8: return heart(p);                                                                            // heart
-    default: return std::min(box({p.x + 0.35f, p.y}, 0.6f, 0.2f),                                       // arrow
-                             polygon({-p.y, p.x - 0.38f}, 3, 0.32f));
+    default: return std::min(box({p.x + 0.35f, p.y}, 0.6f, 0.19f),                                       // arrow
+                             polygon({p.y, 0.3f - p.x}, 3, 0.34f));
   }
 }
 
@@ -78,12 +78,16 @@ float distance(const Color& a, const Color& b) {
 
 class Canvas {
  public:
-  // Covers every pixel by `alpha` where inside(x, y), a signed distance in pixels, is negative.
+  // Covers the pixels by `alpha` where inside(x, y), a signed distance in pixels, is negative. All of it lies between the corners
+  // `low` and `high`.
   template <class Distance>
-  void paint(const Color& color, float alpha, const Distance& inside) {
-    for (int y = 0; y < kSide; ++y)
-      for (int x = 0; x < kSide; ++x) {
-        const float cover = alpha * std::clamp(0.5f - inside(static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f), 0.0f, 1.0f);
+  void paint(const Color& color, float alpha, Point low, Point high, const Distance& inside) {
+    const auto first = [](float v) { return std::max(0, static_cast<int>(v) - 1); };
+    const auto last = [](float v) { return std::min(kSide, static_cast<int>(v) + 2); };
+    for (int y = first(low.y); y < last(high.y); ++y)
+      for (int x = first(low.x); x < last(high.x); ++x) {
+        const float far = inside(static_cast<float>(x) + 0.5f, static_cast<float>(y) + 0.5f);
+        const float cover = alpha * std::clamp(0.5f - far, 0.0f, 1.0f);
         if (cover <= 0) continue;
         for (size_t c = 0; c < 3; ++c) {
           float& value = pixels_[c][static_cast<size_t>(y * kSide + x)];
@@ -102,7 +106,9 @@ class Canvas {
   void line(const Color& color, float alpha, Point from, Point to, float width) {
     const Point d{to.x - from.x, to.y - from.y};
     const float square = d.x * d.x + d.y * d.y + 1e-3f;
-    paint(color, alpha, [=](float x, float y) {
+    const Point low{std::min(from.x, to.x) - width, std::min(from.y, to.y) - width};
+    const Point high{std::max(from.x, to.x) + width, std::max(from.y, to.y) + width};
+    paint(color, alpha, low, high, [=](float x, float y) {
       const float t = std::clamp(((x - from.x) * d.x + (y - from.y) * d.y) / square, 0.0f, 1.0f);
       return length({x - from.x - t * d.x, y - from.y - t * d.y}) - width / 2;
     });
@@ -144,7 +150,8 @@ void draw_shape_record(uint64_t seed, Split split, int64_t index, uint8_t* recor
     const Color color = random_color(s);
     const Point at = place();
     const float radius = real(2, 7), squash = real(0.4, 1), alpha = real(0.3, 0.9);
-    canvas.paint(color, alpha, [=](float x, float y) { return length({x - at.x, (y - at.y) / squash}) - radius; });
+    const Point low{at.x - radius, at.y - radius}, high{at.x + radius, at.y + radius};
+    canvas.paint(color, alpha, low, high, [=](float x, float y) { return length({x - at.x, (y - at.y) / squash}) - radius; });
   }
   for (int i = 0, n = 1 + static_cast<int>(s.below(4)); i < n; ++i) {  // lines behind
     const Color color = random_color(s);
@@ -159,7 +166,8 @@ void draw_shape_record(uint64_t seed, Split split, int64_t index, uint8_t* recor
   const float margin = 0.8f * radius, stretch = real(0.85, 1.15);
   const Point at{real(margin, kSide - margin), real(margin, kSide - margin)};
   const float c = std::cos(angle) / radius, k = std::sin(angle) / radius;
-  canvas.paint(color, real(0.8, 1), [=](float x, float y) {
+  const float reach = 1.25f * radius;  // the outlines end at about 1.05, the stretch may add a fifth
+  canvas.paint(color, real(0.8, 1), {at.x - reach, at.y - reach}, {at.x + reach, at.y + reach}, [=](float x, float y) {
     const float dx = x - at.x, dy = (y - at.y) * stretch;
     return radius * outline(label, {c * dx + k * dy, c * dy - k * dx});
   });

@@ -1,7 +1,7 @@
 // shapes10: ten drawn classes on cluttered grounds, 32 x 32 colour, made from a seed. For trying everything without a download.
 //
 // Colour, size, place and rotation are random, so only the outline tells the class. Made as CIFAR-10 records, read by the same
-// reader. 10,000 training and 2,000 test images.
+// reader. 20,000 training and 2,000 test images.
 // Thread rule: any thread; uses all cores.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace hv::data {
 
-inline constexpr int64_t kShapesTrain = 10000, kShapesTest = 2000;
+inline constexpr int64_t kShapesTrain = 20000, kShapesTest = 2000;
 inline constexpr uint64_t kShapesSeed = 10;  // part of the set's definition: another seed is another data set
 
 const std::vector<std::string>& shapes10_classes();
