@@ -32,7 +32,7 @@ static inline void tile(const Real* a, int64_t row_a, int64_t col_a, const Real*
 template <int kVecs, bool kAdd>
 static inline void panel(const Real* a, int64_t row_a, int64_t col_a, const Real* b, int64_t ldb, Real* c, int64_t ldc, int64_t rows,
                   int64_t inner) {
-  constexpr int kRows = (kRegisters - kVecs - 1) / kVecs < 8 ? (kRegisters - kVecs - 1) / kVecs : 8;
+  constexpr int kFit = (kRegisters - kVecs - 1) / kVecs, kRows = kFit < 13 ? kFit : 13;  // 65 = 5 * 13 tokens on CIFAR
   int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) tile<kRows, kVecs, kAdd>(a + i * row_a, row_a, col_a, b, ldb, c + i * ldc, ldc, inner);
   for (; i < rows; ++i) tile<1, kVecs, kAdd>(a + i * row_a, row_a, col_a, b, ldb, c + i * ldc, ldc, inner);

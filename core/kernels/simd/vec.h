@@ -62,19 +62,21 @@ static inline void for_vectors(int64_t n, const Body& body) {
   if (i < n) body(i, Part{n - i});
 }
 
-// Lanes added in a fixed order.
-static inline Real sum_lanes(Vec v) {
+// Lanes joined in a fixed order: halves onto each other.
+template <class Join>
+static inline Real join_lanes(Vec v, const Join& join) {
   Real lanes[kWidth];
   store(lanes, v);
   for (int64_t half = kWidth / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+    for (int64_t i = 0; i < half; ++i) lanes[i] = join(lanes[i], lanes[i + half]);
   }
   return lanes[0];
 }
+static inline Real sum_lanes(Vec v) {
+  return join_lanes(v, [](Real a, Real b) { return a + b; });
+}
 static inline Real max_lanes(Vec v) {
-  Real best = v[0];
-  for (int64_t i = 1; i < kWidth; ++i) best = v[i] > best ? v[i] : best;
-  return best;
+  return join_lanes(v, [](Real a, Real b) { return a > b ? a : b; });
 }
 
 #ifdef HV_DOUBLE
