@@ -79,6 +79,8 @@ Tensor stack(const std::vector<Tensor>& parts, int dim);  // cat along a new dim
 Tensor index_select(const Tensor& x, int dim, std::span<const int64_t> indices);  // repeats allowed: their gradients add
 Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns);  // x [M, N], one column a row -> [M]
 Tensor patchify(const Tensor& images, int64_t patch);  // [B, C, H, W] -> [B, (H/P)(W/P), C*P*P], channel-major as a convolution's kernel
+// patches [B, N, p], cls [p], positions [N + 1, p] -> tokens [B, N + 1, p]: CLS first, positions added (core/ops/tokens.cpp).
+Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& positions);
 
 // --- convolution (core/ops/conv.cpp) ---------------------------------------------------------------------------------------------------
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride = 1, int64_t padding = 0);  // weight [O, C, kh, kw]

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,9 +35,42 @@ struct HydraViTConfig {
   int64_t tokens() const { return (image / patch) * (image / patch) + 1; }
 };
 
-// "nano", "cifar" or "deit"; another name is a usage error that names the nearest.
+// "nano", "cifar" or "deit"; another name is a usage error that lists them.
 HydraViTConfig preset(const std::string& name);
 const std::vector<std::string>& preset_names();
-HydraViTConfig hydravit_config(const Config& config);
+
+// As text, for checkpoints and back. Reading checks every value against a bound before anything is allocated (Fault::input).
+Config to_config(const HydraViTConfig& config);
+HydraViTConfig from_config(const Config& config);
+
+class HydraViT : public ElasticModel {
+ public:
+  HydraViT(const HydraViTConfig& config, uint64_t seed);
+
+  // images [B, C, H, W] -> logits [B, classes] of the first `heads` heads.
+  Tensor forward(const Tensor& images, int64_t heads);
+  Tensor forward(const Tensor& images, const Subnet& subnet) override { return forward(images, subnet.key); }
+
+  const std::vector<Subnet>& subnets() const override { return subnets_; }
+  std::vector<Tensor> active(const Subnet& subnet) const override;
+  int64_t params(const Subnet& subnet) const override;
+  int64_t macs(const Subnet& subnet) const override;
+  std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const override;
+  Config config() const override { return to_config(config_); }
+  int64_t classes() const override { return config_.classes; }
+  int64_t image_size() const override { return config_.image; }
+  const HydraViTConfig& settings() const { return config_; }
+
+ private:
+  HydraViTConfig config_;
+  std::vector<Subnet> subnets_;
+  nn::Init init_;
+  Tensor cls_token_, pos_embed_;
+  nn::PatchEmbed patch_embed_;
+  nn::Dropout pos_drop_;
+  std::vector<std::unique_ptr<nn::Block>> blocks_;
+  nn::LayerNorm norm_;
+  nn::Linear head_;
+};
 
 }  // namespace hv::models

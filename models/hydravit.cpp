@@ -1,0 +1,74 @@
+#include "models/hydravit.h"
+
+#include <algorithm>
+
+namespace hv::models {
+
+HydraViT::HydraViT(const HydraViTConfig& c, uint64_t seed)
+    : config_(c),
+      init_(c.init, seed),
+      patch_embed_(c.channels, c.patch, c.width(), init_),
+      pos_drop_(c.dropout),
+      norm_(c.width()),
+      head_(c.width(), c.classes, init_, nn::Out::fixed) {
+  from_config(to_config(c));  // the same checks as for a configuration read from a file
+  for (int64_t k = c.heads_min; k <= c.heads; ++k) subnets_.push_back({concat("heads=", k), k, k * c.head_dim});
+  cls_token_ = add_parameter("cls_token", init_.normal({1, 1, c.width()}, 1e-6), {false, false, true}, false);
+  pos_embed_ = add_parameter("pos_embed", init_.trunc_normal({1, c.tokens(), c.width()}, 0.02), {false, false, true}, false);
+  add_child("patch_embed", patch_embed_);
+  add_child("pos_drop", pos_drop_);
+  for (int64_t i = 0; i < c.depth; ++i) {
+    const double depth = c.depth > 1 ? static_cast<double>(i) / static_cast<double>(c.depth - 1) : 0;
+    blocks_.push_back(std::make_unique<nn::Block>(
+        nn::BlockConfig{c.width(), c.head_dim, c.mlp_ratio * c.width(), c.dropout, c.drop_path * depth}, init_));
+    add_child(concat("blocks.", i), *blocks_.back());
+  }
+  add_child("norm", norm_);
+  add_child("head", head_);
+}
+
+Tensor HydraViT::forward(const Tensor& images, int64_t heads) {
+  const HydraViTConfig& c = config_;
+  HV_CHECK(images.rank() == 4 && images.size(1) == c.channels && images.size(2) == c.image && images.size(3) == c.image,
+           "hydravit: images ", images.shape(), ", expected [B, ", c.channels, ", ", c.image, ", ", c.image, "]");
+  HV_CHECK(heads >= 1 && heads <= c.heads, "hydravit: ", heads, " heads asked of a model with ", c.heads);
+  const int64_t p = heads * c.head_dim;  // the only place where the width is chosen
+
+  const Tensor patches = patch_embed_.forward(images, p);                                   // [B, N, p]
+  Tensor x = embed_tokens(patches, cls_token_(0, 0, Range{0, p}), pos_embed_(0, all, Range{0, p}));  // [B, T, p]
+  x = pos_drop_.forward(x);
+  for (const auto& block : blocks_) x = block->forward(x);
+  return norm_.then(head_, x.select(1, 0));  // the CLS token decides: [B, p] -> [B, classes]
+}
+
+std::vector<Tensor> HydraViT::active(const Subnet& subnet) const {
+  std::vector<Tensor> views;
+  for (const nn::Parameter& p : parameters()) views.push_back(nn::leading(p, subnet.dim, config_.width()));
+  return views;
+}
+
+int64_t HydraViT::params(const Subnet& subnet) const {
+  int64_t count = 0;
+  for (const Tensor& view : active(subnet)) count += view.numel();
+  return count;
+}
+
+// N E C P^2 + L (T (4 E^2 + 2 r E^2) + 2 T^2 E) + E K: products, convolution, q k^T and attention times v.
+int64_t HydraViT::macs(const Subnet& subnet) const {
+  const HydraViTConfig& c = config_;
+  const int64_t e = subnet.dim, t = c.tokens(), n = t - 1;
+  return n * e * c.channels * c.patch * c.patch + c.depth * (t * (4 + 2 * c.mlp_ratio) * e * e + 2 * t * t * e) + e * c.classes;
+}
+
+std::unique_ptr<ElasticModel> HydraViT::extract(const Subnet& subnet) const {
+  HydraViTConfig c = config_;
+  c.heads = c.heads_min = subnet.key;
+  auto model = std::make_unique<HydraViT>(c, 0);
+  NoGrad off;
+  const std::vector<Tensor> from = active(subnet);
+  const std::vector<nn::Parameter> to = model->parameters();
+  for (size_t i = 0; i < to.size(); ++i) to[i].value.copy_(from[i]);
+  return model;
+}
+
+}  // namespace hv::models

@@ -1,0 +1,120 @@
+// Presets, and a configuration as text and back.
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include "models/hydravit.h"
+
+namespace hv::models {
+
+// preset    img  P   L  head_dim heads  ratio classes
+// nano      32   4   4  16       2..6   2     10       the demonstration: minutes on two cores
+// cifar     32   4   7  32       3..8   2     10       its 8-head member has the shape of ViT-Lite-7/4
+// deit      224  16  12 64       3..12  4     1000     the paper's: DeiT-Ti, S and B at 3, 6 and 12 heads
+const std::vector<std::string>& preset_names() {
+  static const std::vector<std::string> names{"nano", "cifar", "deit"};
+  return names;
+}
+
+HydraViTConfig preset(const std::string& name) {
+  HydraViTConfig c;  // the defaults are cifar's
+  if (name == "cifar") return c;
+  if (name == "nano") {
+    c.depth = 4;
+    c.head_dim = 16;
+    c.heads_min = 2;
+    c.heads = 6;
+    return c;
+  }
+  if (name == "deit") {
+    c.image = 224;
+    c.patch = 16;
+    c.depth = 12;
+    c.head_dim = 64;
+    c.heads = 12;
+    c.mlp_ratio = 4;
+    c.classes = 1000;
+    return c;
+  }
+  fail(Fault::usage, "preset: unknown name '", name, "'; known: nano, cifar, deit");
+}
+
+namespace {
+
+// One list of the fields, for both directions: visit(name, field, least, most).
+template <class C, class Visit>
+void visit_integers(C& c, const Visit& visit) {
+  visit("image", c.image, 1, 4096);
+  visit("patch", c.patch, 1, 4096);
+  visit("channels", c.channels, 1, 64);
+  visit("depth", c.depth, 1, 256);
+  visit("head_dim", c.head_dim, 1, 1024);
+  visit("heads_min", c.heads_min, 1, 256);
+  visit("heads", c.heads, 1, 256);
+  visit("mlp_ratio", c.mlp_ratio, 1, 64);
+  visit("classes", c.classes, 1, 1 << 20);
+}
+template <class C, class Visit>
+void visit_reals(C& c, const Visit& visit) {
+  visit("drop_path", c.drop_path);
+  visit("dropout", c.dropout);
+}
+
+template <class Number>
+Number parsed(const std::string& name, const std::string& text) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  HV_CHECK_INPUT(error == std::errc() && end == text.data() + text.size(), "model: ", name, ": expected a number, found '", text, "'");
+  return value;
+}
+
+std::string text_of(double value) {
+  std::ostringstream out;
+  out.precision(17);
+  out << value;
+  return out.str();
+}
+
+}  // namespace
+
+Config to_config(const HydraViTConfig& c) {
+  Config out{{"model", "hydravit"}, {"init", c.init}};
+  visit_integers(c, [&](const char* name, int64_t value, int64_t, int64_t) { out[name] = std::to_string(value); });
+  visit_reals(c, [&](const char* name, double value) { out[name] = text_of(value); });
+  return out;
+}
+
+HydraViTConfig from_config(const Config& config) {
+  HydraViTConfig c;
+  size_t known = 2;  // model, init
+  const auto text = [&](const std::string& name) -> const std::string& {
+    const auto found = config.find(name);
+    HV_CHECK_INPUT(found != config.end(), "model: the configuration lacks '", name, "'");
+    return found->second;
+  };
+  HV_CHECK_INPUT(text("model") == "hydravit", "model: expected hydravit, found '", text("model"), "'");
+  visit_integers(c, [&](const char* name, int64_t& field, int64_t least, int64_t most) {
+    field = parsed<int64_t>(name, text(name));
+    HV_CHECK_INPUT(field >= least && field <= most, "model: ", name, ": expected ", least, " to ", most, ", found ", field);
+    ++known;
+  });
+  visit_reals(c, [&](const char* name, double& field) {
+    field = parsed<double>(name, text(name));
+    HV_CHECK_INPUT(field >= 0 && field < 1, "model: ", name, ": expected a number in [0, 1), found ", field);
+    ++known;
+  });
+  c.init = text("init");
+  HV_CHECK_INPUT(nn::Init::known(c.init), "model: init: unknown style '", c.init, "'; known: trunc_normal, reference");
+  HV_CHECK_INPUT(c.image % c.patch == 0, "model: the patch must divide the image: ", c.patch, " and ", c.image);
+  HV_CHECK_INPUT(c.heads_min <= c.heads, "model: heads_min ", c.heads_min, " above heads ", c.heads);
+  // Each weight below 2^31 elements: no size computed from these fields can overflow.
+  HV_CHECK_INPUT(c.width() <= 16384 && c.width() * c.width() * std::max<int64_t>(c.mlp_ratio, 3) < (int64_t{1} << 31) &&
+                     c.tokens() * c.width() < (int64_t{1} << 31),
+                 "model: too large: width ", c.width(), ", mlp_ratio ", c.mlp_ratio, ", ", c.tokens(), " tokens");
+  for (const auto& [name, value] : config) {
+    HV_CHECK_INPUT(known == config.size(), "model: an entry this version does not know, among them '", name, "'");
+  }
+  return c;
+}
+
+}  // namespace hv::models

@@ -1,0 +1,29 @@
+// Initial weights. Each parameter draws from a stream of its own, numbered in the order of construction, so its values depend on the
+// seed and its place alone.
+#pragma once
+
+#include <string>
+
+#include "core/tensor.h"
+
+namespace hv::nn {
+
+class Init {
+ public:
+  // "trunc_normal": weights from a normal of 0.02 cut at two standard deviations, biases 0 (timm, DeiT).
+  // "reference": weights and biases uniform in +-1/sqrt(fan_in) of the full matrix (what the HydraViT authors' code does).
+  Init(const std::string& style, uint64_t seed);
+  static bool known(const std::string& style) { return style == "trunc_normal" || style == "reference"; }
+
+  Tensor weight(const Shape& shape, int64_t fan_in);
+  Tensor bias(int64_t size, int64_t fan_in);
+  Tensor trunc_normal(const Shape& shape, double std);  // redrawn beyond two standard deviations
+  Tensor normal(const Shape& shape, double std);
+
+ private:
+  Stream next() { return Stream(seed_, Purpose::init, 0, count_++); }
+  bool reference_;
+  uint64_t seed_, count_ = 0;
+};
+
+}  // namespace hv::nn

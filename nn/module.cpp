@@ -1,0 +1,88 @@
+#include "nn/module.h"
+
+#include <iomanip>
+#include <sstream>
+
+namespace hv::nn {
+
+Tensor leading(const Parameter& parameter, int64_t width, int64_t full_width) {
+  Tensor view = parameter.value;
+  for (size_t d = 0; d < parameter.elastic.size(); ++d) {
+    if (!parameter.elastic[d]) continue;
+    const int dim = static_cast<int>(d);
+    view = view.slice(dim, 0, view.size(dim) * width / full_width);
+  }
+  return view;
+}
+
+Tensor Module::add_parameter(const std::string& name, Tensor value, std::vector<bool> elastic, bool decay) {
+  value.requires_grad_();
+  own_.push_back({name, value, std::move(elastic), decay});
+  return value;
+}
+
+void Module::collect(const std::string& prefix, std::vector<Parameter>& out) const {
+  for (const Parameter& p : own_) {
+    out.push_back(p);
+    out.back().name = prefix + p.name;
+  }
+  for (const auto& [name, child] : children_) child->collect(prefix + name + ".", out);
+}
+
+std::vector<Parameter> Module::parameters() const {
+  std::vector<Parameter> out;
+  collect("", out);
+  return out;
+}
+
+Tensor Module::parameter(const std::string& name) const {
+  for (const Parameter& p : parameters()) {
+    if (p.name == name) return p.value;
+  }
+  fail(Fault::failure, "module: no parameter named '", name, "'");
+}
+
+int64_t Module::parameter_count() const {
+  int64_t count = 0;
+  for (const Parameter& p : parameters()) count += p.value.numel();
+  return count;
+}
+
+void Module::train(bool on) {
+  training_ = on;
+  for (const auto& [name, child] : children_) child->train(on);
+}
+
+void Module::zero_grad() const {
+  for (const Parameter& p : parameters()) p.value.zero_grad();
+}
+
+std::string Module::summary() const {
+  std::ostringstream out;
+  for (const Parameter& p : parameters()) {
+    std::ostringstream shape;
+    shape << p.value.shape();
+    out << std::left << std::setw(34) << p.name << std::setw(20) << shape.str() << std::right << std::setw(12) << p.value.numel() << '\n';
+  }
+  out << std::left << std::setw(54) << "total" << std::right << std::setw(12) << parameter_count() << '\n';
+  return out.str();
+}
+
+// --- noise -----------------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+thread_local NoiseKey noise;
+
+}  // namespace
+
+NoiseScope::NoiseScope(uint64_t seed, uint64_t step) { noise = {seed, step, 0}; }
+NoiseScope::~NoiseScope() { noise = {}; }
+
+NoiseKey next_noise_key() {
+  const NoiseKey key = noise;
+  ++noise.index;
+  return key;
+}
+
+}  // namespace hv::nn
