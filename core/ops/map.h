@@ -1,0 +1,47 @@
+// From tensors to the elementwise kernels: broadcasting, and undoing it in backward.
+#pragma once
+
+#include "core/autograd.h"
+#include "core/kernels/elementwise.h"
+
+namespace hv {
+
+// t's strides as a part of a result of `shape`: 0 where it repeats. The shapes must broadcast.
+inline Strides broadcast_strides(const Tensor& t, const Shape& shape) {
+  Strides out = Dims::filled(shape.size(), 0);
+  for (int i = 1; i <= t.rank(); ++i) {
+    if (t.size(-i) != 1) out[-i] = t.strides()[-i];
+  }
+  return out;
+}
+
+// to (+)= f(in...), elementwise; inputs broadcast to the shape of `to`.
+template <class F, class... In>
+void map_into(const Target& to, F f, const In&... in) {
+  const Shape& shape = to.at.shape();
+  map_elements<sizeof...(In)>(f, to.add, shape, {to.at.strides(), broadcast_strides(in, shape)...}, to.at.data(), {in.data()...});
+}
+
+// A new tensor f(in...) of `shape`, to which the inputs broadcast.
+template <class F, class... In>
+Tensor map(F f, const Shape& shape, const In&... in) {
+  Tensor y = Tensor::empty(shape);
+  map_into({y, false}, f, in...);
+  return y;
+}
+
+// Undoes broadcasting: g summed over the dimensions along which a tensor of `shape` was repeated. g itself if there are none.
+Tensor sum_to(const Tensor& g, const Shape& shape);
+
+// Sends the gradient f(g, in...), of g's shape, to an input that broadcast to that shape.
+template <class F, class... In>
+void send(const Edge& to, F f, const Tensor& g, const In&... in) {
+  if (!to) return;
+  if (to.shape() == g.shape()) {
+    map_into(to.open(), f, g, in...);
+  } else {
+    to.add(sum_to(map(f, g.shape(), g, in...), to.shape()));
+  }
+}
+
+}  // namespace hv

@@ -1,0 +1,110 @@
+// Reductions: sum, mean, max and argmax over any dimensions of any layout.
+#include <algorithm>
+
+#include "core/ops.h"
+#include "core/ops/map.h"
+
+namespace hv {
+namespace {
+
+// How `dims` (empty: all) splits a shape.
+struct Split {
+  Shape kept, reduced;             // the sizes of the two groups
+  Strides kept_strides, reduced_strides;
+  Shape with_ones;                 // the shape with reduced sizes replaced by 1
+  int64_t count() const { return numel(reduced); }
+
+  Split(const Tensor& x, const Dims& dims, const char* op) : with_ones(x.shape()) {
+    std::array<bool, kMaxRank> gone{};
+    if (dims.empty()) gone.fill(true);
+    for (int64_t d : dims) {
+      bool& flag = gone[static_cast<size_t>(wrap_dim(static_cast<int>(d), x.rank(), op))];
+      HV_CHECK(!flag, op, ": dimension named twice: ", dims);
+      flag = true;
+    }
+    for (int i = 0; i < x.rank(); ++i) {
+      const bool g = gone[static_cast<size_t>(i)];
+      (g ? reduced : kept).push_back(x.size(i));
+      (g ? reduced_strides : kept_strides).push_back(x.strides()[i]);
+      if (g) with_ones[i] = 1;
+    }
+  }
+};
+
+template <class Fold>
+Tensor reduce(const Tensor& x, const Split& split, bool keep) {
+  Tensor y = Tensor::empty(keep ? split.with_ones : split.kept);
+  reduce_elements<Fold>(split.kept, split.kept_strides, split.reduced, split.reduced_strides, x.data(), y.data());
+  return y;
+}
+
+}  // namespace
+
+Tensor sum_to(const Tensor& g, const Shape& shape) {
+  if (g.shape() == shape) return g;
+  const int extra = g.rank() - shape.size();
+  Dims repeated;
+  for (int i = 0; i < g.rank(); ++i) {
+    if (i < extra || (shape[i - extra] == 1 && g.size(i) != 1)) repeated.push_back(i);
+  }
+  return repeated.empty() ? g.view(shape) : sum(g, repeated, true).view(shape);
+}
+
+Tensor sum(const Tensor& x, const Dims& dims, bool keep) {
+  const Split split(x, dims, "sum");
+  Tensor y = reduce<SumFold>(x, split, keep);
+  // dx = g, repeated along the reduced dimensions
+  return record("sum", y, {x}, [wide = split.with_ones](const Tensor& g, const Edges& in) {
+    map_into(in[0].open(), [](Real d) { return d; }, g.view(wide));
+  });
+}
+
+Tensor mean(const Tensor& x, const Dims& dims, bool keep) {
+  const Split split(x, dims, "mean");
+  const double n = static_cast<double>(split.count());
+  Tensor y = reduce<SumFold>(x, split, keep);
+  for (int64_t i = 0; i < y.numel(); ++i) y.data()[i] = static_cast<Real>(y.data()[i] / n);
+  // dx = g / n, repeated along the reduced dimensions
+  return record("mean", y, {x}, [wide = split.with_ones, n](const Tensor& g, const Edges& in) {
+    map_into(in[0].open(), [n](Real d) { return static_cast<Real>(d / n); }, g.view(wide));
+  });
+}
+
+Tensor max(const Tensor& x, const Dims& dims, bool keep) {
+  const Split split(x, dims, "max");
+  HV_CHECK(split.count() > 0, "max: nothing to choose from: ", x.shape(), " over ", dims);
+  Tensor y = reduce<MaxFold>(x, split, keep);
+  if (!wants_grad({x})) return y;
+  // dx = g / ties where x is the maximum, else 0
+  return record("max", y, {x}, [wide = split.with_ones, sx = Saved(x), sy = Saved(y)](const Tensor& g, const Edges& in) {
+    const Tensor& from = sx.get();
+    const Tensor top = sy.get().view(wide);
+    const Tensor ties = sum_to(map([](Real v, Real m) { return static_cast<Real>(v == m); }, from.shape(), from, top), wide);
+    map_into(in[0].open(), [](Real d, Real v, Real m, Real n) { return v == m ? d / n : 0; }, g.view(wide), from, top, ties);
+  });
+}
+
+std::vector<int64_t> argmax(const Tensor& x, int dim) {
+  const int d = wrap_dim(dim, x.rank(), "argmax");
+  const int64_t n = x.size(d), step = x.strides()[d];
+  HV_CHECK(n > 0, "argmax: nothing to choose from: ", x.shape(), " over dimension ", d);
+  Shape rest = x.shape();
+  Strides strides = x.strides();
+  rest.erase(d);
+  strides.erase(d);
+  std::vector<int64_t> best(static_cast<size_t>(numel(rest)));
+  strided_loop<2>(rest, {contiguous_strides(rest), strides}, [&](const Places<2>& at, int64_t rows, const Places<2>& along) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const Real* row = x.data() + at[1] + r * along[1];
+      int64_t top = 0;
+      for (int64_t i = 1; i < n; ++i) {
+        const Real v = row[i * step], m = row[top * step];
+        if (v > m || (v != v && m == m)) top = i;  // NaN counts as the largest
+      }
+      best[static_cast<size_t>(at[0] + r * along[0])] = top;
+    }
+  }, n);
+  return best;
+}
+
+}  // namespace hv

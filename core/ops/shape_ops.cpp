@@ -1,0 +1,97 @@
+// Joining, picking and unfolding. These copy by nature; views that copy nothing are methods of Tensor.
+#include "core/ops.h"
+#include "core/ops/map.h"
+
+namespace hv {
+namespace {
+
+Real same(Real v) { return v; }
+
+}  // namespace
+
+Tensor cat(const std::vector<Tensor>& parts, int dim) {
+  HV_CHECK(!parts.empty(), "cat: no tensors");
+  const int d = wrap_dim(dim, parts[0].rank(), "cat");
+  Shape shape = parts[0].shape();
+  shape[d] = 0;
+  for (const Tensor& part : parts) {
+    Shape like = part.shape();
+    if (like.size() == shape.size()) like[d] = shape[d];
+    HV_CHECK(like == shape, "cat: shapes differ outside dimension ", d, ": ", parts[0].shape(), " and ", part.shape());
+    shape[d] += part.size(d);
+  }
+  Tensor y = Tensor::empty(shape);
+  int64_t begin = 0;
+  for (const Tensor& part : parts) {
+    map_into({y.slice(d, begin, begin + part.size(d)), false}, same, part);
+    begin += part.size(d);
+  }
+  // dx_i = the slice of g where x_i was put
+  return record("cat", y, parts, [d](const Tensor& g, const Edges& in) {
+    int64_t from = 0;
+    for (const Edge& edge : in) {
+      const int64_t to = from + edge.shape()[d];
+      if (edge) map_into(edge.open(), same, g.slice(d, from, to));
+      from = to;
+    }
+  });
+}
+
+Tensor stack(const std::vector<Tensor>& parts, int dim) {
+  HV_CHECK(!parts.empty(), "stack: no tensors");
+  const int d = wrap_dim(dim, parts[0].rank() + 1, "stack");
+  std::vector<Tensor> wide;
+  for (const Tensor& part : parts) {
+    HV_CHECK(part.shape() == parts[0].shape(), "stack: shapes differ: ", parts[0].shape(), " and ", part.shape());
+    wide.push_back(part.unsqueeze(d));
+  }
+  return cat(wide, d);
+}
+
+Tensor index_select(const Tensor& x, int dim, std::span<const int64_t> indices) {
+  const int d = wrap_dim(dim, x.rank(), "index_select");
+  for (int64_t i : indices) {
+    HV_CHECK(i >= 0 && i < x.size(d), "index_select: index out of range: ", i, " in dimension ", d, " of ", x.shape());
+  }
+  Shape shape = x.shape();
+  shape[d] = static_cast<int64_t>(indices.size());
+  Tensor y = Tensor::empty(shape);
+  const std::vector<int64_t> kept(indices.begin(), indices.end());
+  const Tensor from = x.detach();
+  for (size_t i = 0; i < kept.size(); ++i) map_into({y.select(d, static_cast<int64_t>(i)), false}, same, from.select(d, kept[i]));
+  // dx[indices[i]] += g[i], one after the other: indices may repeat
+  return record("index_select", y, {x}, [d, kept](const Tensor& g, const Edges& in) {
+    const Tensor to = in[0].zeros_or_partial();
+    for (size_t i = 0; i < kept.size(); ++i) map_into({to.select(d, kept[i]), true}, same, g.select(d, static_cast<int64_t>(i)));
+  });
+}
+
+Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns) {
+  HV_CHECK(x.rank() == 2 && x.size(0) == static_cast<int64_t>(columns.size()), "gather_rows: ", columns.size(), " columns for the rows of ",
+           x.shape());
+  const int64_t m = x.size(0);
+  Tensor y = Tensor::empty({m});
+  for (int64_t i = 0; i < m; ++i) {
+    const int64_t c = columns[static_cast<size_t>(i)];
+    HV_CHECK(c >= 0 && c < x.size(1), "gather_rows: column out of range: ", c, " of ", x.shape());
+    y.data()[i] = x.data()[i * x.strides()[0] + c * x.strides()[1]];
+  }
+  // dx[i, columns[i]] += g[i]
+  return record("gather_rows", y, {x}, [kept = std::vector<int64_t>(columns.begin(), columns.end())](const Tensor& g, const Edges& in) {
+    const Tensor to = in[0].zeros_or_partial();
+    for (int64_t i = 0; i < g.numel(); ++i) {
+      to.data()[i * to.strides()[0] + kept[static_cast<size_t>(i)] * to.strides()[1]] += g.data()[i];
+    }
+  });
+}
+
+Tensor patchify(const Tensor& images, int64_t patch) {
+  HV_CHECK(images.rank() == 4 && patch > 0 && images.size(2) % patch == 0 && images.size(3) % patch == 0,
+           "patchify: images must be [B, C, H, W] with H and W multiples of ", patch, ": ", images.shape());
+  const int64_t b = images.size(0), c = images.size(1), rows = images.size(2) / patch, cols = images.size(3) / patch;
+  // [B, C, rows, P, cols, P] -> [B, rows, cols, C, P, P]
+  const Tensor blocks = images.reshape({b, c, rows, patch, cols, patch}).permute({0, 2, 4, 1, 3, 5});
+  return blocks.clone().view({b, rows * cols, c * patch * patch});
+}
+
+}  // namespace hv
