@@ -1,0 +1,212 @@
+#include "train/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/kernels/simd.h"
+#include "core/parallel.h"
+
+namespace hv::train {
+namespace {
+
+constexpr int64_t kChunkElements = 16384;
+
+// Cuts the part of a parameter that `view` shows into chunks. Neighbouring dimensions that lie in one stretch of memory are joined;
+// what is left of a leading rectangle is rows of one length.
+void cut(size_t parameter, const Tensor& view, std::vector<Chunk>& chunks) {
+  if (view.numel() == 0) return;
+  Dims sizes, strides;  // outermost first, joined, without size 1
+  for (int d = 0; d < view.rank(); ++d) {
+    const int64_t size = view.size(d), stride = view.strides()[d];
+    if (size == 1) continue;
+    if (!sizes.empty() && strides[-1] == size * stride) {
+      sizes[-1] *= size;
+      strides[-1] = stride;
+    } else {
+      sizes.push_back(size);
+      strides.push_back(stride);
+    }
+  }
+  if (sizes.empty()) sizes.push_back(1), strides.push_back(1);
+  HV_CHECK(strides[-1] == 1, "optimizer: a live part must have unit stride inside: ", view.shape(), " strides ", view.strides());
+  const int64_t length = sizes[-1];
+  const int64_t rows = sizes.size() > 1 ? sizes[-2] : 1, stride = sizes.size() > 1 ? strides[-2] : 0;
+  int64_t outer = 1;
+  for (int d = 0; d < sizes.size() - 2; ++d) outer *= sizes[d];
+  for (int64_t o = 0; o < outer; ++o) {
+    int64_t base = view.offset(), rest = o;
+    for (int d = sizes.size() - 3; d >= 0; --d) {
+      base += rest % sizes[d] * strides[d];
+      rest /= sizes[d];
+    }
+    const int64_t piece = std::min(length, kChunkElements), together = std::max<int64_t>(1, kChunkElements / length);
+    for (int64_t row = 0; row < rows; row += together) {
+      for (int64_t at = 0; at < length; at += piece) {
+        chunks.push_back({parameter, base + row * stride + at, std::min(together, rows - row), std::min(piece, length - at), stride});
+      }
+    }
+  }
+}
+
+class AdamW : public Optimizer {
+ public:
+  AdamW(const std::vector<nn::Parameter>& parameters, const OptimizerConfig& config) : Optimizer(parameters, config) {
+    add_state("m");
+    add_state("v");
+  }
+
+ private:
+  void begin(double lr, double scale, double ema_decay) override {
+    const double t = static_cast<double>(steps_);
+    shared_ = {.theta = nullptr, .grad = nullptr, .m = nullptr, .v = nullptr, .ema = nullptr, .n = 0,
+               .lr = static_cast<Real>(lr), .beta1 = static_cast<Real>(config_.beta1), .beta2 = static_cast<Real>(config_.beta2),
+               .eps = static_cast<Real>(config_.eps), .decay = static_cast<Real>(config_.weight_decay),
+               .correction1 = static_cast<Real>(1 - std::pow(config_.beta1, t)),
+               .correction2 = static_cast<Real>(1 - std::pow(config_.beta2, t)), .grad_scale = static_cast<Real>(scale),
+               .ema_decay = static_cast<Real>(ema_decay)};
+  }
+  void update(const Run& run) const override {
+    simd::AdamWChunk chunk = shared_;
+    chunk.theta = run.weight;
+    chunk.grad = run.gradient;
+    chunk.m = run.state[0];
+    chunk.v = run.state[1];
+    chunk.ema = run.ema;
+    chunk.n = run.length;
+    if (!run.decay) chunk.decay = 0;
+    simd::kernels().adamw(chunk);
+  }
+  simd::AdamWChunk shared_{};
+};
+
+class Sgd : public Optimizer {
+ public:
+  Sgd(const std::vector<nn::Parameter>& parameters, const OptimizerConfig& config) : Optimizer(parameters, config) {
+    add_state("momentum");
+  }
+
+ private:
+  void begin(double lr, double scale, double ema_decay) override {
+    lr_ = static_cast<Real>(lr);
+    scale_ = static_cast<Real>(scale);
+    momentum_ = static_cast<Real>(config_.momentum);
+    keep_ = static_cast<Real>(ema_decay);
+  }
+  // b = momentum * b + g + decay * w;  w -= lr * b   (as PyTorch: the decay is part of the gradient)
+  void update(const Run& run) const override {
+    const Real decay = run.decay ? static_cast<Real>(config_.weight_decay) : 0;
+    for (int64_t i = 0; i < run.length; ++i) {
+      const Real b = momentum_ * run.state[0][i] + run.gradient[i] * scale_ + decay * run.weight[i];
+      run.state[0][i] = b;
+      run.weight[i] -= lr_ * b;
+    }
+    if (!run.ema) return;
+    for (int64_t i = 0; i < run.length; ++i) run.ema[i] = keep_ * run.ema[i] + (1 - keep_) * run.weight[i];
+  }
+  Real lr_ = 0, scale_ = 1, momentum_ = 0, keep_ = 0;
+};
+
+}  // namespace
+
+Optimizer::Optimizer(const std::vector<nn::Parameter>& parameters, const OptimizerConfig& config)
+    : config_(config), parameters_(parameters) {
+  for (size_t i = 0; i < parameters_.size(); ++i) cut(i, parameters_[i].value, chunks_);
+}
+
+void Optimizer::add_state(const std::string& name) {
+  State state{name, {}};
+  for (const nn::Parameter& parameter : parameters_) state.values.push_back(Tensor::zeros(parameter.value.shape()));
+  states_.push_back(std::move(state));
+}
+
+double Optimizer::gradient_norm() const {
+  partial_.resize(chunks_.size());
+  std::vector<const Real*> gradients;
+  for (const nn::Parameter& parameter : parameters_) {
+    const Tensor g = parameter.value.grad();
+    gradients.push_back(g.defined() ? g.data() : nullptr);
+  }
+  parallel_for(static_cast<int64_t>(chunks_.size()), [&](int64_t i) {
+    const size_t c = static_cast<size_t>(i);
+    const Chunk& chunk = chunks_[c];  // of whole parameters: one row
+    partial_[c] = 0;
+    if (const Real* g = gradients[chunk.parameter]) simd::kernels().sum_squares(g + chunk.offset, chunk.length, &partial_[c]);
+  });
+  double sum = 0;
+  for (const double part : partial_) sum += part;
+  return std::sqrt(sum);
+}
+
+const std::vector<Chunk>& Optimizer::chunks_of(const std::vector<Tensor>& live) {
+  if (live.empty()) return chunks_;
+  HV_CHECK(live.size() == parameters_.size(), "optimizer: ", live.size(), " live parts for ", parameters_.size(), " parameters");
+  std::vector<Shape> shapes;
+  for (const Tensor& part : live) shapes.push_back(part.defined() ? part.shape() : Shape{0});
+  for (const auto& [known, chunks] : live_) {
+    if (known == shapes) return chunks;
+  }
+  std::vector<Chunk> chunks;
+  for (size_t i = 0; i < live.size(); ++i) {
+    if (live[i].defined()) cut(i, live[i], chunks);
+  }
+  live_.emplace_back(std::move(shapes), std::move(chunks));
+  return live_.back().second;
+}
+
+void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, double ema_decay, const std::vector<Tensor>& live) {
+  HV_CHECK(ema.empty() || ema.size() == parameters_.size(), "optimizer: ", ema.size(), " averages for ", parameters_.size(),
+           " parameters");
+  ++steps_;
+  begin(lr, scale, ema_decay);
+  std::vector<Run> whole;  // where each parameter begins
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const Tensor& weight = parameters_[i].value;
+    const Tensor gradient = weight.grad();
+    Run run{weight.data(), gradient.defined() ? gradient.data() : nullptr, {nullptr, nullptr},
+            ema.empty() ? nullptr : ema[i].data(), 0, parameters_[i].decay};
+    for (size_t s = 0; s < states_.size(); ++s) run.state[s] = states_[s].values[i].data();
+    whole.push_back(run);
+    weight.shared()->storage->bump_version();
+    if (gradient.defined()) gradient.shared()->storage->bump_version();
+  }
+  const std::vector<Chunk>& chunks = chunks_of(live);
+  parallel_for(static_cast<int64_t>(chunks.size()), [&](int64_t i) {
+    const Chunk& chunk = chunks[static_cast<size_t>(i)];
+    Run run = whole[chunk.parameter];
+    if (!run.gradient) return;  // no backward pass ever reached it
+    const auto advance = [](Real*& p, int64_t by) { p = p ? p + by : p; };
+    const auto move = [&](int64_t by) {
+      advance(run.weight, by), advance(run.gradient, by), advance(run.ema, by);
+      advance(run.state[0], by), advance(run.state[1], by);
+    };
+    move(chunk.offset);
+    run.length = chunk.length;
+    if (!live.empty()) run.ema = nullptr;
+    for (int64_t row = 0; row < chunk.rows; ++row, move(chunk.stride)) {
+      update(run);
+      std::fill(run.gradient, run.gradient + run.length, Real{0});
+    }
+  });
+  if (live.empty() || ema.empty()) return;
+  // The average follows all weights, also those that stayed.
+  const Real keep = static_cast<Real>(ema_decay);
+  parallel_for(static_cast<int64_t>(chunks_.size()), [&](int64_t i) {
+    const Chunk& chunk = chunks_[static_cast<size_t>(i)];
+    Real* average = whole[chunk.parameter].ema + chunk.offset;
+    const Real* weight = whole[chunk.parameter].weight + chunk.offset;
+    for (int64_t j = 0; j < chunk.length; ++j) average[j] = keep * average[j] + (1 - keep) * weight[j];
+  });
+}
+
+const std::vector<std::string>& optimizer_names() {
+  static const std::vector<std::string> names = {"adamw", "sgd"};
+  return names;
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const std::vector<nn::Parameter>& parameters, const OptimizerConfig& config) {
+  if (config.kind == "sgd") return std::make_unique<Sgd>(parameters, config);
+  HV_CHECK_USAGE(config.kind == "adamw", "optimizer: '", config.kind, "' is unknown; choose adamw or sgd");
+  return std::make_unique<AdamW>(parameters, config);
+}
+
+}  // namespace hv::train

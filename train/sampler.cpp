@@ -1,0 +1,89 @@
+#include "train/sampler.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <sstream>
+
+#include "core/check.h"
+#include "core/random.h"
+
+namespace hv::train {
+
+WidthSampler::WidthSampler(uint64_t seed, int64_t choices, const std::vector<double>& weights) : seed_(seed), choices_(choices) {
+  HV_CHECK_USAGE(choices > 0, "--heads: no width to draw from; give at least one");
+  if (weights.empty()) return;
+  HV_CHECK_USAGE(static_cast<int64_t>(weights.size()) == choices, "--weights: ", weights.size(), " given for ", choices,
+                 " widths; give one weight a width of --heads");
+  double sum = 0;
+  for (const double weight : weights) {
+    HV_CHECK_USAGE(std::isfinite(weight) && weight >= 0, "--weights: ", weight, " is not a weight; give numbers from 0 up");
+    sum += weight;
+  }
+  HV_CHECK_USAGE(std::isfinite(sum) && sum > 0, "--weights: the sum is ", sum, "; at least one must be positive");
+  double running = 0;
+  for (const double weight : weights) upper_.push_back((running += weight) / sum);
+  // The last width that can be drawn ends at 1 exactly, whatever the rounding.
+  const auto last = std::find_if(weights.rbegin(), weights.rend(), [](double w) { return w > 0; });
+  std::fill(upper_.end() - 1 - (last - weights.rbegin()), upper_.end(), 1.0);
+}
+
+int64_t WidthSampler::draw(int64_t step) const {
+  Stream stream(seed_, Purpose::width, static_cast<uint64_t>(step));
+  if (upper_.empty()) return stream.below(static_cast<uint32_t>(choices_));
+  return std::upper_bound(upper_.begin(), upper_.end(), stream.uniform()) - upper_.begin();
+}
+
+double WidthSampler::probability(int64_t choice) const {
+  HV_CHECK(choice >= 0 && choice < choices_, "sampler: choice ", choice, " of ", choices_);
+  if (upper_.empty()) return 1.0 / static_cast<double>(choices_);
+  const size_t i = static_cast<size_t>(choice);
+  return upper_[i] - (i > 0 ? upper_[i - 1] : 0.0);
+}
+
+namespace {
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream in(text + ",");
+  for (std::string part; std::getline(in, part, ',');) parts.push_back(part);
+  return parts;
+}
+
+template <class Number>
+bool parse(const std::string& text, Number& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+}  // namespace
+
+std::vector<int64_t> parse_heads(const std::string& option, const std::string& text) {
+  std::vector<int64_t> heads;
+  for (const std::string& part : split(text)) {
+    const size_t dash = part.find('-', 1);
+    int64_t first = 0, last = 0;
+    const bool good = dash == std::string::npos ? parse(part, first) && parse(part, last)
+                                                : parse(part.substr(0, dash), first) && parse(part.substr(dash + 1), last);
+    HV_CHECK_USAGE(good && first >= 1 && first <= last && last <= 1024, option, ": '", text,
+                   "' is no list of heads; write 3-8 or 3,5,8");
+    for (int64_t k = first; k <= last; ++k) heads.push_back(k);
+  }
+  std::sort(heads.begin(), heads.end());
+  HV_CHECK_USAGE(std::adjacent_find(heads.begin(), heads.end()) == heads.end(), option, ": '", text,
+                 "' names a width twice; use --weights to draw one more often");
+  return heads;
+}
+
+std::vector<double> parse_weights(const std::string& option, const std::string& text) {
+  std::vector<double> weights;
+  if (text.empty()) return weights;
+  for (const std::string& part : split(text)) {
+    double value = 0;
+    HV_CHECK_USAGE(parse(part, value), option, ": '", text, "' is no list of numbers; write 1,1,2.5");
+    weights.push_back(value);
+  }
+  return weights;
+}
+
+}  // namespace hv::train
