@@ -1,0 +1,121 @@
+#include "train/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <deque>
+
+#include "core/check.h"
+
+namespace hv::train {
+namespace {
+
+constexpr const char* kAbout = "HydraViT: train, evaluate and use a vision transformer of many widths, on the cores of one computer.";
+
+std::string help_of(const Field& field) {
+  std::string text = field.help;
+  if (field.flag) return text;
+  const std::string range = field.range(), value = field.get();
+  if (!range.empty()) text += " (" + range + ")";
+  if (!value.empty()) text += " [" + value + "]";
+  return text;
+}
+
+struct Parsed {
+  const Command* command = nullptr;
+  std::set<std::string> given;
+  bool help = false;
+};
+
+Parsed parse(const std::vector<Command>& commands, int argc, char** argv) {
+  CLI::App app(kAbout, "hydravit");
+  app.require_subcommand(0, 1);
+  app.get_formatter()->column_width(34);
+  std::vector<std::string> names;
+  std::deque<std::string> texts;  // one an option; CLI11 keeps their addresses
+  std::deque<bool> flags;
+  struct Bound {
+    CLI::App* app;
+    const Command* command;
+    std::vector<std::pair<CLI::Option*, std::string*>> values;
+    std::vector<CLI::Option*> positionals;
+  };
+  std::deque<Bound> bound;
+  for (const Command& command : commands) {
+    names.push_back(command.name);
+    Bound& b = bound.emplace_back(Bound{app.add_subcommand(command.name, command.help), &command, {}, {}});
+    b.app->allow_extras();  // collected, to be refused with a hint
+    for (const Positional& positional : command.positionals) {
+      CLI::Option* option = b.app->add_option(positional.name, *positional.values, positional.help);
+      if (!positional.many) option->expected(1);
+      option->required(positional.required);
+      b.positionals.push_back(option);
+    }
+    for (const Field& field : command.fields) {
+      std::string& text = texts.emplace_back();
+      CLI::Option* option = field.flag ? b.app->add_flag("--" + field.name, flags.emplace_back(), help_of(field))
+                                       : b.app->add_option("--" + field.name, text, help_of(field))->type_name("");
+      b.values.emplace_back(option, &text);
+    }
+  }
+  if (argc > 1 && argv[1][0] != '-') {
+    const std::string word = argv[1];
+    HV_CHECK_USAGE(std::find(names.begin(), names.end(), word) != names.end(), "unknown command '", word, "'",
+                   did_you_mean(word, names), "; hydravit --help lists them");
+  }
+  Parsed parsed;
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& call) {
+    app.exit(call);
+    parsed.help = true;
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    std::string text = error.what();
+    fail(Fault::usage, text.substr(0, text.find('\n')), "; hydravit", argc > 1 && argv[1][0] != '-' ? concat(" ", argv[1]) : "",
+         " --help lists the options");
+  }
+  for (const Bound& b : bound) {
+    if (!b.app->parsed()) continue;
+    parsed.command = b.command;
+    std::vector<std::string> options;
+    for (const Field& field : b.command->fields) options.push_back("--" + field.name);
+    for (const std::string& extra : b.app->remaining()) {
+      const std::string word = extra.substr(0, extra.find('='));
+      fail(Fault::usage, "unknown ", word.rfind('-', 0) == 0 ? "option " : "argument ", word, did_you_mean(word, options),
+           "; hydravit ", b.command->name, " --help lists them");
+    }
+    for (size_t i = 0; i < b.values.size(); ++i) {
+      const auto& [option, text] = b.values[i];
+      if (option->count() == 0) continue;
+      const Field& field = b.command->fields[i];
+      field.set(field.flag ? "on" : *text);
+      parsed.given.insert(field.name);
+    }
+  }
+  if (!parsed.command) {
+    std::fputs(app.help().c_str(), argc > 1 ? stdout : stderr);
+    HV_CHECK_USAGE(argc > 1, "no command given");
+    parsed.help = true;
+  }
+  return parsed;
+}
+
+}  // namespace
+
+int run_program(const std::vector<Command>& commands, int argc, char** argv) {
+  try {
+    const Parsed parsed = parse(commands, argc, argv);
+    return parsed.help ? 0 : parsed.command->run(parsed.given);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "hydravit: %s\n", error.what());
+    return static_cast<int>(error.fault());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "hydravit: out of memory; try a smaller --batch-size\n");
+    return static_cast<int>(Fault::failure);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "hydravit: %s\n", error.what());
+    return static_cast<int>(Fault::failure);
+  }
+}
+
+}  // namespace hv::train

@@ -1,0 +1,15 @@
+// The commands of the program, one file each.
+#pragma once
+
+#include "train/cli.h"
+
+namespace hv::train {
+
+Command train_command();
+Command eval_command();
+Command predict_command();
+Command bench_command();
+Command info_command();
+Command data_command();
+
+}  // namespace hv::train

@@ -1,0 +1,72 @@
+// hydravit eval: one row a width, on the test images.
+#include <cstdio>
+
+#include "train/commands/commands.h"
+#include "train/json.h"
+#include "train/setup.h"
+#include "train/summary.h"
+
+namespace hv::train {
+namespace {
+
+struct EvalArguments {
+  std::vector<std::string> checkpoint;
+  std::string heads, data, kind = "auto";
+  int64_t limit = 0, batch_size = 250, threads = 0;
+  bool ema = false, json = false;
+};
+
+int run_eval(const EvalArguments& a) {
+  start_compute(a.threads);
+  const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
+  const std::vector<models::Subnet> widths = choose_widths(*loaded.model, a.heads.empty() ? trained_heads(loaded.header) : a.heads);
+  // Without --data: what the model was trained on, if it is still there.
+  std::string folder = a.data, kind = a.kind;
+  const auto& options = loaded.header.options;
+  const auto stored = options.find("data"), stored_kind = options.find("kind");
+  if (folder.empty() && stored != options.end() && (stored->second == "shapes10" || data::looks_like_data(stored->second))) {
+    folder = stored->second;
+  }
+  if (kind == "auto" && stored_kind != options.end()) kind = stored_kind->second;
+  const data::Source source = choose_data(folder, kind, loaded.model->image_size());
+  const data::DatasetPtr test = data::open(source, data::Split::test);
+  HV_CHECK_INPUT(test->classes() == loaded.model->classes() && test->height() == loaded.model->image_size(), loaded.path,
+                 ": a model of ", loaded.model->classes(), " classes and images of ", loaded.model->image_size(), "; ", test->name(),
+                 " has ", test->classes(), " and ", test->height(), "; name its data with --data");
+  say(start_line(static_cast<int64_t>(loaded.header.seed), source, nullptr, test.get()));
+  EvaluateOptions how;
+  how.batch_size = a.batch_size;
+  how.limit = a.limit;
+  const std::vector<WidthResult> results = evaluate(*loaded.model, widths, *test, how);
+  if (a.json) {
+    std::printf("%s\n", evaluate_json(results).c_str());
+    return 0;
+  }
+  std::printf("%5s %5s %12s %14s %7s %7s %8s %10s\n", "heads", "dim", "params", "MACs", "top-1", "top-5", "loss", "images/s");
+  for (const WidthResult& r : results) {
+    std::printf("%5lld %5lld %12lld %14lld %7.2f %7.2f %8.4f %10.0f\n", static_cast<long long>(r.subnet.key),
+                static_cast<long long>(r.subnet.dim), static_cast<long long>(r.params), static_cast<long long>(r.macs), r.top1, r.top5,
+                r.loss, r.images_per_second);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command eval_command() {
+  const auto a = std::make_shared<EvalArguments>();
+  Fields fields = {
+      {"heads", &a->heads, "widths, as 3-8 or 3,5,8; default: those it was trained for"},
+      {"data", &a->data, "folder with the data, or shapes10; default: as in training"},
+      {"kind", &a->kind, "what the folder holds", 0, 0, {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
+      {"limit", &a->limit, "use this many test images; 0: all", 0, 1e12},
+      {"batch-size", &a->batch_size, "images a pass", 1, 65536},
+      {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
+      {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
+      {"json", &a->json, "machine-readable output", 0, 0, {}, true},
+  };
+  return {"eval", "accuracy, cost and speed of every width of a checkpoint", std::move(fields),
+          {{"CKPT", "checkpoint or run folder", &a->checkpoint}}, [a](const std::set<std::string>&) { return run_eval(*a); }};
+}
+
+}  // namespace hv::train

@@ -1,0 +1,39 @@
+#include "train/interrupt.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+namespace hv::train {
+namespace {
+
+volatile sig_atomic_t caught = 0;
+
+void on_signal(int signal) {
+  if (caught != 0) _exit(128 + signal);
+  caught = signal;
+  constexpr char text[] = "\nstopping after this step; once more to stop at once\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+}
+
+struct sigaction before_int, before_term;
+
+}  // namespace
+
+InterruptScope::InterruptScope() {
+  caught = 0;
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, &before_int);
+  sigaction(SIGTERM, &action, &before_term);
+}
+
+InterruptScope::~InterruptScope() {
+  sigaction(SIGINT, &before_int, nullptr);
+  sigaction(SIGTERM, &before_term, nullptr);
+}
+
+int interrupted() { return caught; }
+
+}  // namespace hv::train

@@ -1,0 +1,10 @@
+// build/hydravit: see `hydravit --help` and README, "The command line".
+#include <signal.h>
+
+#include "train/commands/commands.h"
+
+int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);  // a closed stdout must not end a training
+  using namespace hv::train;
+  return run_program({train_command(), eval_command(), predict_command(), bench_command(), info_command(), data_command()}, argc, argv);
+}

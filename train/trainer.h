@@ -1,0 +1,86 @@
+// The training loop: a plain loop around a recipe, with evaluation, checkpoints and graceful endings.
+//
+// Invariants
+//   1. The state after step s is a function of the options and s: all randomness comes from (seed, step), and the batch of a pass from
+//      its number. So a run resumed at any step, on any number of threads, ends in the same bits. (A run limited by the clock
+//      does not repeat: its schedule follows the clock.)
+//   2. A loss or gradient that is not finite ends the run at once (Fault::diverged); nothing broken is ever saved.
+//   3. Checkpoints hold the state between two steps.
+// Thread rule: one thread; the signals of train/interrupt.h may come at any time.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "train/checkpoint.h"
+#include "train/ema.h"
+#include "train/evaluate.h"
+#include "train/optimizer.h"
+#include "train/options.h"
+#include "train/progress.h"
+#include "train/recipe.h"
+#include "train/schedule.h"
+
+namespace hv::train {
+
+struct RunSetup {
+  models::ElasticModel& model;
+  std::vector<models::Subnet> widths;  // trained and evaluated
+  const data::Dataset& train;
+  const data::Dataset* test = nullptr;  // null: no evaluation
+  TrainOptions options;
+  std::string folder;                                   // empty: nothing is written
+  std::map<std::string, std::string> provenance = {};
+  bool show_progress = false;
+  std::function<void(int64_t step, double loss)> on_step = {};
+};
+
+enum class Ending { finished, stopped, interrupted };  // stopped: by --stop-after
+
+class Trainer {
+ public:
+  Trainer(const RunSetup& setup, std::unique_ptr<Recipe> recipe);
+  void restore(const Checkpoint& checkpoint);
+  Ending run();
+
+  int64_t step() const { return step_; }
+  int64_t total_steps() const { return total_steps_; }  // 0: the clock decides
+  const std::vector<WidthResult>& results() const { return live_; }  // of the last evaluation
+  const std::vector<WidthResult>& ema_results() const { return average_; }
+  Header header() const;
+  std::vector<NamedTensor> tensors() const;  // all state: "model.", "ema.", "optimizer."
+
+ private:
+  double seconds() const;  // of training so far, earlier sessions included
+  double position() const;  // in steps, for the schedule
+  bool finished() const;
+  double train_step(double lr);
+  bool evaluate_widths(int64_t limit);
+  void save();
+  void note_best();
+  void check_finite() const;
+  [[noreturn]] void diverged(const std::string& what) const;
+
+  RunSetup setup_;
+  std::unique_ptr<Recipe> recipe_;
+  data::Loader loader_;
+  std::unique_ptr<Optimizer> optimizer_;
+  Ema ema_;
+  Schedule schedule_;
+  Progress progress_;
+  int64_t step_ = 0, total_steps_ = 0, saved_step_ = -1;
+  double seconds_before_ = 0, best_ = -1, loss_sum_ = 0;
+  int64_t loss_count_ = 0;
+  bool new_best_ = false;
+  std::chrono::steady_clock::time_point begin_;
+  std::vector<WidthResult> live_, average_;
+};
+
+// The augmentation that the options ask for.
+data::AugmentConfig augmentation(const TrainOptions& options);
+
+}  // namespace hv::train
