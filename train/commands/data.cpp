@@ -17,7 +17,7 @@ struct DataArguments {
   int64_t image_size = 32, timeout = 5;
 };
 
-int get(const DataArguments& a) {
+int fetch(const DataArguments& a) {
   HV_CHECK_USAGE(a.what.size() == 1, "data get: name one data set: cifar10 or cifar100");
   data::GetOptions options;
   options.url = a.url;
@@ -37,7 +37,7 @@ int get(const DataArguments& a) {
   return 0;
 }
 
-int verify(const data::Source& source) {
+int check(const data::Source& source) {
   const data::VerifyResult result = data::verify(source);
   for (const data::FileCheck& file : result.files) {
     std::printf("%-8s %s", !file.problem.empty() ? "BAD" : file.official ? "official" : "good", file.path.c_str());
@@ -51,7 +51,7 @@ int verify(const data::Source& source) {
   return 0;
 }
 
-int stats(const data::Source& source, const std::string& split) {
+int describe(const data::Source& source, const std::string& split) {
   const data::DatasetPtr dataset = data::open(source, split == "train" ? data::Split::train : data::Split::test);
   const data::Stats s = data::stats(*dataset);
   std::printf("%s, %s: %lld images of 3 x %lld x %lld, %zu classes, checksum %s\n", s.name.c_str(), split.c_str(),
@@ -71,12 +71,12 @@ int run_data(const DataArguments& a) {
   start_compute(0);
   const std::string& action = a.action.at(0);
   const std::vector<std::string> actions = {"get", "verify", "stats"};
-  if (action == "get") return get(a);
+  if (action == "get") return fetch(a);
   HV_CHECK_USAGE(action == "verify" || action == "stats", "data: unknown action '", action, "'", did_you_mean(action, actions),
                  "; choose get, verify or stats");
   HV_CHECK_USAGE(a.what.size() <= 1, "data ", action, ": name one folder");
   const data::Source source = choose_data(a.what.empty() ? "" : a.what[0], a.kind, a.image_size);
-  return action == "verify" ? verify(source) : stats(source, a.split);
+  return action == "verify" ? check(source) : describe(source, a.split);
 }
 
 }  // namespace

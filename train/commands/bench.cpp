@@ -1,0 +1,169 @@
+// hydravit bench: speed of training and inference at every width, beside the rate of this machine's own matrix products.
+//
+// A train step is forward, loss, backward and AdamW on one batch that lies in memory, as in other programs' benchmarks.
+// GFLOP/s counts 2 x MACs x images, three times that for training.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+
+#include "core/kernels/gemm.h"
+#include "core/parallel.h"
+#include "models/hydravit.h"
+#include "train/commands/commands.h"
+#include "train/json.h"
+#include "train/optimizer.h"
+#include "train/recipe.h"
+#include "train/setup.h"
+
+namespace hv::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct BenchArguments {
+  std::string preset = "cifar", heads, mode = "train,infer";
+  int64_t batch_size = 128, steps = 10, threads = 0;
+  bool json = false;
+};
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+double peak_rss_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stod(line.substr(6)) / 1024;
+  }
+  return 0;
+}
+
+// The four products of a block at full width, as one pass does them: seconds of each repetition, and their operations.
+struct GemmRate {
+  std::vector<double> seconds;
+  double operations = 0;
+};
+void measure_gemm(const models::HydraViTConfig& c, int64_t batch, int repetitions, GemmRate& rate) {
+  const int64_t rows = batch * c.tokens(), e = c.width();
+  const std::pair<int64_t, int64_t> layers[] = {{e, 3 * e}, {e, e}, {e, c.mlp_ratio * e}, {c.mlp_ratio * e, e}};  // in, out
+  const int64_t widest = std::max<int64_t>(3, c.mlp_ratio) * e;
+  Stream stream(0, Purpose::bench);
+  const Tensor x = Tensor::uniform({rows, widest}, -1, 1, stream), weight = Tensor::uniform({widest, widest}, -1, 1, stream);
+  const Tensor y = Tensor::zeros({rows, widest});
+  rate.operations = 0;
+  for (const auto& [in, out] : layers) rate.operations += 2.0 * static_cast<double>(rows * in * out);
+  for (int i = -1; i < repetitions; ++i) {  // the first is not counted
+    const auto begin = Clock::now();
+    for (const auto& [in, out] : layers) {
+      gemm_parallel({x.data(), rows, in, in, 1}, Matrix{weight.data(), out, in, in, 1}.transposed(), y.data(), out);
+    }
+    if (i >= 0) rate.seconds.push_back(seconds_since(begin));
+  }
+}
+
+struct Timed {
+  double seconds = 0;  // median of the steps
+  int64_t chunks = 0, strided_copies = 0;
+};
+template <class Step>
+Timed time_steps(int64_t steps, Step&& step) {
+  for (int i = 0; i < 3; ++i) step();
+  const MemoryStats before = memory_stats();
+  std::vector<double> seconds;
+  for (int64_t i = 0; i < steps; ++i) {
+    const auto begin = Clock::now();
+    step();
+    seconds.push_back(seconds_since(begin));
+  }
+  const MemoryStats after = memory_stats();
+  return {median(seconds), after.chunks - before.chunks, after.strided_copies - before.strided_copies};
+}
+
+int run_bench(const BenchArguments& a) {
+  HV_CHECK_USAGE(a.mode == "train" || a.mode == "infer" || a.mode == "train,infer" || a.mode == "infer,train", "--mode: '", a.mode,
+                 "' is unknown; choose train, infer or train,infer");
+  const models::HydraViTConfig config = models::preset(a.preset);
+  start_compute(a.threads);
+  const auto model = models::make_model(models::to_config(config), 0);
+  const std::vector<models::Subnet> widths = choose_widths(*model, a.heads);
+  const std::unique_ptr<Optimizer> optimizer = make_optimizer(model->parameters(), {});
+
+  data::Batch batch;
+  Stream stream(0, Purpose::bench, 1);
+  batch.images = Tensor::normal({a.batch_size, config.channels, config.image, config.image}, 0, 1, stream);
+  batch.targets = Tensor::zeros({a.batch_size, config.classes});
+  for (int64_t i = 0; i < a.batch_size; ++i) batch.targets.data()[i * config.classes + i % config.classes] = 1;
+
+  GemmRate rate;
+  measure_gemm(config, a.batch_size, 5, rate);
+  BenchReport report;
+  report.threads = num_threads();
+  std::string table;
+  for (const std::string mode : {"train", "infer"}) {
+    if (a.mode.find(mode) == std::string::npos) continue;
+    const bool training = mode == "train";
+    for (const models::Subnet& width : widths) {
+      const HydraViTRecipe recipe({width}, WidthSampler(0, 1), 0.1);
+      model->train(training);
+      const Timed timed = time_steps(a.steps, [&] {
+        if (training) {
+          recipe.loss(*model, batch, 0).backward();
+          optimizer->step(1e-4, 1);
+        } else {
+          const NoGrad off;
+          model->forward(batch.images, width);
+        }
+      });
+      const double images = static_cast<double>(a.batch_size);
+      const double operations = 2.0 * static_cast<double>(model->macs(width)) * images * (training ? 3 : 1);
+      report.results.push_back({mode, width.key, width.dim, a.batch_size, images / timed.seconds, 1000 * timed.seconds,
+                                operations / timed.seconds / 1e9});
+      if (timed.chunks + timed.strided_copies > 0) {
+        table += concat("  ", mode, " ", width.label, ": ", timed.chunks, " pool chunks and ", timed.strided_copies,
+                        " strided copies in the timed steps\n");
+      }
+    }
+  }
+  measure_gemm(config, a.batch_size, 5, rate);  // again: the machine's speed may have changed meanwhile
+  report.gemm_gflops = rate.operations / median(rate.seconds) / 1e9;
+  report.peak_rss_mib = peak_rss_mib();
+  if (a.json) {
+    std::printf("%s\n", bench_json(report).c_str());
+    return 0;
+  }
+  std::printf("preset %s, batch %lld, %lld threads, fp32; matrix products at full width: %.0f GFLOP/s; peak memory %.0f MiB\n",
+              a.preset.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads), report.gemm_gflops,
+              report.peak_rss_mib);
+  std::printf("%5s %5s %5s %10s %10s %9s %6s\n", "mode", "heads", "dim", "images/s", "ms/step", "GFLOP/s", "share");
+  for (const BenchResult& r : report.results) {
+    std::printf("%5s %5lld %5lld %10.0f %10.1f %9.0f %5.0f%%\n", r.mode.c_str(), static_cast<long long>(r.heads),
+                static_cast<long long>(r.dim), r.images_per_second, r.step_ms, r.gflops, 100 * r.gflops / report.gemm_gflops);
+  }
+  std::printf("tensor memory asked from the system and strided copies in the timed steps: %s", table.empty() ? "none\n" : "\n");
+  std::fputs(table.c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+Command bench_command() {
+  const auto a = std::make_shared<BenchArguments>();
+  Fields fields = {
+      {"preset", &a->preset, "model", 0, 0, models::preset_names()},
+      {"heads", &a->heads, "widths, as 3-8 or 3,5,8; default: all"},
+      {"mode", &a->mode, "train, infer or train,infer"},
+      {"batch-size", &a->batch_size, "images a step", 1, 65536},
+      {"steps", &a->steps, "timed steps, after 3 to warm up", 1, 100000},
+      {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
+      {"json", &a->json, "machine-readable output", 0, 0, {}, true},
+  };
+  return {"bench", "speed of training and inference at every width", std::move(fields), {},
+          [a](const std::set<std::string>&) { return run_bench(*a); }};
+}
+
+}  // namespace hv::train
