@@ -20,8 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Folder {  // removed at the end
-  Folder() : path(fs::temp_directory_path() / concat("hydravit-test-", getpid())) { fs::create_directories(path); }
+struct Folder {  // in memory where possible: tens of thousands of files are written; removed at the end
+  Folder() : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / fs::path(concat("hydravit-test-", getpid()))) {
+    fs::create_directories(path);
+  }
   ~Folder() { fs::remove_all(path); }
   std::string operator/(const std::string& name) const { return (path / name).string(); }
   fs::path path;
@@ -187,7 +189,7 @@ TEST_CASE("checkpoint: a header with right checksums and wrong contents") {
     }
     sign(altered);
     write_all(bad, altered);
-    load_error(bad);  // refused or not: no crash, no other exception
+    refused += load_error(bad) != "";  // or not: no crash, no other exception
   }
   CHECK(peak_rss_kib() - before < 64 * 1024);
 }
@@ -210,7 +212,7 @@ TEST_CASE("checkpoint: texts of the errors") {
   CHECK(error_of(other).find("checkpoint format 9; this program reads format 1") != std::string::npos);
   CHECK(error_of("HYDRAVIT", false).find("8 bytes are too few for a checkpoint") != std::string::npos);
   other = bytes;
-  other[bytes.size() - 100] ^= 1;  // in the last tensor with elements
+  other[bytes.size() - 88] ^= 1;  // in the last tensor with elements
   CHECK(error_of(other).find("model.scalar") != std::string::npos);
   CHECK(load_error(folder / "missing.ckpt").find("cannot open") != std::string::npos);
   CHECK(load_error(folder.path.string()).find("not a regular file") != std::string::npos);
@@ -238,7 +240,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   // A full disk, played by a limit on file sizes.
   rlimit old{};
   getrlimit(RLIMIT_FSIZE, &old);
-  const rlimit tight{1000, old.rlim_max};
+  const rlimit tight{500, old.rlim_max};
   const auto before = signal(SIGXFSZ, SIG_IGN);
   setrlimit(RLIMIT_FSIZE, &tight);
   std::string text;
@@ -259,7 +261,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
                        doctest::Contains("cannot create: No such file or directory"), Error);
 
   SUBCASE("a damaged last.ckpt: prev.ckpt is used, loudly") {
-    write_all(last, read_all(last).substr(0, 700));
+    write_all(last, read_all(last).substr(0, 400));
     std::string warning;
     const Checkpoint loaded = load_run(folder.path.string(), [&](const std::string& line) { warning = line; });
     CHECK(loaded.header.counters.at("step") == 2);
@@ -269,10 +271,10 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   }
   SUBCASE("temporary files of dead processes are removed, those of live ones stay") {
     write_all(folder / "last.ckpt.tmp.999999999", "x");
-    write_all(folder / concat("last.ckpt.tmp.", getppid()), "x");
+    write_all(folder / "last.ckpt.tmp.1", "x");
     remove_stale_files(folder.path.string());
     CHECK_FALSE(fs::exists(folder / "last.ckpt.tmp.999999999"));
-    CHECK(fs::exists(folder / concat("last.ckpt.tmp.", getppid())));
+    CHECK(fs::exists(folder / "last.ckpt.tmp.1"));
   }
 }
 
