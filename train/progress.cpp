@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/check.h"
+
 namespace hv::train {
 namespace {
 
@@ -50,8 +52,7 @@ std::string Progress::format(const ProgressLine& line, double done_at_begin) con
   const double progress = line.done - done_at_begin;  // of this process: a resumed run begins in the middle
   const double remaining = progress > 0 ? elapsed * (1 - line.done) / progress : INFINITY;
   char text[256];
-  std::string steps = std::to_string(line.step);
-  if (line.total_steps > 0) steps += "/" + std::to_string(line.total_steps);
+  const std::string steps = line.total_steps > 0 ? concat(line.step, '/', line.total_steps) : concat(line.step);
   std::snprintf(text, sizeof text, "%3.0f%% %s<%s step %s epoch %.2f loss %.3f lr %.2e %s %.0f img/s", 100 * line.done,
                 format_duration(elapsed).c_str(), format_duration(remaining).c_str(), steps.c_str(), line.epoch, loss_, line.lr,
                 line.label.c_str(), rate_);
@@ -80,8 +81,8 @@ void Progress::step(const ProgressLine& line) {
   const int filled = static_cast<int>(std::lround(line.done * width));
   std::string bar;
   if (width >= 5) {
-    bar = std::string("[") + (colour_ ? "\033[32m" : "") + std::string(static_cast<size_t>(filled), '=') + (colour_ ? "\033[0m" : "") +
-          std::string(static_cast<size_t>(width - filled), ' ') + "] ";
+    bar = concat('[', colour_ ? "\033[32m" : "", std::string(static_cast<size_t>(filled), '='), colour_ ? "\033[0m" : "",
+                 std::string(static_cast<size_t>(width - filled), ' '), "] ");
   } else {
     text.resize(std::min<size_t>(text.size(), static_cast<size_t>(std::max(1, terminal_columns() - 1))));
   }

@@ -33,7 +33,7 @@ struct RunSetup {
   const data::Dataset& train;
   const data::Dataset* test = nullptr;  // null: no evaluation
   TrainOptions options;
-  std::string folder;                                   // empty: nothing is written
+  std::string folder = {};                              // empty: nothing is written
   std::map<std::string, std::string> provenance = {};
   bool show_progress = false;
   std::function<void(int64_t step, double loss)> on_step = {};
