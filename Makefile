@@ -14,7 +14,7 @@ WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-re
 # x86-64-v2 is the oldest processor supported; the hot kernels are built three times (below) and chosen at run time.
 # No fast-math: NaN and infinity must stay visible. errno and floating-point traps are never read here.
 FLAGS := -std=c++20 -O3 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
-LIBS  := -lopenblas -lcurl -larchive -lcrypto
+LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg
 
 ifeq ($(MODE),double)
 FLAGS += -DHV_DOUBLE
@@ -36,7 +36,7 @@ LIBOBJ  := $(COREOBJ) $(call object,$(filter-out train/main.cpp,$(REST)))
 
 # What a fresh Debian 12 needs. One line of reasons: BLAS, tests, images, checkpoints, options, JSON, download, archives, hashes.
 PACKAGES := g++ libopenblas-dev doctest-dev libstb-dev libcereal-dev libcli11-dev nlohmann-json3-dev libcurl4-openssl-dev \
-            libarchive-dev libssl-dev
+            libarchive-dev libssl-dev libturbojpeg0-dev
 
 .DELETE_ON_ERROR:
 .SUFFIXES:

@@ -38,11 +38,11 @@ AugmentConfig augment_preset(const std::string& name);
 const std::vector<std::string>& augment_presets();
 void check_augment(const AugmentConfig& config);  // ranges; Fault::usage
 
-// --- on bytes: planes [3, h, w] -------------------------------------------------------------------------------------------------
+// --- on bytes: planes [3, h, w] ---------------------------------------------------------------------------------------------
 // out(y, x) = in(y + dy, x + dx), 0 outside; flipped left-right after that if asked.
 void shift_flip(const uint8_t* in, uint8_t* out, int64_t height, int64_t width, int64_t dy, int64_t dx, bool flip);
 
-// --- bytes to numbers -----------------------------------------------------------------------------------------------------------
+// --- bytes to numbers -------------------------------------------------------------------------------------------------------
 class Normalizer {
  public:
   explicit Normalizer(const Normalization& normalization);
@@ -52,7 +52,7 @@ class Normalizer {
   std::array<std::array<Real, 256>, 3> table_;
 };
 
-// --- on numbers -----------------------------------------------------------------------------------------------------------------
+// --- on numbers -------------------------------------------------------------------------------------------------------------
 struct Box {
   int64_t top = 0, left = 0, bottom = 0, right = 0;  // half open
   int64_t area() const { return (bottom - top) * (right - left); }
@@ -73,7 +73,7 @@ Box cut_box(int64_t height, int64_t width, double lambda, int64_t cy, int64_t cx
 void mix_images(Real* images, int64_t batch, int64_t height, int64_t width, const Mix& mix);  // in place, [B, 3, h, w]
 void mix_targets(std::span<const int64_t> labels, int64_t classes, const Mix& mix, Real* targets);  // [B, classes]
 
-// --- all that happens to one image ----------------------------------------------------------------------------------------------
+// --- all that happens to one image ------------------------------------------------------------------------------------------
 class Augmenter {
  public:
   Augmenter(const Dataset& dataset, const AugmentConfig& config, uint64_t seed);

@@ -140,7 +140,7 @@ DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kin
     const auto f = static_cast<size_t>(i);
     try {
       read_exactly(paths[f], records.get() + starts[f], pieces[f].bytes);
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       errors[f] = error.what();
     }
   });

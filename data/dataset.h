@@ -1,4 +1,4 @@
-// Dataset: a numbered list of colour images with labels, all of one size. What training, evaluation and prediction know of data.
+// Dataset: a numbered list of colour images with labels, all of one size. What training and evaluation know of data.
 //
 // Invariants
 //   1. Image i is 3 planes (red, green, blue) of height() rows of width() bytes; 0 <= label(i) < classes().

@@ -1,5 +1,5 @@
-// Small file helpers of data/: bounded reading and whole writing, with clear errors. What comes from outside is never trusted to be
-// small.
+// Small file helpers of data/: bounded reading and whole writing, with clear errors. What comes from outside is never trusted
+// to be small.
 #pragma once
 
 #include <cstdint>

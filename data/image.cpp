@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "data/files.h"
+#include "data/jpeg.h"
 
 namespace {
 
@@ -50,7 +51,6 @@ void* decoder_realloc(void* pointer, size_t old_size, size_t size) {
 #define STBI_REALLOC_SIZED(pointer, old_size, size) decoder_realloc(pointer, old_size, size)
 #define STBI_FREE(pointer) decoder_free(pointer)
 #define STBI_ONLY_PNG
-#define STBI_ONLY_JPEG
 #define STBI_NO_STDIO
 #define STBI_NO_LINEAR
 #define STBI_NO_HDR
@@ -112,21 +112,29 @@ Image decode_image(std::span<const uint8_t> bytes, const std::string& name) {
                  ": neither a PNG nor a JPEG picture (by its first bytes): convert it to one of them");
   HV_CHECK_INPUT(static_cast<int64_t>(bytes.size()) <= kMaxFile, name, ": image file too large: ", bytes.size(),
                  " bytes, at most ", kMaxFile, " are accepted");
+  if (begins_with(bytes, kJpeg)) return decode_jpeg(bytes, name);
   const auto* data = bytes.data();
   const int length = static_cast<int>(bytes.size());
   int width = 0, height = 0, channels = 0;
   HV_CHECK_INPUT(stbi_info_from_memory(data, length, &width, &height, &channels), name,
                  ": damaged image: ", stbi_failure_reason(), ": replace the file");
-  HV_CHECK_INPUT(width <= kMaxSide && height <= kMaxSide && int64_t{width} * height <= kMaxPixels, name,
-                 ": picture too large: ", width, " x ", height, ", at most ", kMaxSide, " a side and ", kMaxPixels,
-                 " pixels are accepted: shrink it");
-  const std::unique_ptr<uint8_t, void (*)(void*)> pixels(stbi_load_from_memory(data, length, &width, &height, &channels, 3),
-                                                         decoder_free);
-  HV_CHECK_INPUT(pixels, name, ": damaged image: ", stbi_failure_reason(), ": replace the file");
+  check_picture_size(width, height, name);
+  const std::unique_ptr<uint8_t, void (*)(void*)> rgb(stbi_load_from_memory(data, length, &width, &height, &channels, 3),
+                                                      decoder_free);
+  HV_CHECK_INPUT(rgb, name, ": damaged image: ", stbi_failure_reason(), ": replace the file");
+  return planes_from_rgb({rgb.get(), size_t{3} * static_cast<size_t>(width) * static_cast<size_t>(height)}, height, width);
+}
+
+void check_picture_size(int64_t width, int64_t height, const std::string& name) {
+  HV_CHECK_INPUT(width <= kMaxSide && height <= kMaxSide && width * height <= kMaxPixels, name, ": picture too large: ", width,
+                 " x ", height, ", at most ", kMaxSide, " a side and ", kMaxPixels, " pixels are accepted: shrink it");
+}
+
+Image planes_from_rgb(std::span<const uint8_t> rgb, int64_t height, int64_t width) {
   const auto plane = static_cast<size_t>(width) * static_cast<size_t>(height);
   Image image{height, width, std::vector<uint8_t>(3 * plane)};
   for (size_t i = 0; i < plane; ++i)
-    for (size_t c = 0; c < 3; ++c) image.chw[c * plane + i] = pixels.get()[3 * i + c];
+    for (size_t c = 0; c < 3; ++c) image.chw[c * plane + i] = rgb[3 * i + c];
   return image;
 }
 

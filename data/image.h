@@ -1,8 +1,9 @@
-// Pictures in and out of files: PNG and JPEG decoding (stb_image, named only here), resizing, PNG writing.
+// Pictures in and out of files: PNG decoding and writing (stb_image, named only in data/image.cpp), JPEG decoding
+// (data/jpeg.h), resizing.
 //
 // Image files are untrusted. Invariants
-//   1. Nothing is decoded before the first bytes, the file's size (64 MiB) and the picture's size (8192 a side, 40 million pixels)
-//      were checked; the decoder itself may hold at most 512 MiB.
+//   1. Nothing is decoded before the first bytes, the file's size (64 MiB) and the picture's size (8192 a side, 40 million
+//      pixels) were checked; the PNG decoder itself may hold at most 512 MiB.
 //   2. A bad file is an error (Fault::input) that names the file; memory is returned.
 // Thread rule: any thread.
 #pragma once
@@ -26,6 +27,9 @@ Image decode_image(std::span<const uint8_t> bytes, const std::string& name);  //
 Image resize_image(const Image& image, int64_t height, int64_t width);
 // Shorter side to `size` (aspect kept), then the middle size x size square.
 Image resize_and_crop(const Image& image, int64_t size);
+
+void check_picture_size(int64_t width, int64_t height, const std::string& name);
+Image planes_from_rgb(std::span<const uint8_t> rgb, int64_t height, int64_t width);  // interleaved to planes
 
 void write_png(const std::string& path, const Image& image);
 // Pictures of one size, `columns` a row, one pixel of black between: for looking at data.

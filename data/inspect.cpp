@@ -79,7 +79,8 @@ VerifyResult verify(const Source& source) {
   else result.images = open(source, Split::train)->size() + open(source, Split::test)->size();
   const auto& files = result.files;
   result.ok = result.images > 0 && std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.problem.empty(); });
-  result.official = result.ok && !files.empty() && std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.official; });
+  result.official =
+      result.ok && !files.empty() && std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.official; });
   return result;
 }
 

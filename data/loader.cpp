@@ -23,7 +23,8 @@ LoaderConfig evaluation_config(int64_t batch_size, int64_t limit) {
 void epoch_order(uint64_t seed, int64_t epoch, std::vector<int64_t>& order) {
   std::iota(order.begin(), order.end(), int64_t{0});
   Stream stream(seed, Purpose::shuffle, static_cast<uint64_t>(epoch));
-  for (size_t left = order.size(); left > 1; --left) std::swap(order[left - 1], order[stream.below(static_cast<uint32_t>(left))]);
+  for (size_t left = order.size(); left > 1; --left)
+    std::swap(order[left - 1], order[stream.below(static_cast<uint32_t>(left))]);
 }
 
 struct Loader::State {

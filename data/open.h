@@ -13,8 +13,8 @@ struct Source {
   int64_t image_size = 32;        // images of a folder are resized to this; the others have theirs
 };
 
-// auto: CIFAR-10, then CIFAR-100 (in the directory or its usual subfolder), then a folder of images. What is missing, damaged or
-// unknown is an error (Fault::input; Fault::usage for an unknown kind).
+// auto: CIFAR-10, then CIFAR-100 (in the directory or its usual subfolder), then a folder of images. What is missing, damaged
+// or unknown is an error (Fault::input; Fault::usage for an unknown kind).
 DatasetPtr open(const Source& source, Split split);
 // The kind that open() would read: never "auto". The same errors.
 std::string resolve_kind(const Source& source);

@@ -150,10 +150,11 @@ void apply_rand_op(RandOp op, double value, const uint8_t* in, uint8_t* out, int
       std::memcpy(out, in, static_cast<size_t>(3 * plane));
       return;
     case RandOp::auto_contrast:
-      for (int64_t c = 0; c < 3; ++c) apply_table(auto_contrast_table(in + c * plane, plane), in + c * plane, out + c * plane, plane);
-      return;
     case RandOp::equalize:
-      for (int64_t c = 0; c < 3; ++c) apply_table(equalize_table(in + c * plane, plane), in + c * plane, out + c * plane, plane);
+      for (int64_t i = 0; i < 3 * plane; i += plane) {
+        table = op == RandOp::equalize ? equalize_table(in + i, plane) : auto_contrast_table(in + i, plane);
+        apply_table(table, in + i, out + i, plane);
+      }
       return;
     case RandOp::solarize:  // inverts values from `value` up
       for (size_t v = 0; v < 256; ++v) table[v] = static_cast<uint8_t>(static_cast<double>(v) < value ? v : 255 - v);

@@ -44,12 +44,13 @@ float star(Point p) {
 }
 float heart(Point p) {  // a square on its corner and two discs on its upper edges
   const float h = 0.5f;
-  const Point q{(p.x + p.y - 0.1f) * std::numbers::sqrt2_v<float> / 2, (p.y - 0.1f - p.x) * std::numbers::sqrt2_v<float> / 2};
+  const float root = std::numbers::sqrt2_v<float> / 2;
+  const Point q{(p.x + p.y - 0.1f) * root, (p.y - 0.1f - p.x) * root};
   const float discs = std::min(length({q.x, q.y + h}), length({q.x + h, q.y})) - h;
   return std::min(box(q, h, h), discs);
 }
 
-// Signed distance (about) of a point to the outline of class `label`, in units of the shape's radius; negative inside. y points down.
+// Signed distance (about) of a point to the outline of class `label`, in units of the shape's radius; negative inside. y is down.
 float outline(int label, Point p) {
   switch (label) {
     case 0: return length(p) - 0.85f;                                                                   // circle

@@ -24,7 +24,8 @@ std::vector<uint8_t> test_picture() {
   for (int c = 0; c < 3; ++c)
     for (int y = 0; y < 32; ++y)
       for (int x = 0; x < 32; ++x)
-        image[static_cast<size_t>(c * 1024 + y * 32 + x)] = static_cast<uint8_t>(40 + (7 * x + 5 * y + 31 * c + x * y * (c + 2) / 8) % 150);
+        image[static_cast<size_t>(c * 1024 + y * 32 + x)] =
+            static_cast<uint8_t>(40 + (7 * x + 5 * y + 31 * c + x * y * (c + 2) / 8) % 150);
   return image;
 }
 
@@ -59,15 +60,18 @@ TEST_CASE("the 14 operations give PIL 9.4's bytes") {
 
 TEST_CASE("operations: identities and edges") {
   const std::vector<uint8_t> picture = test_picture();
-  for (const RandOp op : {RandOp::identity, RandOp::rotate, RandOp::shear_x, RandOp::shear_y, RandOp::translate_x, RandOp::translate_y})
+  for (const RandOp op : {RandOp::identity, RandOp::rotate, RandOp::shear_x, RandOp::shear_y, RandOp::translate_x,
+                          RandOp::translate_y})
     CHECK(apply(op, 0, picture) == picture);
-  for (const RandOp op : {RandOp::color, RandOp::contrast, RandOp::brightness, RandOp::sharpness}) CHECK(apply(op, 1, picture) == picture);
+  for (const RandOp op : {RandOp::color, RandOp::contrast, RandOp::brightness, RandOp::sharpness})
+    CHECK(apply(op, 1, picture) == picture);
   CHECK(apply(RandOp::posterize, 8, picture) == picture);
   CHECK(apply(RandOp::posterize, 0, picture) == std::vector<uint8_t>(3072, 0));
   CHECK(apply(RandOp::solarize, 256, picture) == picture);
   CHECK(apply(RandOp::solarize, 0, apply(RandOp::solarize, 0, picture)) == picture);  // inverting twice
   const std::vector<uint8_t> flat(3072, 77);
-  for (const RandOp op : {RandOp::auto_contrast, RandOp::equalize, RandOp::color, RandOp::sharpness}) CHECK(apply(op, 1.5, flat) == flat);
+  for (const RandOp op : {RandOp::auto_contrast, RandOp::equalize, RandOp::color, RandOp::sharpness})
+    CHECK(apply(op, 1.5, flat) == flat);
   // A quarter turn counter-clockwise: out(y, x) = in(x, 31 - y).
   const std::vector<uint8_t> turned = apply(RandOp::rotate, 90, picture);
   int wrong = 0;

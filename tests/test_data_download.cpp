@@ -1,4 +1,4 @@
-// `data get` against a server on this machine: resume, wrong content, no connection, hostile archives. Nothing half-installed, ever.
+// `data get` against a server on this machine: resume, wrong content, no connection, hostile archives. Nothing half-installed.
 #include <arpa/inet.h>
 #include <archive.h>
 #include <archive_entry.h>
@@ -70,9 +70,9 @@ class Server {
       size_t from = 0;
       const size_t range = request.find("Range: bytes=");
       if (ranges && range != std::string::npos) from = std::stoul(request.substr(range + 13));
+      const std::string part = concat("\r\nContent-Range: bytes ", from, "-", body.size() - 1, "/", body.size());
       const std::string head = concat("HTTP/1.1 ", from > 0 ? 206 : status, " X\r\nContent-Length: ", body.size() - from,
-                                      from > 0 ? concat("\r\nContent-Range: bytes ", from, "-", body.size() - 1, "/", body.size()) : "",
-                                      "\r\nConnection: close\r\n\r\n");
+                                      from > 0 ? part : "", "\r\nConnection: close\r\n\r\n");
       ::send(peer, head.data(), head.size(), MSG_NOSIGNAL);
       const size_t end = cut >= 0 ? std::min(body.size(), from + static_cast<size_t>(cut)) : body.size();
       for (size_t at = from; at < end;) {
@@ -124,7 +124,8 @@ const std::vector<Entry> kGood = {{"toy/", {}, AE_IFDIR}, {"toy/data_batch_1.bin
 
 Package package_for(const TempDir& dir, const Bytes& archive) {
   write_bytes(dir / "hashed", archive);
-  return {"toy", "http://127.0.0.1:9/unused", "toy.tar.gz", static_cast<int64_t>(archive.size()), sha256_file(dir / "hashed"), "toy",
+  return {"toy", "http://127.0.0.1:9/unused", "toy.tar.gz", static_cast<int64_t>(archive.size()), sha256_file(dir / "hashed"),
+          "toy",
           {{"toy/data_batch_1.bin", static_cast<int64_t>(kRecords.size())}, {"toy/names.txt"}}};
 }
 
@@ -295,18 +296,54 @@ TEST_CASE("hostile archives are refused whole") {
   TempDir dir;
   std::vector<Entry> entries = kGood;
   const char* expected = "";
-  SUBCASE("a way up") { entries.push_back({"toy/../../evil", kNames}), expected = "unexpected file: toy/../../evil"; }
-  SUBCASE("an absolute name") { entries.push_back({"/tmp/evil", kNames}), expected = "unexpected file: /tmp/evil"; }
-  SUBCASE("a name that was not asked for") { entries.push_back({"toy/extra.bin", kNames}), expected = "unexpected file: toy/extra.bin"; }
-  SUBCASE("the right name elsewhere") { entries[1].path = "other/data_batch_1.bin", expected = "unexpected file: other/"; }
-  SUBCASE("a folder elsewhere") { entries.push_back({"etc/", {}, AE_IFDIR}), expected = "unexpected folder: etc/"; }
-  SUBCASE("a symbolic link") { entries[2] = {"toy/names.txt", {}, AE_IFLNK, "/etc/passwd"}, expected = "not a regular file: toy/names.txt"; }
-  SUBCASE("a hard link") { entries[2] = {"toy/names.txt", {}, AE_IFREG, "", "/etc/passwd"}, expected = "not a regular file: toy/names.txt"; }
-  SUBCASE("a pipe") { entries[2] = {"toy/names.txt", {}, AE_IFIFO}, expected = "not a regular file: toy/names.txt"; }
-  SUBCASE("a file twice") { entries.push_back(entries[1]), expected = "file appears twice: toy/data_batch_1.bin"; }
-  SUBCASE("a file missing") { entries.erase(entries.begin() + 1), expected = "file missing: toy/data_batch_1.bin"; }
-  SUBCASE("a wrong size") { entries[1].content.pop_back(), expected = "wrong size of toy/data_batch_1.bin: expected 61460 bytes, found 61459"; }
-  SUBCASE("a text file that is no small one") { entries[2].content.resize(1 << 20), expected = "expected at most 65536 bytes"; }
+  SUBCASE("a way up") {
+    entries.push_back({"toy/../../evil", kNames});
+    expected = "unexpected file: toy/../../evil";
+  }
+  SUBCASE("an absolute name") {
+    entries.push_back({"/tmp/evil", kNames});
+    expected = "unexpected file: /tmp/evil";
+  }
+  SUBCASE("a name that was not asked for") {
+    entries.push_back({"toy/extra.bin", kNames});
+    expected = "unexpected file: toy/extra.bin";
+  }
+  SUBCASE("the right name elsewhere") {
+    entries[1].path = "other/data_batch_1.bin";
+    expected = "unexpected file: other/";
+  }
+  SUBCASE("a folder elsewhere") {
+    entries.push_back({"etc/", {}, AE_IFDIR});
+    expected = "unexpected folder: etc/";
+  }
+  SUBCASE("a symbolic link") {
+    entries[2] = {"toy/names.txt", {}, AE_IFLNK, "/etc/passwd"};
+    expected = "not a regular file: toy/names.txt";
+  }
+  SUBCASE("a hard link") {
+    entries[2] = {"toy/names.txt", {}, AE_IFREG, "", "/etc/passwd"};
+    expected = "not a regular file: toy/names.txt";
+  }
+  SUBCASE("a pipe") {
+    entries[2] = {"toy/names.txt", {}, AE_IFIFO};
+    expected = "not a regular file: toy/names.txt";
+  }
+  SUBCASE("a file twice") {
+    entries.push_back(entries[1]);
+    expected = "file appears twice: toy/data_batch_1.bin";
+  }
+  SUBCASE("a file missing") {
+    entries.erase(entries.begin() + 1);
+    expected = "file missing: toy/data_batch_1.bin";
+  }
+  SUBCASE("a wrong size") {
+    entries[1].content.pop_back();
+    expected = "wrong size of toy/data_batch_1.bin: expected 61460 bytes, found 61459";
+  }
+  SUBCASE("a text file that is no small one") {
+    entries[2].content.resize(1 << 20);
+    expected = "expected at most 65536 bytes";
+  }
   SUBCASE("too many entries") {
     entries.insert(entries.end(), 1001, {"toy/", {}, AE_IFDIR});
     expected = "more than 1000 entries";

@@ -1,6 +1,8 @@
 // Data sets: what is read, what is refused and how the refusal reads.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "core/parallel.h"
@@ -216,6 +218,39 @@ TEST_CASE("PNG: written, read back, refused when it is something else") {
   }
   CHECK(error_of([&] { load_image(dir / "none.png"); }).has("cannot open"));
   CHECK(error_of([&] { write_png(dir / "no/such/place.png", image); }).has("cannot write"));
+}
+
+TEST_CASE("JPEG: decoded; cut, altered and outsized files refused") {
+  // 16 x 8 of the colour (200, 60, 30), written by Pillow.
+  const std::string hex =
+      "ffd8ffe000104a46494600010100000100010000ffdb0043000302020302020303030304030304050805050404050a070706080c0a0c"
+      "0c0b0a0b0b0d0e12100d0e110e0b0b1016101113141515150c0f171816141812141514ffdb00430103040405040509050509140d0b0d"
+      "1414141414141414141414141414141414141414141414141414141414141414141414141414141414141414141414141414ffc00011"
+      "080008001003012200021101031101ffc4001500010100000000000000000000000000000007ffc40014100100000000000000000000"
+      "000000000000ffc4001501010100000000000000000000000000000708ffc40014110100000000000000000000000000000000ffda00"
+      "0c03010002110311003f00978017580fffd9";
+  std::vector<uint8_t> jpeg;
+  for (size_t i = 0; i < hex.size(); i += 2) jpeg.push_back(static_cast<uint8_t>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  const auto refused = [&](const std::vector<uint8_t>& bytes) { return error_of([&] { decode_image(bytes, "x.jpg"); }); };
+  const auto find = [&](uint8_t marker) {
+    const std::array<uint8_t, 2> pattern = {0xff, marker};
+    return static_cast<size_t>(std::search(jpeg.begin(), jpeg.end(), pattern.begin(), pattern.end()) - jpeg.begin());
+  };
+  const Image image = decode_image(jpeg, "x.jpg");
+  CHECK(image.height == 8);
+  CHECK(image.width == 16);
+  CHECK(std::abs(image.chw[50] - 200) <= 2);
+  CHECK(std::abs(image.chw[128 + 50] - 60) <= 2);
+  CHECK(std::abs(image.chw[256 + 50] - 30) <= 2);
+
+  auto large = jpeg;  // height and width, big endian, 5 bytes after the frame marker
+  large[find(0xc0) + 5] = large[find(0xc0) + 7] = 0x1f;
+  CHECK(refused(large).has("x.jpg: picture too large: 7952 x 7944"));
+  auto table = jpeg;  // a Huffman table of more codes than there are symbols
+  table[find(0xc4) + 5] = table[find(0xc4) + 6] = 255;
+  CHECK(refused(table).has("x.jpg: damaged image: "));
+  for (size_t length = 3; length < jpeg.size() - 3; ++length)
+    CHECK(refused({jpeg.begin(), jpeg.begin() + static_cast<int64_t>(length)}).code == 3);
 }
 
 TEST_CASE("resizing keeps flat colours and averages areas") {
