@@ -1,0 +1,255 @@
+// The program from outside: exit codes, texts of errors, JSON. The path of the program comes from HYDRAVIT_BINARY.
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/check.h"
+#include "data/image.h"
+#include "data/shapes10.h"
+#include "models/hydravit.h"
+#include "train/checkpoint.h"
+
+using namespace hv;
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+std::string slurp(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+struct Result {
+  int code;
+  std::string out, err;
+};
+
+// A folder of its own, and a small data set in it: 256 training and 128 test images.
+class Program {
+ public:
+  Program() : folder_(fs::temp_directory_path() / concat("hydravit-cli-", getpid())) {
+    fs::create_directories(folder_ / "data");
+    for (const auto& [split, name, count] : {std::tuple{data::Split::train, "data_batch_1.bin", 256},
+                                             std::tuple{data::Split::test, "test_batch.bin", 128}}) {
+      std::ofstream out(folder_ / "data" / name, std::ios::binary);
+      std::vector<uint8_t> record(3073);
+      for (int i = 0; i < count; ++i) {
+        data::draw_shape_record(1, split, i, record.data());
+        out.write(reinterpret_cast<const char*>(record.data()), 3073);
+      }
+    }
+  }
+  ~Program() { fs::remove_all(folder_); }
+  static const char* binary() { return std::getenv("HYDRAVIT_BINARY"); }
+  Result operator()(const std::string& arguments, const std::string& before = "") const {
+    const std::string command = concat("cd '", folder_.string(), "' && unset HYDRAVIT_DATA && ", before, " '",
+                                       fs::absolute(binary()).string(), "' ", arguments, " >out 2>err </dev/null");
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(folder_ / "out"), slurp(folder_ / "err")};
+  }
+  fs::path operator/(const std::string& name) const { return folder_ / name; }
+
+ private:
+  fs::path folder_;
+};
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+// One line, with this exit code and text, and nothing on stdout.
+void check_refused(const Result& result, int code, const std::string& part) {
+  INFO(result.err);
+  CHECK(result.code == code);
+  const size_t at = result.err.find("hydravit: ");
+  REQUIRE(at != std::string::npos);
+  CHECK(result.err.find('\n', at) == result.err.size() - 1);
+  CHECK(contains(result.err.substr(at), part));
+  CHECK(result.out.empty());
+}
+
+constexpr const char* kTrain = "train --preset nano --data data --batch-size 16 --threads 1 ";
+
+}  // namespace
+
+TEST_CASE("program: wrong usage exits with 2 and names the nearest") {
+  if (!Program::binary()) {
+    MESSAGE("HYDRAVIT_BINARY is not set: skipped");
+    return;
+  }
+  const Program program;
+  check_refused(program("trian"), 2, "unknown command 'trian'; did you mean train?");
+  check_refused(program("train --epoch 3"), 2, "unknown option --epoch; did you mean --epochs?");
+  check_refused(program("train --epochs=3 --lrr=1"), 2, "unknown option --lrr; did you mean --lr?");
+  check_refused(program("train --preset ciphar"), 2, "--preset: 'ciphar' is unknown; choose nano, cifar or deit; did you mean cifar?");
+  check_refused(program("train --lr fast"), 2, "--lr: 'fast' is no number");
+  check_refused(program("train --lr nan"), 2, "--lr: nan is out of range");
+  check_refused(program("train --steps -1"), 2, "--steps: -1 is out of range");
+  check_refused(program("train --steps"), 2, "--steps");
+  check_refused(program("train --steps 1 --steps 2"), 2, "--steps");
+  check_refused(program("train surplus"), 2, "unknown argument surplus");
+  check_refused(program("train --epochs 1 --steps 1"), 2, "give one of the two");
+  check_refused(program("train --preset nano --heads 2-9"), 2, "--heads: 7 is outside preset nano, which runs with 2 to 6 heads");
+  check_refused(program(std::string(kTrain) + "--steps 1 --weights 0,0,0,0,0"), 2, "--weights: the sum is 0; at least one must be positive");
+  check_refused(program(std::string(kTrain) + "--steps 1 --weights 1,2"), 2, "--weights: 2 given for 5 widths");
+  check_refused(program(std::string(kTrain) + "--steps 1 --batch-size 1000"), 2, "--batch-size: 1000 is more than the 256 training images");
+  check_refused(program(std::string(kTrain) + "--steps 1 --preset deit"), 2, "--preset: deit is for images of 224 pixels");
+  check_refused(program("eval"), 2, "CKPT");
+  check_refused(program("bench --mode fast"), 2, "--mode: 'fast' is unknown; choose train, infer or train,infer");
+  check_refused(program("data fetch"), 2, "unknown action 'fetch'");
+  CHECK_FALSE(fs::exists(program / "runs"));  // nothing of this left a trace
+  const Result none = program("");
+  CHECK(none.code == 2);
+  CHECK(contains(none.err, "bench"));
+  for (const std::string command : {"", "train", "eval", "predict", "bench", "info", "data"}) {
+    const Result help = program(command + " --help");
+    CHECK(help.code == 0);
+    CHECK(contains(help.out, command.empty() ? "predict" : "--"));
+  }
+  CHECK(contains(program("train --help").out, "highest learning rate (0 to 1000000000) [0.001]"));
+}
+
+TEST_CASE("program: bad files exit with 3, what cannot be written with 1, and nothing is lost") {
+  if (!Program::binary()) return;
+  const Program program;
+  check_refused(program("train --steps 1 --data nowhere"), 3, "nowhere");
+  check_refused(program("eval nowhere.ckpt"), 3, "nowhere.ckpt: cannot open: No such file or directory; check the path");
+  std::ofstream(program / "text") << "this is no checkpoint, and it is long enough to be looked at";
+  check_refused(program("eval text"), 3, "text: not a checkpoint: it does not begin with HYDRAVIT");
+  check_refused(program(std::string(kTrain) + "--steps 1 --out text/run"), 1, "text/run: cannot make folder");
+  check_refused(program(std::string(kTrain) + "--steps 1 --init nowhere"), 2, "--init: 'nowhere' is neither");
+  fs::create_directories(program / "cut");
+  std::ofstream(program / "cut/data_batch_1.bin") << std::string(3073, '\0') << "cut";
+  fs::copy(program / "data/test_batch.bin", program / "cut/test_batch.bin");
+  check_refused(program("train --steps 1 --data cut"), 3, "cut/data_batch_1.bin");
+
+  const Result trained = program(std::string(kTrain) + "--steps 2 --out run --train-limit 64");
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  check_refused(program(std::string(kTrain) + "--steps 1 --out run"), 2, "run: holds a run already; continue it with --resume run");
+  check_refused(program("train --resume run --lr 1"), 2, "--lr: a run that is resumed keeps its lr, 0.001");
+  check_refused(program("eval run --heads 7"), 2, "--heads: 7 is outside the model; it runs with 2 to 6 heads");
+  check_refused(program("predict run text"), 3, "text");
+  check_refused(program("train --resume run --data shapes10"), 3, "these are not the training images of");
+  const std::string good = slurp(program / "run/last.ckpt");
+  std::ofstream(program / "altered.ckpt", std::ios::binary) << good.substr(0, 9000) << 'x' << good.substr(9001);
+  check_refused(program("eval altered.ckpt"), 3, "altered.ckpt: damaged: ");
+  check_refused(program("info altered.ckpt --verify"), 3, "altered.ckpt: damaged: ");
+  CHECK(program("info altered.ckpt").code == 0);  // the header alone is whole
+
+  // A checkpoint of another model under the same names.
+  train::Checkpoint other = train::load_checkpoint((program / "run/last.ckpt").string());
+  other.header.model["depth"] = "3";
+  other.header.model["head_dim"] = "8";
+  train::save_checkpoint((program / "other.ckpt").string(), other.header, other.tensors);
+  check_refused(program("eval other.ckpt"), 3, "is it a checkpoint of another model?");
+
+  // A full disk: the limit on file sizes lets nothing of a checkpoint's size through.
+  const Result full = program("train --resume run --steps 4", "ulimit -f 100;");
+  CHECK(full.code == 1);
+  CHECK(contains(full.err, "last.ckpt: cannot write"));
+  CHECK(slurp(program / "run/last.ckpt") == good);
+}
+
+TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
+  if (!Program::binary()) return;
+  const Program program;
+  const Result trained = program(std::string(kTrain) + "--heads 2,6 --epochs 1 --seed 4 --out run");
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  CHECK(contains(trained.out, "heads   dim"));
+  CHECK(contains(trained.out, "checkpoint: run/last.ckpt"));
+  CHECK(contains(trained.err, "1 thread, seed 4, data cifar10 from data: 256 training, 128 test images"));
+  const Json config = Json::parse(slurp(program / "run/config.json"));
+  CHECK(config["options"]["lr"] == 0.001);
+  CHECK(config["options"]["shuffle"] == true);
+  CHECK(config["model"]["heads"] == 6);
+  for (const char* key : {"compiler", "blas", "blas_kernel", "threads", "data_checksum"}) CHECK_FALSE(config["provenance"][key].empty());
+
+  const Result evaluated = program("eval run --json --threads 1 --limit 100");
+  REQUIRE(evaluated.code == 0);
+  const Json rows = Json::parse(evaluated.out)["results"];
+  REQUIRE(rows.size() == 2);  // the widths it was trained for
+  const auto model = models::make_model(models::to_config(models::preset("nano")), 0);
+  for (size_t i = 0; i < 2; ++i) {
+    const models::Subnet& width = model->subnet(rows[i]["heads"].get<int64_t>());
+    CHECK(rows[i].size() == 7);
+    CHECK(rows[i]["params"] == model->params(width));
+    CHECK(rows[i]["macs"] == model->macs(width));
+    CHECK(rows[i]["images"] == 100);
+    CHECK(rows[i]["top5"].get<double>() >= rows[i]["top1"].get<double>());
+    CHECK(rows[i]["loss"].get<double>() > 0);
+  }
+  CHECK(program("eval run --ema --heads 3-5 --threads 1").code == 0);
+  CHECK(program("eval run --json --threads 1 --limit 100 --batch-size 7").out == evaluated.out);  // the batch does not matter
+
+  const Result info = program("info run --json");
+  REQUIRE(info.code == 0);
+  const Json header = Json::parse(info.out);
+  CHECK(header["counters"]["step"] == 16);
+  CHECK(header["seed"] == 4);
+  CHECK(header["tensors"].size() > 100);
+  CHECK(contains(program("info run --verify --tensors").out, "model.blocks.0.attn.qkv.weight"));
+
+  data::Image image{40, 50, std::vector<uint8_t>(6000, 90)};
+  data::write_png((program / "a.png").string(), image);
+  const Result predicted = program("predict run a.png a.png --topk 4 --heads 2,6 --json");
+  REQUIRE(predicted.code == 0);
+  const Json guesses = Json::parse(predicted.out)["results"];
+  REQUIRE(guesses.size() == 4);
+  CHECK(guesses[0]["classes"].size() == 4);
+  CHECK(guesses[0]["classes"][0]["probability"].get<double>() >= guesses[0]["classes"][1]["probability"].get<double>());
+  CHECK(guesses[0]["classes"] == guesses[2]["classes"]);
+  CHECK(contains(program("predict run a.png").out, "a.png  heads=6"));
+
+  const Result bench = program("bench --preset nano --batch-size 4 --heads 2,6 --steps 2 --threads 1 --json");
+  REQUIRE(bench.code == 0);
+  const Json report = Json::parse(bench.out);
+  CHECK(report["threads"] == 1);
+  CHECK(report["gemm_gflops"].get<double>() > 0);
+  CHECK(report["peak_rss_mib"].get<double>() > 1);
+  REQUIRE(report["results"].size() == 4);
+  for (const char* key : {"mode", "heads", "dim", "batch", "images_per_second", "step_ms", "gflops"}) {
+    CHECK(report["results"][0].contains(key));
+  }
+  CHECK(contains(program("bench --preset nano --batch-size 4 --mode infer --steps 1 --threads 1").out, "strided copies in the timed steps: none"));
+}
+
+TEST_CASE("program: signals, resuming, divergence") {
+  if (!Program::binary()) return;
+  const Program program;
+  const std::string options = std::string(kTrain) + "--steps 40 --seed 2 ";
+  REQUIRE(program(options + "--out whole --eval-every 0").code == 0);
+  // --foreground sends the signal to the program alone; it exits with 130 or 143 itself.
+  for (const auto& [signal, code] : {std::pair{"INT", 130}, std::pair{"TERM", 143}}) {
+    const std::string run = std::string("run") + signal;
+    const Result result = program(options + "--eval-every 0 --steps 1000000 --out " + run, concat("timeout --preserve-status -s ", signal, " 1"));
+    INFO(result.err);
+    CHECK(result.code == code);
+    CHECK(contains(result.err, "go on with: hydravit train --resume " + run));
+    CHECK(train::load_checkpoint((program / (run + "/last.ckpt")).string()).header.counters.at("step") > 0);
+  }
+  REQUIRE(program(options + "--out parts --stop-after 13 --eval-every 0").code == 0);
+  const Result resumed = program("train --resume parts --threads 3");
+  INFO(resumed.err);
+  REQUIRE(resumed.code == 0);
+  const train::Checkpoint a = train::load_checkpoint((program / "whole/last.ckpt").string());
+  const train::Checkpoint b = train::load_checkpoint((program / "parts/last.ckpt").string());
+  REQUIRE(a.header.tensors.size() == b.header.tensors.size());
+  for (size_t i = 0; i < a.header.tensors.size(); ++i) CHECK(a.header.tensors[i].crc == b.header.tensors[i].crc);
+
+  const Result wild = program(std::string(kTrain) + "--steps 50 --optimizer sgd --lr 1000000000 --warmup 0 --save-every 1 --out wild");
+  CHECK(wild.code == 4);
+  CHECK(contains(wild.err, "hydravit: step "));
+  CHECK(contains(wild.err, "try a lower --lr or --clip-grad 1"));
+  const std::string last = (program / "wild/last.ckpt").string();
+  if (contains(wild.err, "the last good checkpoint is")) CHECK_NOTHROW(train::load_checkpoint(last));
+}

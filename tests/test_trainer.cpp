@@ -1,0 +1,339 @@
+// The training loop end to end, on a model small enough to train in a moment: exact resume, determinism, endings, steady state.
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "core/parallel.h"
+#include "data/shapes10.h"
+#include "models/hydravit.h"
+#include "train/file.h"
+#include "train/interrupt.h"
+#include "train/trainer.h"
+
+using namespace hv;
+using namespace hv::train;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+models::Config tiny_model() {
+  models::HydraViTConfig config;
+  config.patch = 8;
+  config.depth = 2;
+  config.head_dim = 8;
+  config.heads_min = 1;
+  config.heads = 3;
+  config.drop_path = 0.2;
+  config.dropout = 0.1;
+  return models::to_config(config);
+}
+
+const data::Dataset& images(data::Split split) {
+  static const data::DatasetPtr train = data::make_shapes10(data::Split::train, 104), test = data::make_shapes10(data::Split::test, 50);
+  return split == data::Split::train ? *train : *test;
+}
+
+TrainOptions tiny_options() {  // with everything that draws random numbers or carries state
+  TrainOptions o;
+  o.steps = 30;
+  o.batch_size = 16;  // 6 batches an epoch
+  o.lr = 3e-3;
+  o.ema = 0.9;
+  o.clip_grad = 0.5;
+  o.augment = "full";
+  o.seed = 5;
+  o.eval_batch = 20;
+  return o;
+}
+
+struct Run {
+  explicit Run(const TrainOptions& options, const std::string& folder = "", bool test = false,
+               std::function<void(int64_t, double)> on_step = {}, const models::Config& config = tiny_model())
+      : model(models::make_model(config, static_cast<uint64_t>(options.seed))),
+        trainer({*model, model->subnets(), images(data::Split::train), test ? &images(data::Split::test) : nullptr, options, folder, {},
+                 false, std::move(on_step)},
+                std::make_unique<HydraViTRecipe>(model->subnets(), WidthSampler(static_cast<uint64_t>(options.seed), 3),
+                                                 options.smoothing)) {}
+  std::vector<double> state() const {
+    std::vector<double> all;
+    for (const NamedTensor& tensor : trainer.tensors()) {
+      const std::vector<double> values = tensor.value.to_vector();
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
+  }
+  std::unique_ptr<models::ElasticModel> model;
+  Trainer trainer;
+};
+
+struct Folder {
+  Folder() : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / fs::path(concat("hydravit-run-", getpid()))) {
+    fs::create_directories(path);
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string str() const { return path.string(); }
+  std::string operator/(const std::string& name) const { return (path / name).string(); }
+  fs::path path;
+};
+
+// A model this small runs as fast on one thread, and on a busy machine much faster.
+struct Threads {
+  explicit Threads(int n = 1) { set_num_threads(n); }
+  ~Threads() { set_num_threads(before); }
+  int before = num_threads();
+};
+
+std::vector<std::string> lines(const std::string& path) {
+  std::ifstream in(path);
+  std::vector<std::string> all;
+  for (std::string line; std::getline(in, line);) all.push_back(line);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("trainer: resumed at any step, on any number of threads, a run ends in the same bits") {
+  const Threads threads;
+  std::vector<double> losses;
+  Run whole(tiny_options(), "", false, [&](int64_t, double loss) { losses.push_back(loss); });
+  REQUIRE(whole.trainer.run() == Ending::finished);
+  REQUIRE(losses.size() == 30);
+  const std::vector<double> expected = whole.state();
+
+  const Folder folder;
+  std::vector<double> found;
+  TrainOptions options = tiny_options();
+  const auto go_on = [&](int64_t stop_after) {  // one session: a new model, a new trainer, the checkpoint
+    options.stop_after = stop_after;
+    Run run(options, folder.str(), false, [&](int64_t, double loss) { found.push_back(loss); });
+    if (file_exists(folder / "last.ckpt")) run.trainer.restore(load_checkpoint(folder / "last.ckpt"));
+    const Ending ending = run.trainer.run();
+    CHECK(ending == (run.trainer.step() == 30 ? Ending::finished : Ending::stopped));
+    return run.state();
+  };
+  SUBCASE("30 sessions of one step") {
+    for (int64_t step = 0; step < 29; ++step) {
+      set_num_threads(1 + static_cast<int>(step % 4));
+      go_on(1);
+    }
+    CHECK(go_on(0) == expected);
+  }
+  SUBCASE("two sessions, in the middle of an epoch and at its end") {
+    for (const int64_t first : {3, 12, 29}) {
+      fs::remove(folder / "last.ckpt");
+      found.clear();
+      set_num_threads(1);
+      go_on(first);
+      set_num_threads(3);
+      CHECK(go_on(0) == expected);
+      CHECK(found == losses);
+    }
+  }
+}
+
+TEST_CASE("trainer: the same weights for 1, 2, 3 and 4 threads, and again") {
+  const Threads threads;
+  std::vector<double> expected;
+  for (const int n : {1, 2, 3, 4, 2}) {
+    set_num_threads(n);
+    TrainOptions options = tiny_options();
+    options.steps = 8;
+    Run run(options);
+    run.trainer.run();
+    if (expected.empty()) expected = run.state();
+    CHECK(run.state() == expected);
+  }
+  TrainOptions other = tiny_options();
+  other.steps = 8;
+  other.seed = 6;
+  Run run(other);
+  run.trainer.run();
+  CHECK(run.state() != expected);
+}
+
+TEST_CASE("trainer: a signal ends it after the step, with a checkpoint that goes on exactly") {
+  const Threads threads;
+  Run whole(tiny_options());
+  whole.trainer.run();
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const Folder folder;
+    Run first(tiny_options(), folder.str(), false, [&](int64_t step, double) {
+      if (step == 4) raise(signal);
+    });
+    CHECK(first.trainer.run() == Ending::interrupted);
+    CHECK(interrupted() == signal);
+    CHECK(read_header(folder / "last.ckpt").counters.at("step") == 4);
+    Run second(tiny_options(), folder.str());
+    second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
+    CHECK(second.trainer.run() == Ending::finished);
+    CHECK(second.state() == whole.state());
+  }
+}
+
+TEST_CASE("trainer: a loss that is not finite names its step and keeps the last good checkpoint") {
+  const Threads threads;
+  const Folder folder;
+  TrainOptions options = tiny_options();
+  options.save_every = 1;
+  int64_t at = 0;
+  Run run(options, folder.str(), false, [&](int64_t step, double) {
+    if (step == 6) run.model->parameters()[0].value.detach().fill_(std::nan(""));
+    at = step;
+  });
+  std::string text;
+  try {
+    run.trainer.run();
+  } catch (const Error& error) {
+    CHECK(error.fault() == Fault::diverged);
+    text = error.what();
+  }
+  CHECK(at == 6);
+  CHECK(text.find("the last good checkpoint is " + (folder / "last.ckpt") + " (step 5)") != std::string::npos);
+  const Checkpoint kept = load_checkpoint(folder / "last.ckpt");
+  CHECK(kept.header.counters.at("step") == 5);
+  for (const NamedTensor& tensor : kept.tensors) {
+    for (const double value : tensor.value.to_vector()) REQUIRE(std::isfinite(value));
+  }
+
+  TrainOptions wild = tiny_options();
+  wild.optimizer = "sgd";
+  wild.lr = 1e9;
+  wild.clip_grad = 0;
+  wild.warmup_steps = 0;
+  Run second(wild);
+  CHECK_THROWS_WITH_AS(second.trainer.run(), doctest::Contains("): the loss is "), Error);
+}
+
+TEST_CASE("trainer: run folder with summary and best; a resumed run repeats no row") {
+  const Threads threads;
+  const Folder folder;
+  TrainOptions options = tiny_options();
+  options.eval_limit = 30;
+  options.stop_after = 17;
+  Run first(options, folder.str(), true);
+  CHECK(first.trainer.run() == Ending::stopped);
+  CHECK(lines(folder / "summary.csv").size() == 3);  // head, epochs 1 and 2
+  options.stop_after = 0;
+  Run second(options, folder.str(), true);
+  second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
+  CHECK(second.trainer.run() == Ending::finished);
+  const std::vector<std::string> rows = lines(folder / "summary.csv");
+  REQUIRE(rows.size() == 7);  // 4 epochs before the end, the end on 30 and on all 50 test images
+  CHECK(rows[0] ==
+        "step,images,epoch,seconds,lr,train_loss,top1_heads1,top1_heads2,top1_heads3,loss_heads1,loss_heads2,loss_heads3,"
+        "ema_top1_heads1,ema_top1_heads2,ema_top1_heads3,ema_loss_heads1,ema_loss_heads2,ema_loss_heads3");
+  CHECK(rows[1].find("6,30,1.0000,") == 0);
+  CHECK(rows[3].find("18,30,3.0000,") == 0);
+  CHECK(rows[6].find("30,50,5.0000,") == 0);
+  for (const char* name : {"last.ckpt", "prev.ckpt", "best.ckpt"}) CHECK_NOTHROW(load_checkpoint(folder / name));
+  const Header header = read_header(folder / "last.ckpt");
+  CHECK(header.metrics.count("top1.heads=2") == 1);
+  CHECK(header.metrics.count("ema_top1.heads=3") == 1);
+  CHECK(header.class_names == data::shapes10_classes());
+  CHECK(second.trainer.results().size() == 3);
+  CHECK(second.trainer.results()[0].images == 50);
+  Run third(options, folder.str(), true);  // finished already: evaluates again, no new row
+  third.trainer.restore(load_checkpoint(folder / "last.ckpt"));
+  CHECK(third.trainer.run() == Ending::finished);
+  CHECK(lines(folder / "summary.csv").size() == 7);
+  CHECK(third.state() == second.state());
+}
+
+TEST_CASE("trainer: a time limit ends the run and its schedule") {
+  const Threads threads;
+  TrainOptions options = tiny_options();
+  options.steps = 0;
+  options.minutes = 0.5 / 60;
+  Run run(options);
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(run.trainer.run() == Ending::finished);
+  CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(500));
+  CHECK(run.trainer.step() > 1);
+  CHECK(run.trainer.total_steps() == 0);
+}
+
+TEST_CASE("trainer: passes added up are one large batch") {
+  const Threads threads;
+  models::HydraViTConfig config = models::from_config(tiny_model());
+  config.drop_path = config.dropout = 0;
+  TrainOptions options = tiny_options();
+  options.augment = "none";
+  options.optimizer = "sgd";
+  options.steps = 3;
+  options.ema = 0;
+  Run large(options, "", false, {}, models::to_config(config));
+  large.trainer.run();
+  options.batch_size = 4;
+  options.grad_accum = 4;
+  Run added(options, "", false, {}, models::to_config(config));
+  added.trainer.run();
+  const std::vector<double> expected = large.state(), found = added.state();
+  double worst = 0;
+  for (size_t i = 0; i < expected.size(); ++i) worst = std::max(worst, std::abs(expected[i] - found[i]));
+  CHECK(worst < 1e-5);
+  CHECK(worst > 0);  // not the same run twice
+}
+
+TEST_CASE("trainer: once every width has run, a step asks the system for no memory and copies no layout") {
+  const Threads threads;
+  TrainOptions options = tiny_options();
+  options.steps = 60;
+  MemoryStats warm;
+  Run run(options, "", false, [&](int64_t step, double) {
+    if (step == 20) warm = memory_stats();
+  });
+  run.trainer.run();
+  CHECK(memory_stats().chunks == warm.chunks);
+  CHECK(memory_stats().strided_copies == warm.strided_copies);
+  CHECK(memory_stats().live_bytes <= warm.live_bytes + (1 << 20));  // nothing piles up
+}
+
+TEST_CASE("trainer: 64 images are learned by heart at every width") {
+  const Threads threads;
+  models::HydraViTConfig config = models::from_config(tiny_model());
+  config.drop_path = config.dropout = 0;
+  config.head_dim = 16;
+  TrainOptions options;
+  options.steps = 650;
+  options.batch_size = 64;
+  options.train_limit = 64;
+  options.lr = 5e-3;
+  options.weight_decay = 0;
+  options.smoothing = 0;
+  options.augment = "none";
+  options.ema = 0;
+  Run run(options, "", false, {}, models::to_config(config));
+  run.trainer.run();
+  EvaluateOptions how;
+  how.limit = 64;
+  for (const WidthResult& result : evaluate(*run.model, run.model->subnets(), images(data::Split::train), how)) {
+    INFO(result.subnet.label);
+    CHECK(result.loss < 0.01);
+    CHECK(result.top1 == 100);
+    CHECK(result.top5 == 100);
+  }
+}
+
+TEST_CASE("trainer: options that cannot work are refused before the first step") {
+  const Threads threads;
+  TrainOptions options = tiny_options();
+  options.batch_size = 200;
+  CHECK_THROWS_WITH_AS(Run{options}, "--batch-size: 200 is more than the 104 training images", Error);
+  options = tiny_options();
+  options.min_lr = 1;
+  CHECK_THROWS_WITH_AS(Run{options}, "--min-lr: 1 is above --lr 0.003", Error);
+  Run run(tiny_options());
+  const Folder folder;
+  save_checkpoint(folder / "a.ckpt", run.trainer.header(), run.trainer.tensors());
+  models::HydraViTConfig wider = models::from_config(tiny_model());
+  wider.heads = 4;
+  Run other(tiny_options(), "", false, {}, models::to_config(wider));
+  CHECK_THROWS_WITH_AS(other.trainer.restore(load_checkpoint(folder / "a.ckpt")),
+                       doctest::Contains("is it a checkpoint of another model?"), Error);
+}
