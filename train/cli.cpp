@@ -46,7 +46,7 @@ Parsed parse(const std::vector<Command>& commands, int argc, char** argv) {
     b.app->allow_extras();  // collected, to be refused with a hint
     for (const Positional& positional : command.positionals) {
       CLI::Option* option = b.app->add_option(positional.name, *positional.values, positional.help);
-      if (!positional.many) option->expected(1);
+      if (!positional.many) option->expected(positional.required ? 1 : 0, 1)->allow_extra_args(false);
       option->required(positional.required);
       b.positionals.push_back(option);
     }

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr const char* kTemporary = ".tmp.";  // <name>.tmp.<process>
 
 [[noreturn]] void write_failed(const std::string& path, const char* what, int error) {
-  const char* advice = error == ENOSPC || error == EDQUOT ? "; free some space, what was there before is untouched"
+  const char* advice = error == ENOSPC || error == EDQUOT || error == EFBIG ? "; free some space, what was there before is untouched"
                        : error == EACCES || error == EROFS || error == EPERM
                            ? "; choose a folder you may write to with --out"
                            : "";
