@@ -4,10 +4,12 @@
 #include <archive_entry.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <thread>
 
 #include "data/download.h"
@@ -377,6 +379,39 @@ TEST_CASE("a damaged archive is refused at every cut and after any of many bit f
     flipped[at] ^= static_cast<uint8_t>(1u << (at % 8));
     unpack(flipped);
   }
+}
+
+TEST_CASE("a disk that takes no more: said so, nothing installed, the download can go on") {
+  TempDir dir;
+  Server server;
+  server.body = make_archive(dir, kGood);
+  const Package package = package_for(dir, server.body);
+  // A limit on file sizes stands in for a full disk: write() fails part of the way.
+  const auto limited = [&](rlim_t bytes, const std::function<void()>& run) {
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit low = before;
+    low.rlim_cur = bytes;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &low) == 0);
+    const Caught caught = error_of(run);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    return caught;
+  };
+  const std::string place = dir / "place";
+  Caught e = limited(100, [&] { get(package, place, from(server)); });
+  CHECK(e.has("download failed: cannot write " + place + "/toy.tar.gz.part: File too large"));
+  CHECK(e.code == 1);
+  CHECK(listing(place) == std::vector<std::string>{"toy.tar.gz.part"});
+  const auto between = static_cast<rlim_t>(server.body.size() + 1000);
+  REQUIRE(between < kRecords.size());
+  e = limited(between, [&] { get(package, place, from(server)); });  // the archive fits, what is in it does not
+  CHECK(e.has("data_batch_1.bin: cannot write: File too large: free some space"));
+  CHECK(e.code == 1);
+  CHECK(listing(place) == std::vector<std::string>{"toy.tar.gz"});
+  get(package, place, from(server));
+  CHECK(server.requests == 2);  // the archive was kept
 }
 
 TEST_CASE("the known packages") {
