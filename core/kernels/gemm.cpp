@@ -27,11 +27,9 @@ struct Operand {
   CBLAS_TRANSPOSE trans;
   int64_t ld;
   explicit Operand(const Matrix& m) {
-    HV_CHECK(m.unit(), "gemm: no unit stride: strides ", m.row, " and ", m.col);
-    const bool plain = m.col == 1 && (m.row >= m.cols || m.rows <= 1);
-    HV_CHECK(plain || m.row == 1, "gemm: overlapping rows: stride ", m.row, " for ", m.cols, " columns");
-    trans = plain ? CblasNoTrans : CblasTrans;
-    ld = std::max<int64_t>({plain ? m.row : m.col, plain ? m.cols : m.rows, 1});
+    HV_CHECK(m.unit(), "gemm: no unit stride, or rows that overlap: ", m.rows, " x ", m.cols, " with strides ", m.row, " and ", m.col);
+    trans = m.plain() ? CblasNoTrans : CblasTrans;
+    ld = m.plain() ? std::max({m.rows > 1 ? m.row : 1, m.cols, int64_t{1}}) : std::max({m.cols > 1 ? m.col : 1, m.rows, int64_t{1}});
   }
 };
 

@@ -20,8 +20,10 @@ struct Matrix {  // a view: element (i, j) at data[i * row + j * col]
   int64_t rows, cols;
   int64_t row, col;
   Matrix transposed() const { return {data, cols, rows, col, row}; }
-  // Can BLAS take it without a copy?
-  bool unit() const { return col == 1 || row == 1; }
+  // Are the rows dense and apart, as BLAS wants them? The stride of a dimension of size 1 means nothing.
+  bool plain() const { return (col == 1 || cols <= 1) && (row >= cols || rows <= 1); }
+  // Can BLAS take it, or its transpose, without a copy?
+  bool unit() const { return plain() || transposed().plain(); }
 };
 
 // C [M, N], row stride ldc, = alpha * A B + beta * C, on the calling thread. With beta 0, C is not read.

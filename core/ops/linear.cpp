@@ -31,10 +31,13 @@ int64_t row_count(const Tensor& x) {
   return rows;
 }
 
-// [M, K] with unit stride inside: a view where the layout allows it, else a counted copy.
-Tensor as_rows(const Tensor& x) {
+// [M, K] with unit stride inside: a view where the layout allows it, else a counted copy. BLAS also wants rows that do not overlap, as
+// those of an expanded tensor do.
+Tensor as_rows(const Tensor& x, bool for_blas = true) {
   const Tensor flat = x.reshape({row_count(x), x.size(-1)});
-  return flat.strides()[1] == 1 || flat.size(1) <= 1 ? flat : flat.contiguous();
+  const int64_t row = flat.strides()[0], col = flat.strides()[1], rows = flat.size(0), cols = flat.size(1);
+  const bool fits = (col == 1 || cols <= 1) && (!for_blas || row >= cols || rows <= 1);
+  return fits ? flat : flat.contiguous();
 }
 
 Matrix matrix(const Tensor& t) { return {t.data(), t.size(0), t.size(1), t.strides()[0], t.strides()[1]}; }
@@ -189,7 +192,7 @@ Tensor apply(const char* op, Front front, const Tensor& x, Norm norm, const Tens
   }
   const Tensor y = Tensor::empty(out);
   forward(front, rows, kept, w, bias.defined() ? bias.detach().contiguous() : bias,
-          residual.defined() ? as_rows(residual.detach()) : residual, y);
+          residual.defined() ? as_rows(residual.detach(), false) : residual, y);
 
   std::vector<Tensor> inputs{x, weight, bias, residual};
   if (normed) inputs.insert(inputs.end(), {norm.gain, norm.shift});

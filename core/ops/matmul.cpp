@@ -11,11 +11,12 @@
 namespace hv {
 namespace {
 
-// Can BLAS read (or write) the last two dimensions in place?
-bool suits_blas(const Tensor& t) {
-  const int64_t rows = t.size(-2), cols = t.size(-1), row = t.strides()[-2], col = t.strides()[-1];
-  return (col == 1 && (row >= cols || rows <= 1)) || (row == 1 && (col >= rows || cols <= 1));
+Matrix matrix_at(const Tensor& t, int64_t offset) {
+  return {t.data() + offset, t.size(-2), t.size(-1), t.strides()[-2], t.strides()[-1]};
 }
+
+// Can BLAS read (or write) the last two dimensions in place?
+bool suits_blas(const Tensor& t) { return matrix_at(t, 0).unit(); }
 
 Tensor suited(const Tensor& t) {
   if (suits_blas(t)) return t;
@@ -28,10 +29,6 @@ Shape batch_of(const Shape& shape) {
   batch.erase(batch.size() - 1);
   batch.erase(batch.size() - 1);
   return batch;
-}
-
-Matrix matrix_at(const Tensor& t, int64_t offset) {
-  return {t.data() + offset, t.size(-2), t.size(-1), t.strides()[-2], t.strides()[-1]};
 }
 
 // Strides of t's batch dimensions as a part of `batch`: 0 where they repeat.
@@ -54,18 +51,17 @@ bool folds(const Tensor& t) {
   return suits_blas(t);
 }
 Tensor folded(const Tensor& t) {
-  return make_view(t, {t.numel() / std::max<int64_t>(t.size(-1), 1), t.size(-1)}, {t.strides()[-2], t.strides()[-1]}, t.offset());
+  return make_view(t, {numel(batch_of(t.shape())) * t.size(-2), t.size(-1)}, {t.strides()[-2], t.strides()[-1]}, t.offset());
 }
 
-// c (+)= a b for one pair of matrices; c has one unit stride. `product` is one of the functions of gemm.h.
+// c (+)= a b for one pair of matrices; c suits BLAS. `product` is one of the functions of gemm.h.
 template <class Product>
 void into(const Product& product, const Matrix& a, const Matrix& b, const Tensor& c, int64_t offset, bool add) {
-  const int64_t row = c.strides()[-2], col = c.strides()[-1];
-  Real* to = c.data() + offset;
-  if (col == 1 && (row >= c.size(-1) || c.size(-2) <= 1)) {
-    product(a, b, to, row, add);
+  Real* const to = c.data() + offset;
+  if (matrix_at(c, offset).plain()) {
+    product(a, b, to, c.strides()[-2], add);
   } else {
-    product(b.transposed(), a.transposed(), to, col, add);  // c^T = b^T a^T
+    product(b.transposed(), a.transposed(), to, c.strides()[-1], add);  // c^T = b^T a^T
   }
 }
 
