@@ -1,0 +1,80 @@
+#include "tests/ops/cases.h"
+
+namespace hv::test {
+namespace {
+
+constexpr double kEps = 1e-6;
+
+using Shapes = std::vector<std::vector<Shape>>;
+
+// x [.., K], weight [N, K], then bias and residual as asked; `front` is applied to x first.
+OpRow affine(const std::string& name, bool bias, bool residual, Tensor (*op)(const Tensor&, const Tensor&, const Tensor&, const Tensor&),
+             double (*front)(double)) {
+  Shapes shapes = {{{2, 3, 4}, {5, 4}}, {{4, 4}, {4, 4}}, {{1, 1}, {1, 1}}, {{0, 3}, {2, 3}}, {{2, 2, 2, 3}, {3, 3}}};
+  Shapes large = {{{3, 200, 20}, {30, 20}}, {{700, 33}, {17, 33}}};
+  for (Shapes* sets : {&shapes, &large}) {
+    for (auto& set : *sets) {
+      Shape out = set[0];
+      out[-1] = set[1][0];
+      if (bias) set.push_back({set[1][0]});
+      if (residual) set.push_back(out);
+    }
+  }
+  return {concat(name, bias ? " + bias" : "", residual ? " + residual" : ""), shapes,
+          [=](const Tensors& t) { return op(t[0], t[1], bias ? t[2] : Tensor(), residual ? t.back() : Tensor()); },
+          [=](const Arrays& a) { return linear(unary(front)(a), a[1], bias ? &a[2] : nullptr, residual ? &a.back() : nullptr); },
+          -2, 2, large};
+}
+
+}  // namespace
+
+std::vector<OpRow> product_rows() {
+  std::vector<OpRow> rows;
+  rows.push_back({"matmul",
+                  {{{3, 4}, {4, 2}}, {{3, 3}, {3, 3}}, {{2, 3, 4}, {4, 2}}, {{2, 3, 2}, {2, 2, 3}}, {{2, 1, 3, 2}, {3, 2, 2}}, {{2, 3}, {3, 3, 2}},
+                   {{1, 1}, {1, 1}}, {{1, 3}, {3, 1}}, {{2, 0}, {0, 3}}, {{0, 2}, {2, 3}}, {{0, 2, 3}, {3, 2}}, {{2, 2, 2, 2}, {2, 2, 2, 2}}},
+                  [](const Tensors& t) { return hv::matmul(t[0], t[1]); }, [](const Arrays& a) { return matmul(a[0], a[1]); }, -2, 2,
+                  {{{600, 40}, {40, 30}}, {{5, 130, 20}, {20, 30}}, {{12, 30, 20}, {12, 20, 10}}, {{20, 600}, {600, 20}}}});
+  const auto identity = [](double v) { return v; };
+  for (int flags = 0; flags < 4; ++flags) {
+    rows.push_back(affine("linear", flags & 1, flags & 2, hv::linear, identity));
+    rows.push_back(affine("gelu_linear", flags & 1, flags & 2, gelu_linear, test::gelu));
+  }
+  const Shapes normed = {{{2, 3, 4}, {4}, {4}}, {{5, 3}, {3}, {3}}, {{2, 2, 2, 17}, {17}, {17}}, {{1, 2}, {2}, {2}}, {{0, 3}, {3}, {3}}};
+  const Shapes large = {{{3, 250, 40}, {40}, {40}}};
+  rows.push_back({"layer_norm", normed, [](const Tensors& t) { return hv::layer_norm(t[0], t[1], t[2], kEps); },
+                  [](const Arrays& a) { return layer_norm(a[0], a[1], a[2], kEps); }, -2, 2, large});
+  for (bool bias : {false, true}) {
+    Shapes shapes = normed, big = large;
+    for (Shapes* sets : {&shapes, &big}) {
+      for (auto& set : *sets) {
+        set.push_back({5, set[1][0]});
+        if (bias) set.push_back({5});
+      }
+    }
+    rows.push_back({bias ? "norm_linear + bias" : "norm_linear", shapes,
+                    [=](const Tensors& t) { return norm_linear(t[0], t[1], t[2], kEps, t[3], bias ? t[4] : Tensor()); },
+                    [=](const Arrays& a) { return linear(layer_norm(a[0], a[1], a[2], kEps), a[3], bias ? &a[4] : nullptr, nullptr); },
+                    -2, 2, big});
+  }
+  for (int dim : {0, 1, -1}) {
+    const Shapes shapes = {{{2, 3, 4}}, {{3, 5}}, {{1, 1}}, {{2, 2, 3, 2}}, {{0, 3}}, {{3, 0, 2}}};
+    const Shapes big = {{{40, 30, 50}}};
+    rows.push_back({concat("softmax along ", dim), shapes, [dim](const Tensors& t) { return hv::softmax(t[0], dim); },
+                    [dim](const Arrays& a) { return softmax(a[0], dim, false); }, -2, 2, big});
+    rows.push_back({concat("log_softmax along ", dim), shapes, [dim](const Tensors& t) { return log_softmax(t[0], dim); },
+                    [dim](const Arrays& a) { return softmax(a[0], dim, true); }, -2, 2, big});
+  }
+  for (int64_t d : {1, 2, 5}) {  // head_dim; two heads and one
+    const Shapes shapes = {{{2, 3, 2 * 3 * d}}, {{1, 1, 3 * d}}, {{0, 2, 3 * d}}, {{2, 0, 3 * d}}};
+    const auto twin = [d](const Arrays& a) { return attention(a[0], d); };
+    rows.push_back({concat("attention of heads of ", d), shapes, [d](const Tensors& t) { return hv::attention(t[0], d); }, twin, -2, 2,
+                    {{{6, 37, 3 * 3 * d}}}});
+    rows.push_back({concat("attention_composed of heads of ", d), shapes, [d](const Tensors& t) { return attention_composed(t[0], d); }, twin});
+  }
+  rows.push_back({"attention of heads of 32", {}, [](const Tensors& t) { return hv::attention(t[0], 32); },
+                  [](const Arrays& a) { return attention(a[0], 32); }, -2, 2, {{{3, 65, 3 * 32}}, {{2, 16, 2 * 3 * 32}}}});
+  return rows;
+}
+
+}  // namespace hv::test

@@ -1,0 +1,98 @@
+#include <cmath>
+
+#include "tests/ops/cases.h"
+
+namespace hv::test {
+namespace {
+
+using Shapes = std::vector<std::vector<Shape>>;
+
+OpRow convolution(bool bias, int64_t stride, int64_t padding) {
+  Shapes shapes = {{{2, 2, 4, 5}, {3, 2, 3, 2}}, {{1, 1, 3, 3}, {1, 1, 1, 1}}, {{2, 3, 3, 3}, {2, 3, 3, 3}}, {{0, 2, 3, 3}, {2, 2, 2, 2}}};
+  Shapes large = {{{6, 3, 17, 15}, {8, 3, 3, 3}}};
+  for (Shapes* sets : {&shapes, &large}) {
+    for (auto& set : *sets) {
+      if (bias) set.push_back({set[1][0]});
+    }
+  }
+  return {concat("conv2d stride ", stride, " padding ", padding, bias ? " + bias" : ""), shapes,
+          [=](const Tensors& t) { return hv::conv2d(t[0], t[1], bias ? t[2] : Tensor(), stride, padding); },
+          [=](const Arrays& a) { return conv2d(a[0], a[1], bias ? &a[2] : nullptr, stride, padding); }, -2, 2, large};
+}
+
+// The noise of an operation on the same shape and key, as it shows on ones; the test of the noise itself is in op_properties.cpp.
+OpRow noise(const char* name, Tensor (*op)(const Tensor&, double, NoiseKey)) {
+  const NoiseKey key{3, 5, 7};
+  return {name, {{{2, 3, 4}}, {{8}}, {{1, 5}}, {{3, 0}}, {{2, 3, 2, 2}}}, [=](const Tensors& t) { return op(t[0], 0.3, key); },
+          [=](const Arrays& a) {
+            Array y = a[0];
+            const std::vector<double> factor = op(Tensor::ones(y.shape), 0.3, key).to_vector();
+            for (size_t i = 0; i < factor.size(); ++i) y.values[i] *= factor[i];
+            return y;
+          }, -2, 2, {{{90, 200}}}};
+}
+
+// The same wanted probabilities on both sides.
+double wanted(const Dims& i) { return std::exp(std::sin(static_cast<double>(3 * i[0] + 5 * i[1]))) / 4; }
+Tensor wanted_tensor(const Shape& shape) {
+  Array t(shape);
+  for_index(shape, [&](const Dims& i) { t(i) = static_cast<double>(static_cast<Real>(wanted(i))); });
+  return Tensor::from(t.values, shape);
+}
+std::vector<int64_t> labels_for(const Shape& shape) {
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < shape[0]; ++i) labels.push_back((7 * i + 2) % shape[1]);
+  return labels;
+}
+
+// loss = - mean_i sum_k ((1 - e) t_ik + e / K) log softmax(x)_ik
+OpRow cross_entropy_row(bool soft, double e) {
+  return {concat("cross_entropy with ", soft ? "soft targets" : "labels", ", smoothing ", e), {{{3, 5}}, {{1, 4}}, {{4, 1}}, {{6, 2}}},
+          [=](const Tensors& t) {
+            return soft ? cross_entropy(t[0], wanted_tensor(t[0].shape()), e) : cross_entropy(t[0], labels_for(t[0].shape()), e);
+          },
+          [=](const Arrays& a) {
+            const Array p = softmax(a[0], 1, true), t(wanted_tensor(a[0].shape));
+            const std::vector<int64_t> labels = labels_for(a[0].shape);
+            Array loss(Shape{});
+            for_index(p.shape, [&](const Dims& i) {
+              const double target = soft ? t(i) : labels[static_cast<size_t>(i[0])] == i[1];
+              loss.values[0] -= ((1 - e) * target + e / static_cast<double>(p.shape[1])) * p(i) / static_cast<double>(p.shape[0]);
+            });
+            return loss;
+          }, -3, 3, {{{500, 30}}}};
+}
+
+}  // namespace
+
+std::vector<OpRow> training_rows() {
+  std::vector<OpRow> rows = {
+      convolution(false, 1, 0), convolution(true, 1, 1), convolution(true, 2, 0), convolution(false, 3, 2),
+      noise("dropout", dropout), noise("drop_path", drop_path),
+      cross_entropy_row(false, 0), cross_entropy_row(false, 0.1), cross_entropy_row(true, 0), cross_entropy_row(true, 0.2),
+  };
+  struct Geometry { int64_t kernel, stride, padding; };
+  const Shapes images = {{{2, 2, 4, 5}}, {{1, 1, 3, 3}}, {{0, 2, 3, 3}}}, large = {{{4, 5, 33, 35}}};
+  for (const auto [kernel, stride, padding] : {Geometry{2, 2, 0}, Geometry{3, 1, 1}, Geometry{3, 2, 1}}) {
+    rows.push_back({concat("max_pool2d ", kernel, "/", stride, "/", padding), images,
+                    [=](const Tensors& t) { return max_pool2d(t[0], kernel, stride, padding); },
+                    [=](const Arrays& a) { return pool2d(Pool::max, a[0], kernel, stride, padding); }, -2, 2, large});
+  }
+  for (const auto [kernel, stride, padding] : {Geometry{2, 2, 0}, Geometry{3, 1, 0}, Geometry{1, 2, 0}}) {
+    rows.push_back({concat("avg_pool2d ", kernel, "/", stride), images, [=](const Tensors& t) { return avg_pool2d(t[0], kernel, stride); },
+                    [=](const Arrays& a) { return pool2d(Pool::mean, a[0], kernel, stride, padding); }, -2, 2, large});
+  }
+  rows.push_back({"bce_with_logits", {{{3, 4}, {3, 4}}, {{}, {}}, {{1, 1}, {1, 1}}, {{2, 2, 2}, {2, 2, 2}}},
+                  [](const Tensors& t) { return bce_with_logits(t[0], t[1]); },
+                  [](const Arrays& a) {
+                    Array loss(Shape{});
+                    for (size_t i = 0; i < a[0].values.size(); ++i) {
+                      const double x = a[0].values[i], t = a[1].values[i];
+                      loss.values[0] += (std::log(1 + std::exp(x)) - x * t) / static_cast<double>(a[0].values.size());
+                    }
+                    return loss;
+                  }, -3, 3, {{{300, 70}, {300, 70}}}});
+  return rows;
+}
+
+}  // namespace hv::test
