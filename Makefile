@@ -66,31 +66,40 @@ deps:
 	{ $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } || \
 	{ echo "deps: could not install:$$missing; install them by hand, then call make again" >&2; exit 1; }
 
+# V=1 shows whole commands.
+QUIET := $(if $(V),,@)
+define compile
+@mkdir -p $(@D)
+@echo "  $(MODE) $@"
+$(QUIET)$(CXX) $(FLAGS) $(1) -MMD -MP -c $< -o $@
+endef
+define link
+@mkdir -p $(@D)
+@echo "  $(MODE) $@"
+$(QUIET)$(CXX) $(FLAGS) $^ $(1) -o $@
+endef
+
 # --- building ------------------------------------------------------------------------------------------------------------------
 
 $(BUILD)/%.o: %.cpp
-	@mkdir -p $(@D)
-	$(CXX) $(FLAGS) -MMD -MP -c $< -o $@
+	$(call compile,)
 
 # Hot kernels: the same source for three instruction sets, each in a namespace of its own (HV_LEVEL).
 $(BUILD)/%.v2.o: %.cpp
-	@mkdir -p $(@D)
-	$(CXX) $(FLAGS) -DHV_LEVEL=v2 -MMD -MP -c $< -o $@
+	$(call compile,-DHV_LEVEL=v2)
 $(BUILD)/%.v3.o: %.cpp
-	@mkdir -p $(@D)
-	$(CXX) $(FLAGS) -march=x86-64-v3 -DHV_LEVEL=v3 -MMD -MP -c $< -o $@
+	$(call compile,-march=x86-64-v3 -DHV_LEVEL=v3)
 $(BUILD)/%.v4.o: %.cpp
-	@mkdir -p $(@D)
-	$(CXX) $(FLAGS) -march=x86-64-v4 -mprefer-vector-width=512 -DHV_LEVEL=v4 -MMD -MP -c $< -o $@
+	$(call compile,-march=x86-64-v4 -mprefer-vector-width=512 -DHV_LEVEL=v4)
 
 $(BUILD)/hydravit: $(LIBOBJ) $(BUILD)/train/main.o
-	$(CXX) $(FLAGS) $^ $(LIBS) -o $@
+	$(call link,$(LIBS))
 
 $(BUILD)/tests/all: $(LIBOBJ) $(call object,$(TESTS))
-	$(CXX) $(FLAGS) $^ $(LIBS) -o $@
+	$(call link,$(LIBS))
 
 $(BUILD)/tests/ops-only: $(COREOBJ) $(call object,$(DTESTS))
-	$(CXX) $(FLAGS) $^ -lopenblas -o $@
+	$(call link,-lopenblas)
 
 -include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
 
