@@ -23,7 +23,7 @@ OpRow affine(const std::string& name, bool bias, bool residual, Tensor (*op)(con
   return {concat(name, bias ? " + bias" : "", residual ? " + residual" : ""), shapes,
           [=](const Tensors& t) { return op(t[0], t[1], bias ? t[2] : Tensor(), residual ? t.back() : Tensor()); },
           [=](const Arrays& a) { return linear(unary(front)(a), a[1], bias ? &a[2] : nullptr, residual ? &a.back() : nullptr); },
-          -2, 2, large};
+          -2, 2, bias == residual ? large : Shapes{}};
 }
 
 }  // namespace

@@ -71,17 +71,19 @@ std::vector<OpRow> training_rows() {
       noise("dropout", dropout), noise("drop_path", drop_path),
       cross_entropy_row(false, 0), cross_entropy_row(false, 0.1), cross_entropy_row(true, 0), cross_entropy_row(true, 0.2),
   };
-  struct Geometry { int64_t kernel, stride, padding; };
   const Shapes images = {{{2, 2, 4, 5}}, {{1, 1, 3, 3}}, {{0, 2, 3, 3}}}, large = {{{4, 5, 33, 35}}};
-  for (const auto [kernel, stride, padding] : {Geometry{2, 2, 0}, Geometry{3, 1, 1}, Geometry{3, 2, 1}}) {
-    rows.push_back({concat("max_pool2d ", kernel, "/", stride, "/", padding), images,
-                    [=](const Tensors& t) { return max_pool2d(t[0], kernel, stride, padding); },
-                    [=](const Arrays& a) { return pool2d(Pool::max, a[0], kernel, stride, padding); }, -2, 2, large});
-  }
-  for (const auto [kernel, stride, padding] : {Geometry{2, 2, 0}, Geometry{3, 1, 0}, Geometry{1, 2, 0}}) {
-    rows.push_back({concat("avg_pool2d ", kernel, "/", stride), images, [=](const Tensors& t) { return avg_pool2d(t[0], kernel, stride); },
-                    [=](const Arrays& a) { return pool2d(Pool::mean, a[0], kernel, stride, padding); }, -2, 2, large});
-  }
+  const auto pool = [&](Pool kind, int64_t kernel, int64_t stride, int64_t padding) {
+    const bool max = kind == Pool::max;
+    rows.push_back({concat(max ? "max" : "avg", "_pool2d ", kernel, "/", stride, "/", padding), images,
+                    [=](const Tensors& t) { return max ? max_pool2d(t[0], kernel, stride, padding) : avg_pool2d(t[0], kernel, stride); },
+                    [=](const Arrays& a) { return pool2d(kind, a[0], kernel, stride, padding); }, -2, 2, large});
+  };
+  pool(Pool::max, 2, 2, 0);
+  pool(Pool::max, 3, 1, 1);
+  pool(Pool::max, 3, 2, 1);
+  pool(Pool::mean, 2, 2, 0);
+  pool(Pool::mean, 3, 1, 0);
+  pool(Pool::mean, 1, 2, 0);
   rows.push_back({"bce_with_logits", {{{3, 4}, {3, 4}}, {{}, {}}, {{1, 1}, {1, 1}}, {{2, 2, 2}, {2, 2, 2}}},
                   [](const Tensors& t) { return bce_with_logits(t[0], t[1]); },
                   [](const Arrays& a) {

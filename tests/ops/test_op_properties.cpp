@@ -1,0 +1,211 @@
+// What the twins do not show: NaN stays visible, extreme values do not overflow, no hidden copies, the same bits on any number of
+// threads, noise of the right kind, and errors that name the shapes.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "core/parallel.h"
+#include "tests/ops/cases.h"
+
+namespace hv::test {
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+const double kNan = std::nan("");
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+Tensor noise(const Shape& shape, uint64_t index = 0) {
+  Stream stream(11, Purpose::test, 0, index);
+  return Tensor::normal(shape, 0, 1, stream);
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  const Tensor x = a.contiguous(), y = b.contiguous();
+  return x.shape() == y.shape() && std::memcmp(x.data(), y.data(), static_cast<size_t>(x.numel()) * sizeof(Real)) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("NaN stays visible through maxima, rectifiers and losses") {
+  const Tensor x = Tensor::from({1, kNan, 3}, {3}), one = Tensor::ones({3});
+  for (const Tensor& y : {maximum(x, one), maximum(one, x), relu(x), hv::max(x, {}), softmax(x), dropout(x, 0.9, {}),
+                          max_pool2d(x.reshape({1, 1, 1, 3}).expand({1, 1, 3, 3}), 3, 1), sum(x), sigmoid(x), gelu(x)}) {
+    bool seen = false;
+    for (double v : y.to_vector()) seen = seen || std::isnan(v);
+    CHECK(seen);
+  }
+  CHECK(argmax(x) == std::vector<int64_t>{1});
+  const std::vector<int64_t> label = {0};
+  CHECK(std::isnan(static_cast<double>(cross_entropy(x.reshape({1, 3}), label).item())));
+}
+
+TEST_CASE("extreme values neither overflow nor lose the loss") {
+  const Tensor x = Tensor::from({1000, 0, -1000}, {1, 3});
+  CHECK(softmax(x).to_vector() == std::vector<double>{1, 0, 0});
+  CHECK(log_softmax(x).to_vector() == std::vector<double>{0, -1000, -2000});
+  const std::vector<int64_t> last = {2};
+  CHECK(cross_entropy(x, last).item() == 2000);
+  CHECK(bce_with_logits(x, Tensor::from({0, 1, 1}, {1, 3})).item() == doctest::Approx((1000 + std::log(2.0) + 1000) / 3));
+  // A masked class that is not wanted costs nothing.
+  const std::vector<int64_t> first = {0};
+  CHECK(cross_entropy(Tensor::from({0, -kInf}, {1, 2}), first).item() == 0);
+  CHECK(sigmoid(x).to_vector() == std::vector<double>{1, 0.5, 0});
+  CHECK(hv::pow(Tensor::zeros({1}), 0).item() == 1);
+}
+
+TEST_CASE("derivatives at the kinks are the documented ones") {
+  const Tensor x = Tensor::zeros({1}).requires_grad_();
+  sum(relu(x)).backward();
+  CHECK(x.grad().item() == 0);
+  sum(abs(x)).backward();
+  CHECK(x.grad().item() == 0);
+  maximum(x, Tensor::zeros({1})).backward();
+  CHECK(x.grad().item() == 0.5);
+  const Tensor ties = Tensor::from({2, 1, 2, 2}, {4}).requires_grad_();
+  hv::max(ties).backward(Tensor::scalar(3));
+  CHECK(ties.grad().to_vector() == std::vector<double>{1, 0, 1, 1});
+}
+
+TEST_CASE("argmax takes the first of equals, along any dimension and layout") {
+  const Tensor x = Tensor::from({1, 5, 5, 7, 2, 7}, {2, 3});
+  CHECK(argmax(x) == std::vector<int64_t>{1, 0});
+  CHECK(argmax(x, 0) == std::vector<int64_t>{1, 0, 1});
+  CHECK(argmax(x.transpose(0, 1), 1) == std::vector<int64_t>{1, 0, 1});
+}
+
+TEST_CASE("operands with one unit stride are multiplied without a copy") {
+  const Tensor w = noise({12, 10}).requires_grad_(), x = noise({9, 12}).requires_grad_(), batch = noise({3, 4, 9, 12});
+  const int64_t before = memory_stats().strided_copies;
+  sum(matmul(x.slice(1, 2, 7), w.slice(0, 1, 6).slice(1, 3, 9))).backward();
+  sum(matmul(w.slice(1, 0, 9).transpose(0, 1), x.slice(0, 2, 8).transpose(0, 1))).backward();
+  matmul(batch.transpose(2, 3), batch);
+  sum(linear(x.slice(1, 0, 6), w.slice(0, 0, 5).slice(1, 0, 6))).backward();
+  CHECK(memory_stats().strided_copies == before);
+  matmul(Tensor::zeros({4, 4, 2}).select(2, 0), Tensor::zeros({4, 4}));
+  CHECK(memory_stats().strided_copies == before + 1);
+}
+
+TEST_CASE("any number of threads gives the same bits, forward and backward") {
+  const int threads_before = num_threads();
+  for (const OpRow& row : all_rows()) {
+    for (const auto& shapes : row.large) {
+      std::vector<Tensors> results;
+      for (int threads : {1, 2, 3}) {
+        set_num_threads(threads);
+        Tensors inputs;
+        Stream stream(5, Purpose::test);
+        for (const Shape& shape : shapes) inputs.push_back(Tensor::uniform(shape, row.low, row.high, stream).requires_grad_());
+        const Tensor y = row.op(inputs);
+        y.backward(Tensor::normal(y.shape(), 0, 1, stream));
+        results.push_back({y});
+        for (const Tensor& t : inputs) results.back().push_back(t.grad());
+      }
+      for (size_t i = 0; i < results[0].size(); ++i) {
+        const bool same = same_bits(results[0][i], results[1][i]) && same_bits(results[0][i], results[2][i]);
+        CHECK_MESSAGE(same, row.name, " of ", shapes[0], i == 0 ? ": result" : ": a gradient");
+      }
+    }
+  }
+  set_num_threads(threads_before);
+}
+
+TEST_CASE("dropout keeps the right share, scales it, and is a function of its key") {
+  const Tensor ones = Tensor::ones({500, 400});
+  const Tensor y = dropout(ones, 0.25, {1, 2, 3});
+  double kept = 0, scaled = 0;
+  for (double v : y.to_vector()) {
+    kept += v != 0;
+    scaled += v == doctest::Approx(4.0 / 3.0);
+  }
+  CHECK(kept == scaled);
+  CHECK(kept / 200000 == doctest::Approx(0.75).epsilon(0.006));  // four standard deviations
+  CHECK(same_bits(y, dropout(ones, 0.25, {1, 2, 3})));
+  for (const NoiseKey& other : {NoiseKey{2, 2, 3}, NoiseKey{1, 3, 3}, NoiseKey{1, 2, 4}}) CHECK(!same_bits(y, dropout(ones, 0.25, other)));
+  CHECK(same_bits(dropout(ones, 0, {}), ones));
+  // The layout of the input does not change what is dropped.
+  const Tensor square = Tensor::ones({400, 400});
+  CHECK(same_bits(dropout(square, 0.5, {1, 1, 1}), dropout(square.transpose(0, 1), 0.5, {1, 1, 1})));
+}
+
+TEST_CASE("drop_path drops whole samples") {
+  const Tensor y = drop_path(Tensor::ones({4000, 3, 2}), 0.1, {1, 2, 3}).reshape({4000, 6});
+  int64_t kept = 0, whole = 0;
+  for (int64_t i = 0; i < 4000; ++i) {
+    const std::vector<double> sample = y.select(0, i).to_vector();
+    kept += sample[0] != 0;
+    whole += std::count(sample.begin(), sample.end(), sample[0]) == 6 && (sample[0] == 0 || sample[0] == doctest::Approx(1 / 0.9));
+  }
+  CHECK(whole == 4000);
+  CHECK(kept / 4000.0 == doctest::Approx(0.9).epsilon(0.02));
+}
+
+TEST_CASE("attention probabilities are rows that sum to 1 and give the attention") {
+  const Tensor qkv = noise({2, 5, 2 * 3 * 4});
+  const Tensor p = attention_probabilities(qkv, 4);
+  CHECK(p.shape() == Shape{2, 2, 5, 5});
+  CHECK(!p.requires_grad());
+  for (double v : sum(p, {-1}).to_vector()) CHECK(v == doctest::Approx(1));
+  const Tensor v = qkv.reshape({2, 5, 2, 3, 4}).select(3, 2).transpose(1, 2);
+  const Tensor expected = matmul(p, v).transpose(1, 2).reshape({2, 5, 8});
+  CHECK(hv::max(abs(expected - attention(qkv, 4))).item() < 1e-5);
+}
+
+TEST_CASE("errors name the operation and the shapes") {
+  const auto t = [](const Shape& shape) { return Tensor::zeros(shape); };
+  const std::vector<int64_t> none, two = {0, 2}, five = {5, 0};
+  const std::vector<std::pair<std::function<void()>, std::string>> cases = {
+      {[&] { add(t({2, 3}), t({4})); }, "add: shapes do not broadcast: [2, 3] and [4]"},
+      {[&] { where(t({2}), t({3}), t({3})); }, "where: shapes do not broadcast: [3] and [2]"},
+      {[&] { sum(t({2, 3}), {2}); }, "sum: dimension out of range: 2 of a rank-2 tensor"},
+      {[&] { mean(t({2, 3}), {1, -1}); }, "mean: dimension named twice: [1, -1]"},
+      {[&] { hv::max(t({2, 0}), {1}); }, "max: nothing to choose from: [2, 0] over [1]"},
+      {[&] { argmax(t({0, 2}), 0); }, "argmax: nothing to choose from: [0, 2] over dimension 0"},
+      {[&] { matmul(t({8, 64}), t({32, 10})); }, "matmul: inner dimensions differ: [8, 64] x [32, 10]"},
+      {[&] { matmul(t({3}), t({3, 1})); }, "matmul: both operands need at least 2 dimensions: [3] x [3, 1]"},
+      {[&] { matmul(t({2, 1, 3}), t({4, 3, 1})); }, "matmul: shapes do not broadcast: [2] and [4]"},
+      {[&] { linear(t({2, 3}), t({4, 5})); }, "linear: inner dimensions differ: [2, 3] x [4, 5] transposed"},
+      {[&] { linear(t({2, 3}), t({4, 3}), t({3})); }, "linear: bias [3] for weight [4, 3]"},
+      {[&] { gelu_linear(t({2, 3}), t({4, 3}), {}, t({2, 3})); }, "gelu_linear: residual [2, 3] for a result [2, 4]"},
+      {[&] { norm_linear(t({2, 3}), t({3}), t({2}), 1e-6, t({4, 3})); }, "norm_linear: gain [3] and shift [2] for [2, 3]"},
+      {[&] { layer_norm(t({2, 3}), t({2}), t({2})); }, "layer_norm: gain [2] and shift [2] for [2, 3]"},
+      {[&] { softmax(t({2, 3}), 2); }, "softmax: dimension out of range: 2 of a rank-2 tensor"},
+      {[&] { attention(t({1, 2, 10}), 4); }, "attention: packed qkv must be [B, T, heads * 3 * 4]: [1, 2, 10]"},
+      {[&] { hv::cat({}, 0); }, "cat: no tensors"},
+      {[&] { hv::cat({t({2, 3}), t({2, 4})}, 0); }, "cat: shapes differ outside dimension 0: [2, 3] and [2, 4]"},
+      {[&] { stack({t({2}), t({3})}, 0); }, "stack: shapes differ: [2] and [3]"},
+      {[&] { index_select(t({2, 3}), 0, two); }, "index_select: index out of range: 2 in dimension 0 of [2, 3]"},
+      {[&] { gather_rows(t({2, 3}), five); }, "gather_rows: column out of range: 5 of [2, 3]"},
+      {[&] { gather_rows(t({2, 3}), none); }, "gather_rows: 0 columns for the rows of [2, 3]"},
+      {[&] { patchify(t({1, 3, 5, 4}), 2); }, "patchify: images must be [B, C, H, W] with H and W multiples of 2: [1, 3, 5, 4]"},
+      {[&] { hv::conv2d(t({1, 3, 4, 4}), t({2, 2, 3, 3}), {}); }, "conv2d: channels differ: images [1, 3, 4, 4], weight [2, 2, 3, 3]"},
+      {[&] { hv::conv2d(t({1, 2, 2, 2}), t({2, 2, 3, 3}), {}); },
+       "conv2d: kernel 3 x 3 is larger than the padded image of [1, 2, 2, 2], padding 0"},
+      {[&] { hv::conv2d(t({1, 2, 4, 4}), t({2, 2, 3, 3}), t({3})); }, "conv2d: bias [3] for weight [2, 2, 3, 3]"},
+      {[&] { hv::conv2d(t({1, 2, 4, 4}), t({2, 2, 3, 3}), {}, 0); }, "conv2d: bad kernel 3 x 3, stride 0 or padding 0"},
+      {[&] { max_pool2d(t({1, 2, 4, 4}), 2, 2, 2); }, "max_pool2d: padding 2 is more than half of the kernel, 2"},
+      {[&] { avg_pool2d(t({2, 4, 4}), 2, 2); }, "avg_pool2d: images must be [N, C, H, W]: [2, 4, 4]"},
+      {[&] { dropout(t({2}), 1, {}); }, "dropout: the probability must be in [0, 1): 1"},
+      {[&] { drop_path(t({2}), -0.5, {}); }, "drop_path: the probability must be in [0, 1): -0.5"},
+      {[&] { cross_entropy(t({2, 3}), five); }, "cross_entropy: label out of range: 5 of 3 classes"},
+      {[&] { cross_entropy(t({2, 3}), none); }, "cross_entropy: 0 labels for logits [2, 3]"},
+      {[&] { cross_entropy(t({2, 3}), two, 1.5); }, "cross_entropy: smoothing must be in [0, 1]: 1.5"},
+      {[&] { cross_entropy(t({0, 3}), none); }, "cross_entropy: logits must be [batch, classes], both at least 1: [0, 3]"},
+      {[&] { cross_entropy(t({2, 3}), t({3, 2})); }, "cross_entropy: targets [3, 2] for logits [2, 3]"},
+      {[&] { cross_entropy(t({2, 3}), t({2, 3}).requires_grad_()); }, "cross_entropy: the targets get no gradient: detach() them"},
+      {[&] { bce_with_logits(t({2}), t({3})); }, "bce_with_logits: targets [3] for logits [2]"},
+  };
+  for (const auto& [action, text] : cases) CHECK(error_of(action) == text);
+}
+
+}  // namespace hv::test
