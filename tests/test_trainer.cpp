@@ -300,7 +300,7 @@ TEST_CASE("trainer: 64 images are learned by heart at every width") {
   config.drop_path = config.dropout = 0;
   config.head_dim = 16;
   TrainOptions options;
-  options.steps = 650;
+  options.steps = 900;
   options.batch_size = 64;
   options.train_limit = 64;
   options.lr = 5e-3;
