@@ -299,11 +299,13 @@ TEST_CASE("trainer: 64 images are learned by heart at every width") {
   models::HydraViTConfig config = models::from_config(tiny_model());
   config.drop_path = config.dropout = 0;
   config.head_dim = 16;
+  config.heads_min = 2;
+  config.heads = 4;
   TrainOptions options;
-  options.steps = 900;
+  options.steps = 450;
   options.batch_size = 64;
   options.train_limit = 64;
-  options.lr = 5e-3;
+  options.lr = 7e-3;
   options.weight_decay = 0;
   options.smoothing = 0;
   options.augment = "none";

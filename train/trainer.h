@@ -45,6 +45,7 @@ class Trainer {
  public:
   Trainer(const RunSetup& setup, std::unique_ptr<Recipe> recipe);
   void restore(const Checkpoint& checkpoint);
+  void write_to(const std::string& folder) { setup_.folder = setup_.options.out = folder; }
   Ending run();
 
   int64_t step() const { return step_; }

@@ -112,26 +112,31 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   setup.show_progress = true;
   if (resume) check_same_data(checkpoint, setup.provenance, source.data);
 
-  setup.folder = !resume ? make_run_folder(o.out, o.preset)
-                 : is_folder(arguments.resume) ? arguments.resume
-                                               : std::filesystem::path(checkpoint.path).parent_path().string();
-  if (setup.folder.empty()) setup.folder = ".";
-  setup.options.out = setup.folder;
-  remove_stale_files(setup.folder);
   Trainer trainer(setup, std::move(recipe));
   if (resume) trainer.restore(checkpoint);
   checkpoint.tensors.clear();
-  write_file(join_path(setup.folder, "config.json"), config_json(trainer.header()));
+
+  // Everything that could be refused was: now the folder.
+  std::string folder = arguments.resume;
+  if (!resume) {
+    folder = make_run_folder(o.out, o.preset);
+  } else if (!is_folder(folder)) {
+    folder = std::filesystem::path(folder).parent_path().string();
+    if (folder.empty()) folder = ".";
+  }
+  remove_stale_files(folder);
+  trainer.write_to(folder);
+  write_file(join_path(folder, "config.json"), config_json(trainer.header()));
   say(concat(resume ? "resuming at step " : "training ", resume ? std::to_string(trainer.step()) : model->config().at("model"), " in ",
-             setup.folder, ", ", model->parameter_count(), " parameters, ", widths.size(), widths.size() == 1 ? " width" : " widths",
+             folder, ", ", model->parameter_count(), " parameters, ", widths.size(), widths.size() == 1 ? " width" : " widths",
              trainer.total_steps() > 0 ? concat(", ", trainer.total_steps(), " steps") : "",
              o.minutes > 0 ? concat(", at most ", o.minutes, " minutes") : ""));
 
   const Ending ending = trainer.run();
-  const std::string last = join_path(setup.folder, "last.ckpt");
+  const std::string last = join_path(folder, "last.ckpt");
   if (ending != Ending::finished) {
     say(concat(ending == Ending::interrupted ? "interrupted" : "stopped", " after step ", trainer.step(), "; saved ", last,
-               "; go on with: hydravit train --resume ", setup.folder));
+               "; go on with: hydravit train --resume ", folder));
     return ending == Ending::interrupted ? 128 + interrupted() : 0;
   }
   std::fputs(width_table(trainer.results(), trainer.ema_results()).c_str(), stdout);
