@@ -114,7 +114,7 @@ TEST_CASE("program: wrong usage exits with 2 and names the nearest") {
     CHECK(help.code == 0);
     CHECK(contains(help.out, command.empty() ? "predict" : "--"));
   }
-  CHECK(contains(program("train --help").out, "highest learning rate (0 to 1000000000) [0.001]"));
+  CHECK(contains(program("train --help").out, "highest learning rate (0 or more) [0.001]"));
 }
 
 TEST_CASE("program: bad files exit with 3, what cannot be written with 1, and nothing is lost") {
@@ -230,14 +230,14 @@ TEST_CASE("program: signals, resuming, divergence") {
   const Program program;
   const std::string options = std::string(kTrain) + "--seed 2 --eval-every 0 ";
   REQUIRE(program(options + "--steps 40 --out whole").code == 0);
-  // --foreground sends the signal to the program alone; it exits with 130 or 143 itself.
   for (const auto& [signal, code] : {std::pair{"INT", 130}, std::pair{"TERM", 143}}) {
     const std::string run = std::string("run") + signal;
-    const Result result = program(options + "--steps 1000000 --out " + run, concat("timeout --preserve-status -s ", signal, " 1"));
+    const Result result = program(options + "--steps 1000000 --out " + run, concat("timeout --preserve-status -s ", signal, " 1.5"));
     INFO(result.err);
     CHECK(result.code == code);
     CHECK(contains(result.err, "go on with: hydravit train --resume " + run));
-    CHECK(train::load_checkpoint((program / (run + "/last.ckpt")).string()).header.counters.at("step") > 0);
+    CHECK_NOTHROW(train::load_checkpoint((program / (run + "/last.ckpt")).string()));
+    CHECK(program("train --stop-after 1 --resume " + run).code == 0);
   }
   REQUIRE(program(options + "--steps 40 --out parts --stop-after 13").code == 0);
   const Result resumed = program("train --resume parts --threads 3");

@@ -7,6 +7,7 @@ namespace hv::train {
 namespace {
 
 volatile sig_atomic_t caught = 0;
+int scopes = 0;
 
 void on_signal(int signal) {
   if (caught != 0) _exit(128 + signal);
@@ -20,6 +21,7 @@ struct sigaction before_int, before_term;
 }  // namespace
 
 InterruptScope::InterruptScope() {
+  if (scopes++ > 0) return;
   caught = 0;
   struct sigaction action {};
   action.sa_handler = on_signal;
@@ -30,6 +32,7 @@ InterruptScope::InterruptScope() {
 }
 
 InterruptScope::~InterruptScope() {
+  if (--scopes > 0) return;
   sigaction(SIGINT, &before_int, nullptr);
   sigaction(SIGTERM, &before_term, nullptr);
 }

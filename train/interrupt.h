@@ -3,7 +3,7 @@
 
 namespace hv::train {
 
-class InterruptScope {  // listens while one is alive
+class InterruptScope {  // listens while one is alive; an inner one changes nothing
  public:
   InterruptScope();
   ~InterruptScope();

@@ -47,15 +47,15 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-constexpr double kMany = 1e12;
+constexpr double kMany = 1e9;  // no limit in practice
 
 }  // namespace
 
 std::string Field::range() const {
   if (std::holds_alternative<bool*>(at)) return "on or off";
   if (std::holds_alternative<std::string*>(at)) return joined(choices);
-  return concat(low == std::floor(low) ? number_text(static_cast<int64_t>(low)) : number_text(low), " to ",
-                high == std::floor(high) ? number_text(static_cast<int64_t>(high)) : number_text(high));
+  const auto text = [](double x) { return x == std::floor(x) ? number_text(static_cast<int64_t>(x)) : number_text(x); };
+  return high >= kMany ? concat(text(low), " or more") : concat(text(low), " to ", text(high));
 }
 
 void Field::set(const std::string& text) const {
@@ -117,18 +117,18 @@ Fields train_fields(TrainOptions& o) {
       {"kind", &o.kind, "what the folder holds", 0, 0,
        {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
       {"epochs", &o.epochs, "passes over the training images; default 10 unless --steps or --minutes is given", 0, 1e6},
-      {"steps", &o.steps, "optimiser steps, instead of --epochs", 0, 4e9},
+      {"steps", &o.steps, "optimiser steps, instead of --epochs", 0, kMany},
       {"minutes", &o.minutes, "time limit; alone, the schedule follows the clock", 0, 1e6},
       {"batch-size", &o.batch_size, "images a pass", 1, 65536},
       {"grad-accum", &o.grad_accum, "passes a step", 1, 4096},
       {"optimizer", &o.optimizer, "optimiser", 0, 0, optimizer_names()},
       {"schedule", &o.schedule, "learning rate after the warm-up", 0, 0, schedule_names()},
-      {"lr", &o.lr, "highest learning rate", 0, 1e9},
-      {"min-lr", &o.min_lr, "learning rate at the end of the cosine", 0, 1e9},
+      {"lr", &o.lr, "highest learning rate", 0, kMany},
+      {"min-lr", &o.min_lr, "learning rate at the end of the cosine", 0, kMany},
       {"weight-decay", &o.weight_decay, "decay of weight matrices", 0, 1e3},
       {"momentum", &o.momentum, "of sgd", 0, 0.99999},
       {"warmup", &o.warmup, "share of the run with a rising learning rate", 0, 1},
-      {"warmup-steps", &o.warmup_steps, "the same in steps; -1: use --warmup", -1, 4e9},
+      {"warmup-steps", &o.warmup_steps, "the same in steps; -1: use --warmup", -1, kMany},
       {"clip-grad", &o.clip_grad, "largest norm of the gradient; 0: no limit", 0, kMany},
       {"smoothing", &o.smoothing, "label smoothing", 0, 0.999},
       {"drop-path", &o.drop_path, "stochastic depth of the last block", 0, 0.99},
@@ -146,9 +146,9 @@ Fields train_fields(TrainOptions& o) {
       {"eval-every", &o.eval_every, "evaluate every width after this many epochs; 0: at the end only", 0, 1e6},
       {"eval-limit", &o.eval_limit, "test images of these evaluations; 0: all. The last one uses all", 0, kMany},
       {"eval-batch", &o.eval_batch, "images a pass of an evaluation", 1, 65536},
-      {"save-every", &o.save_every, "save after this many steps; 0: after each epoch", 0, 4e9},
-      {"log-interval", &o.log_interval, "steps between two lines where stderr is no terminal", 1, 4e9},
-      {"stop-after", &o.stop_after, "save and stop after this many steps of this call; --resume goes on", 0, 4e9},
+      {"save-every", &o.save_every, "save after this many steps; 0: after each epoch", 0, kMany},
+      {"log-interval", &o.log_interval, "steps between two lines where stderr is no terminal", 1, kMany},
+      {"stop-after", &o.stop_after, "save and stop after this many steps of this call; --resume goes on", 0, kMany},
       {"seed", &o.seed, "of all randomness", 0, 9e15},
       {"threads", &o.threads, "cores to use; 0: all", 0, 1024},
       {"out", &o.out, "run folder; default: runs/<preset>-<date>-<time>"},

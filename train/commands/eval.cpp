@@ -59,7 +59,7 @@ Command eval_command() {
       {"heads", &a->heads, "widths, as 3-8 or 3,5,8; default: those it was trained for"},
       {"data", &a->data, "folder with the data, or shapes10; default: as in training"},
       {"kind", &a->kind, "what the folder holds", 0, 0, {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
-      {"limit", &a->limit, "use this many test images; 0: all", 0, 1e12},
+      {"limit", &a->limit, "use this many test images; 0: all", 0, 1e9},
       {"batch-size", &a->batch_size, "images a pass", 1, 65536},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
       {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},

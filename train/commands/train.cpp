@@ -83,6 +83,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   }
   check_options(o);
   check_heads(o);
+  const InterruptScope listening;  // from here on a signal ends the run with a checkpoint, if only of step 0
   start_compute(o.threads);
 
   const int64_t image_size = models::preset(o.preset).image;
