@@ -29,8 +29,12 @@ std::unique_ptr<ElasticModel> make_mlp(const Config& config, uint64_t seed) {
                    ": expected 1 to ", most, ", found '", text, "'");
     return value;
   };
-  return std::make_unique<MlpClassifier>(number("image", 512), number("channels", 64), number("hidden", 65536),
-                                         number("classes", 65536), seed);
+  const int64_t image = number("image", 512), channels = number("channels", 64), hidden = number("hidden", 65536),
+                classes = number("classes", 65536), most = int64_t{1} << 29;
+  const int64_t weights = hidden * (channels * image * image + classes);
+  HV_CHECK_INPUT(weights <= most, "model: too large: ", weights, " weights, at most ", most);
+  HV_CHECK_INPUT(config.size() == 5, "model: ", config.size(), " entries, an mlp has 5: model, image, channels, hidden, classes");
+  return std::make_unique<MlpClassifier>(image, channels, hidden, classes, seed);
 }
 
 }  // namespace

@@ -5,13 +5,12 @@
 namespace hv::models {
 
 HydraViT::HydraViT(const HydraViTConfig& c, uint64_t seed)
-    : config_(c),
+    : config_(from_config(to_config(c))),  // the same checks as for a configuration read from a file
       init_(c.init, seed),
       patch_embed_(c.channels, c.patch, c.width(), init_),
       pos_drop_(c.dropout),
       norm_(c.width()),
       head_(c.width(), c.classes, init_, nn::Out::fixed) {
-  from_config(to_config(c));  // the same checks as for a configuration read from a file
   for (int64_t k = c.heads_min; k <= c.heads; ++k) subnets_.push_back({concat("heads=", k), k, k * c.head_dim});
   cls_token_ = add_parameter("cls_token", init_.normal({1, 1, c.width()}, 1e-6), {false, false, true}, false);
   pos_embed_ = add_parameter("pos_embed", init_.trunc_normal({1, c.tokens(), c.width()}, 0.02), {false, false, true}, false);
@@ -31,8 +30,7 @@ Tensor HydraViT::forward(const Tensor& images, int64_t heads) {
   const HydraViTConfig& c = config_;
   HV_CHECK(images.rank() == 4 && images.size(1) == c.channels && images.size(2) == c.image && images.size(3) == c.image,
            "hydravit: images ", images.shape(), ", expected [B, ", c.channels, ", ", c.image, ", ", c.image, "]");
-  HV_CHECK(heads >= 1 && heads <= c.heads, "hydravit: ", heads, " heads asked of a model with ", c.heads);
-  const int64_t p = heads * c.head_dim;  // the only place where the width is chosen
+  const int64_t p = subnet(heads).dim;  // the only place where the width is chosen; an error if it is none of subnets()
 
   const Tensor patches = patch_embed_.forward(images, p);                                   // [B, N, p]
   Tensor x = embed_tokens(patches, cls_token_(0, 0, Range{0, p}), pos_embed_(0, all, Range{0, p}));  // [B, T, p]
@@ -45,19 +43,6 @@ std::vector<Tensor> HydraViT::active(const Subnet& subnet) const {
   std::vector<Tensor> views;
   for (const nn::Parameter& p : parameters()) views.push_back(nn::leading(p, subnet.dim, config_.width()));
   return views;
-}
-
-int64_t HydraViT::params(const Subnet& subnet) const {
-  int64_t count = 0;
-  for (const Tensor& view : active(subnet)) count += view.numel();
-  return count;
-}
-
-// N E C P^2 + L (T (4 E^2 + 2 r E^2) + 2 T^2 E) + E K: products, convolution, q k^T and attention times v.
-int64_t HydraViT::macs(const Subnet& subnet) const {
-  const HydraViTConfig& c = config_;
-  const int64_t e = subnet.dim, t = c.tokens(), n = t - 1;
-  return n * e * c.channels * c.patch * c.patch + c.depth * (t * (4 + 2 * c.mlp_ratio) * e * e + 2 * t * t * e) + e * c.classes;
 }
 
 std::unique_ptr<ElasticModel> HydraViT::extract(const Subnet& subnet) const {

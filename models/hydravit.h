@@ -43,6 +43,10 @@ const std::vector<std::string>& preset_names();
 Config to_config(const HydraViTConfig& config);
 HydraViTConfig from_config(const Config& config);
 
+// What the first `heads` heads cost, by formula: exact, and known before anything is allocated. MACs are those of one image.
+int64_t parameter_count(const HydraViTConfig& config, int64_t heads);
+int64_t mac_count(const HydraViTConfig& config, int64_t heads);
+
 class HydraViT : public ElasticModel {
  public:
   HydraViT(const HydraViTConfig& config, uint64_t seed);
@@ -53,8 +57,8 @@ class HydraViT : public ElasticModel {
 
   const std::vector<Subnet>& subnets() const override { return subnets_; }
   std::vector<Tensor> active(const Subnet& subnet) const override;
-  int64_t params(const Subnet& subnet) const override;
-  int64_t macs(const Subnet& subnet) const override;
+  int64_t params(const Subnet& subnet) const override { return models::parameter_count(config_, subnet.key); }
+  int64_t macs(const Subnet& subnet) const override { return mac_count(config_, subnet.key); }
   std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const override;
   Config config() const override { return to_config(config_); }
   int64_t classes() const override { return config_.classes; }

@@ -1,6 +1,6 @@
 // Presets, and a configuration as text and back.
-#include <algorithm>
 #include <charconv>
+#include <set>
 #include <sstream>
 
 #include "models/hydravit.h"
@@ -75,7 +75,23 @@ std::string text_of(double value) {
   return out.str();
 }
 
+// 2 GiB of weights. The bounds of the fields keep every number on the way there below 2^63.
+constexpr int64_t kMostParameters = int64_t{1} << 29;
+
 }  // namespace
+
+int64_t parameter_count(const HydraViTConfig& c, int64_t heads) {
+  const int64_t e = heads * c.head_dim, r = c.mlp_ratio;
+  const int64_t embedding = e * c.channels * c.patch * c.patch + e + e + c.tokens() * e;  // kernel, bias, CLS, positions
+  const int64_t attention = 4 * e * e + 4 * e, mlp = 2 * r * e * e + r * e + e, norms = 4 * e;
+  return embedding + c.depth * (attention + mlp + norms) + 2 * e + e * c.classes + c.classes;
+}
+
+// N E C P^2 + L (T (4 + 2r) E^2 + 2 T^2 E) + E K: convolution, linear layers, q k^T and attention times v, classifier.
+int64_t mac_count(const HydraViTConfig& c, int64_t heads) {
+  const int64_t e = heads * c.head_dim, t = c.tokens(), n = t - 1;
+  return n * e * c.channels * c.patch * c.patch + c.depth * (t * (4 + 2 * c.mlp_ratio) * e * e + 2 * t * t * e) + e * c.classes;
+}
 
 Config to_config(const HydraViTConfig& c) {
   Config out{{"model", "hydravit"}, {"init", c.init}};
@@ -86,8 +102,9 @@ Config to_config(const HydraViTConfig& c) {
 
 HydraViTConfig from_config(const Config& config) {
   HydraViTConfig c;
-  size_t known = 2;  // model, init
+  std::set<std::string> known;
   const auto text = [&](const std::string& name) -> const std::string& {
+    known.insert(name);
     const auto found = config.find(name);
     HV_CHECK_INPUT(found != config.end(), "model: the configuration lacks '", name, "'");
     return found->second;
@@ -96,23 +113,20 @@ HydraViTConfig from_config(const Config& config) {
   visit_integers(c, [&](const char* name, int64_t& field, int64_t least, int64_t most) {
     field = parsed<int64_t>(name, text(name));
     HV_CHECK_INPUT(field >= least && field <= most, "model: ", name, ": expected ", least, " to ", most, ", found ", field);
-    ++known;
   });
   visit_reals(c, [&](const char* name, double& field) {
     field = parsed<double>(name, text(name));
     HV_CHECK_INPUT(field >= 0 && field < 1, "model: ", name, ": expected a number in [0, 1), found ", field);
-    ++known;
   });
   c.init = text("init");
   HV_CHECK_INPUT(nn::Init::known(c.init), "model: init: unknown style '", c.init, "'; known: trunc_normal, reference");
   HV_CHECK_INPUT(c.image % c.patch == 0, "model: the patch must divide the image: ", c.patch, " and ", c.image);
   HV_CHECK_INPUT(c.heads_min <= c.heads, "model: heads_min ", c.heads_min, " above heads ", c.heads);
-  // Each weight below 2^31 elements: no size computed from these fields can overflow.
-  HV_CHECK_INPUT(c.width() <= 16384 && c.width() * c.width() * std::max<int64_t>(c.mlp_ratio, 3) < (int64_t{1} << 31) &&
-                     c.tokens() * c.width() < (int64_t{1} << 31),
-                 "model: too large: width ", c.width(), ", mlp_ratio ", c.mlp_ratio, ", ", c.tokens(), " tokens");
-  for (const auto& [name, value] : config) {
-    HV_CHECK_INPUT(known == config.size(), "model: an entry this version does not know, among them '", name, "'");
+  HV_CHECK_INPUT(c.tokens() <= 4097, "model: too many tokens: ", c.tokens(), ", at most 4097");
+  HV_CHECK_INPUT(parameter_count(c, c.heads) <= kMostParameters, "model: too large: ", parameter_count(c, c.heads),
+                 " parameters, at most ", kMostParameters);
+  for (const auto& entry : config) {
+    HV_CHECK_INPUT(known.count(entry.first) == 1, "model: an entry this version does not know: '", entry.first, "'");
   }
   return c;
 }

@@ -1,6 +1,9 @@
 #include "nn/init.h"
 
+#include <algorithm>
 #include <cmath>
+
+#include "core/parallel.h"
 
 namespace hv::nn {
 
@@ -8,35 +11,40 @@ Init::Init(const std::string& style, uint64_t seed) : reference_(style == "refer
   HV_CHECK_USAGE(known(style), "init: unknown style '", style, "'; known: trunc_normal, reference");
 }
 
-Tensor Init::weight(const Shape& shape, int64_t fan_in) {
-  if (!reference_) return trunc_normal(shape, 0.02);
-  Stream stream = next();
-  const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
-  return Tensor::uniform(shape, -bound, bound, stream);
-}
-
-Tensor Init::bias(int64_t size, int64_t fan_in) {
-  Stream stream = next();  // drawn in either style, so that both number the parameters alike
-  if (!reference_) return Tensor::zeros({size});
-  const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
-  return Tensor::uniform({size}, -bound, bound, stream);
-}
-
-Tensor Init::trunc_normal(const Shape& shape, double std) {
-  Stream stream = next();
-  Tensor t = Tensor::empty(shape);
-  Real* out = t.data();
-  for (int64_t i = 0; i < t.numel(); ++i) {
-    double x = stream.normal();
-    while (std::abs(x) > 2) x = stream.normal();
-    out[i] = static_cast<Real>(std * x);
-  }
+template <class Draw>
+Tensor Init::drawn(const Shape& shape, const Draw& draw) {
+  constexpr int64_t kPiece = 16384;  // part of what a seed means: never to be changed
+  const uint64_t number = count_++;
+  const Tensor t = Tensor::empty(shape);
+  parallel_blocks(t.numel(), kPiece, [&](int64_t begin, int64_t end) {
+    Stream stream(seed_, Purpose::init, static_cast<uint64_t>(begin / kPiece), number);
+    std::generate(t.data() + begin, t.data() + end, [&] { return static_cast<Real>(draw(stream)); });
+  });
   return t;
 }
 
+Tensor Init::weight(const Shape& shape, int64_t fan_in) {
+  if (!reference_) return trunc_normal(shape, 0.02);
+  const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
+  return drawn(shape, [bound](Stream& s) { return s.uniform(-bound, bound); });
+}
+
+Tensor Init::bias(int64_t size, int64_t fan_in) {
+  if (reference_) return weight({size}, fan_in);
+  ++count_;  // both styles number the parameters alike
+  return Tensor::zeros({size});
+}
+
+Tensor Init::trunc_normal(const Shape& shape, double std) {
+  return drawn(shape, [std](Stream& s) {
+    double x = s.normal();
+    while (std::abs(x) > 2) x = s.normal();
+    return std * x;
+  });
+}
+
 Tensor Init::normal(const Shape& shape, double std) {
-  Stream stream = next();
-  return Tensor::normal(shape, 0, std, stream);
+  return drawn(shape, [std](Stream& s) { return std * s.normal(); });
 }
 
 }  // namespace hv::nn

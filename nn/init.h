@@ -1,5 +1,5 @@
-// Initial weights. Each parameter draws from a stream of its own, numbered in the order of construction, so its values depend on the
-// seed and its place alone.
+// Initial weights. Parameters are numbered in the order of construction; each is drawn in pieces of 16384 elements, piece c of
+// parameter i from Stream(seed, Purpose::init, c, i). So values depend on the seed and their place alone, and all threads draw.
 #pragma once
 
 #include <string>
@@ -21,7 +21,8 @@ class Init {
   Tensor normal(const Shape& shape, double std);
 
  private:
-  Stream next() { return Stream(seed_, Purpose::init, 0, count_++); }
+  template <class Draw>  // a number from a Stream
+  Tensor drawn(const Shape& shape, const Draw& draw);
   bool reference_;
   uint64_t seed_, count_ = 0;
 };

@@ -6,6 +6,7 @@
 namespace hv::nn {
 
 Tensor leading(const Parameter& parameter, int64_t width, int64_t full_width) {
+  HV_CHECK(width > 0 && width <= full_width, "leading: width ", width, " of '", parameter.name, "' is not in 1 to ", full_width);
   Tensor view = parameter.value;
   for (size_t d = 0; d < parameter.elastic.size(); ++d) {
     if (!parameter.elastic[d]) continue;
@@ -16,6 +17,8 @@ Tensor leading(const Parameter& parameter, int64_t width, int64_t full_width) {
 }
 
 Tensor Module::add_parameter(const std::string& name, Tensor value, std::vector<bool> elastic, bool decay) {
+  HV_CHECK(elastic.empty() || static_cast<int>(elastic.size()) == value.rank(), "module: '", name, "' of shape ", value.shape(), " with ",
+           elastic.size(), " elastic flags");
   value.requires_grad_();
   own_.push_back({name, value, std::move(elastic), decay});
   return value;
@@ -39,7 +42,7 @@ Tensor Module::parameter(const std::string& name) const {
   for (const Parameter& p : parameters()) {
     if (p.name == name) return p.value;
   }
-  fail(Fault::failure, "module: no parameter named '", name, "'");
+  fail(Fault::failure, "module: no parameter named '", name, "'; summary() lists them");
 }
 
 int64_t Module::parameter_count() const {
@@ -72,16 +75,17 @@ std::string Module::summary() const {
 
 namespace {
 
-thread_local NoiseKey noise;
+thread_local NoiseScope* innermost = nullptr;
 
 }  // namespace
 
-NoiseScope::NoiseScope(uint64_t seed, uint64_t step) { noise = {seed, step, 0}; }
-NoiseScope::~NoiseScope() { noise = {}; }
+NoiseScope::NoiseScope(uint64_t seed, uint64_t step) : outer_(innermost), next_{seed, step, 0} { innermost = this; }
+NoiseScope::~NoiseScope() { innermost = outer_; }
 
 NoiseKey next_noise_key() {
-  const NoiseKey key = noise;
-  ++noise.index;
+  HV_CHECK(innermost, "dropout: no NoiseScope is alive, so there is no seed to draw from: make one for each step, or call eval()");
+  const NoiseKey key = innermost->next_;
+  ++innermost->next_.index;
   return key;
 }
 

@@ -24,7 +24,7 @@ struct Parameter {
   bool decay = true;  // weight decay; off for biases, norms, CLS and positions (timm's convention)
 };
 
-// The leading rectangle of a parameter for width p of the full width E: a leaf view.
+// The leading rectangle of a parameter for width p of the full width E: a leaf view (inside NoGrad: a plain one, without gradient).
 Tensor leading(const Parameter& parameter, int64_t width, int64_t full_width);
 
 class Module {
@@ -66,6 +66,11 @@ class NoiseScope {
   ~NoiseScope();
   NoiseScope(const NoiseScope&) = delete;
   NoiseScope& operator=(const NoiseScope&) = delete;
+
+ private:
+  NoiseScope* outer_;  // scopes nest
+  NoiseKey next_;
+  friend NoiseKey next_noise_key();
 };
 NoiseKey next_noise_key();  // the next draw inside the scope: index 0, 1, 2, ... in the order of the forward pass
 
