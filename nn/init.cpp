@@ -1,6 +1,5 @@
 #include "nn/init.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "core/parallel.h"
@@ -11,14 +10,14 @@ Init::Init(const std::string& style, uint64_t seed) : reference_(style == "refer
   HV_CHECK_USAGE(known(style), "init: unknown style '", style, "'; known: trunc_normal, reference");
 }
 
-template <class Draw>
-Tensor Init::drawn(const Shape& shape, const Draw& draw) {
+template <class Fill>
+Tensor Init::drawn(const Shape& shape, const Fill& fill) {
   constexpr int64_t kPiece = 16384;  // part of what a seed means: never to be changed
   const uint64_t number = count_++;
   const Tensor t = Tensor::empty(shape);
   parallel_blocks(t.numel(), kPiece, [&](int64_t begin, int64_t end) {
     Stream stream(seed_, Purpose::init, static_cast<uint64_t>(begin / kPiece), number);
-    std::generate(t.data() + begin, t.data() + end, [&] { return static_cast<Real>(draw(stream)); });
+    fill(stream, t.data() + begin, t.data() + end);
   });
   return t;
 }
@@ -26,7 +25,9 @@ Tensor Init::drawn(const Shape& shape, const Draw& draw) {
 Tensor Init::weight(const Shape& shape, int64_t fan_in) {
   if (!reference_) return trunc_normal(shape, 0.02);
   const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
-  return drawn(shape, [bound](Stream& s) { return s.uniform(-bound, bound); });
+  return drawn(shape, [bound](Stream& stream, Real* out, Real* end) {
+    while (out < end) *out++ = static_cast<Real>(stream.uniform(-bound, bound));
+  });
 }
 
 Tensor Init::bias(int64_t size, int64_t fan_in) {
@@ -35,16 +36,21 @@ Tensor Init::bias(int64_t size, int64_t fan_in) {
   return Tensor::zeros({size});
 }
 
-Tensor Init::trunc_normal(const Shape& shape, double std) {
-  return drawn(shape, [std](Stream& s) {
-    double x = s.normal();
-    while (std::abs(x) > 2) x = s.normal();
-    return std * x;
-  });
-}
+Tensor Init::normal(const Shape& shape, double deviation) { return drawn_normal(shape, deviation, INFINITY); }
+Tensor Init::trunc_normal(const Shape& shape, double deviation) { return drawn_normal(shape, deviation, 2); }
 
-Tensor Init::normal(const Shape& shape, double std) {
-  return drawn(shape, [std](Stream& s) { return std * s.normal(); });
+// Marsaglia's polar method: two normals for a logarithm and a root, because a large model has millions to draw.
+Tensor Init::drawn_normal(const Shape& shape, double deviation, double cut) {
+  return drawn(shape, [=](Stream& stream, Real* out, Real* end) {
+    while (out < end) {
+      const double a = stream.uniform(-1, 1), b = stream.uniform(-1, 1), square = a * a + b * b;
+      if (square >= 1 || square == 0) continue;
+      const double stretch = std::sqrt(-2 * std::log(square) / square);
+      for (double x : {a * stretch, b * stretch}) {
+        if (std::abs(x) <= cut && out < end) *out++ = static_cast<Real>(deviation * x);
+      }
+    }
+  });
 }
 
 }  // namespace hv::nn

@@ -17,12 +17,13 @@ class Init {
 
   Tensor weight(const Shape& shape, int64_t fan_in);
   Tensor bias(int64_t size, int64_t fan_in);
-  Tensor trunc_normal(const Shape& shape, double std);  // redrawn beyond two standard deviations
-  Tensor normal(const Shape& shape, double std);
+  Tensor trunc_normal(const Shape& shape, double deviation);  // cut at two standard deviations
+  Tensor normal(const Shape& shape, double deviation);
 
  private:
-  template <class Draw>  // a number from a Stream
-  Tensor drawn(const Shape& shape, const Draw& draw);
+  template <class Fill>  // fill(stream, begin, end) writes one piece
+  Tensor drawn(const Shape& shape, const Fill& fill);
+  Tensor drawn_normal(const Shape& shape, double deviation, double cut);  // within `cut` deviations
   bool reference_;
   uint64_t seed_, count_ = 0;
 };
