@@ -71,7 +71,10 @@ class Stream {
   }
   // Gamma(shape, 1): Marsaglia and Tsang 2000; shape < 1 through gamma(shape + 1) * u^(1/shape).
   double gamma(double shape) {
-    if (shape < 1.0) return gamma(shape + 1.0) * std::pow(1.0 - uniform(), 1.0 / shape);
+    if (shape < 1.0) {
+      const double larger = gamma(shape + 1.0);  // drawn first: the operands of * have no order of their own
+      return larger * std::pow(1.0 - uniform(), 1.0 / shape);
+    }
     const double d = shape - 1.0 / 3.0, c = 1.0 / std::sqrt(9.0 * d);
     for (;;) {
       const double x = normal(), t = 1.0 + c * x;

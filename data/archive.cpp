@@ -38,9 +38,10 @@ void extract_tar_gz(const std::string& archive, const std::vector<ArchiveFile>& 
     const std::string path = raw ? raw : "";
     HV_CHECK_INPUT(number < kMaxEntries, archive, ": more than ", kMaxEntries, " entries: not the expected archive");
     const bool link = archive_entry_hardlink(entry) || archive_entry_symlink(entry);
-    if (archive_entry_filetype(entry) == AE_IFDIR && !link) {  // only the folders that the files lie in; nothing is made of them
+    if (archive_entry_filetype(entry) == AE_IFDIR && !link) {  // the files' own folders may be listed; nothing is made of them
       const std::string prefix = path.ends_with('/') ? path : path + "/";
-      const bool parent = std::any_of(files.begin(), files.end(), [&](const auto& file) { return file.path.starts_with(prefix); });
+      const bool parent =
+          std::any_of(files.begin(), files.end(), [&](const auto& file) { return file.path.starts_with(prefix); });
       HV_CHECK_INPUT(parent, archive, ": unexpected folder: ", path, ": refused");
       continue;
     }
@@ -51,8 +52,9 @@ void extract_tar_gz(const std::string& archive, const std::vector<ArchiveFile>& 
     HV_CHECK_INPUT(!found[index], archive, ": file appears twice: ", path, ": refused");
     found[index] = true;
     const int64_t size = archive_entry_size(entry);
-    HV_CHECK_INPUT(file->bytes >= 0 ? size == file->bytes : size <= kSmallFile, archive, ": wrong size of ", path, ": expected ",
-                   file->bytes >= 0 ? "" : "at most ", file->bytes >= 0 ? file->bytes : kSmallFile, " bytes, found ", size);
+    HV_CHECK_INPUT(file->bytes >= 0 ? size == file->bytes : size <= kSmallFile, archive, ": wrong size of ", path,
+                   ": expected ", file->bytes >= 0 ? "" : "at most ", file->bytes >= 0 ? file->bytes : kSmallFile,
+                   " bytes, found ", size);
 
     FileWriter out(join(directory, path.substr(path.rfind('/') + 1)));
     int64_t done = 0;

@@ -29,7 +29,8 @@ AugmentConfig augment_preset(const std::string& name) {
 
 void check_augment(const AugmentConfig& c) {
   const auto range = [](const char* what, double value, double low, double high) {
-    HV_CHECK_USAGE(value >= low && value <= high, "augment: ", what, " out of range: ", value, ": expected ", low, " to ", high);
+    HV_CHECK_USAGE(value >= low && value <= high, "augment: ", what, " out of range: ", value, ": expected ", low, " to ",
+                   high);
   };
   range("RandAugment operations", c.ra_ops, 0, 16);
   range("RandAugment magnitude", c.ra_magnitude, 0, 10);

@@ -53,7 +53,7 @@ class CifarDataset : public Dataset {
   mutable std::string checksum_;
 };
 
-// The files of one split, sorted: in `directory` or in its usual subfolder (cifar-10-batches-bin, cifar-100-binary). Empty if none.
+// The files of one split, sorted: in `directory` or in its usual subfolder (cifar-10-batches-bin, cifar-100-binary).
 //   train: data_batch_*.bin, else train*.bin     test: test_batch.bin, else test*.bin
 std::vector<std::string> cifar_files(const std::string& directory, CifarKind kind, Split split);
 

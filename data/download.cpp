@@ -182,7 +182,8 @@ GetResult get(const Package& package, const std::string& directory, const GetOpt
   const bool given = fs::exists(archive, error);
   if (given) {
     const std::string problem = compare(package, archive);
-    HV_CHECK_INPUT(problem.empty(), archive, ": not the expected archive: ", problem, ": remove it or fetch it again from ", url);
+    HV_CHECK_INPUT(problem.empty(), archive, ": not the expected archive: ", problem, ": remove it or fetch it again from ",
+                   url);
   } else {
     for (bool again = true; again;) {
       if (size_or_zero(part) > package.bytes) fs::remove(part, error);

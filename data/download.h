@@ -4,8 +4,8 @@
 // Invariants
 //   1. Nothing appears under its final name before everything about it was checked.
 //   2. A broken download leaves DIR/<archive>.part, which the next call continues; a wrong one is removed.
-//   3. Whatever fails, the error says where the file is to be had and where to put it. Exit code: Fault::failure for network and
-//      disk, Fault::input for wrong content, Fault::usage for an unknown name.
+//   3. Whatever fails, the error says where the file is to be had and where to put it. Exit code: Fault::failure for network
+//      and disk, Fault::input for wrong content, Fault::usage for an unknown name.
 #pragma once
 
 #include <cstdint>

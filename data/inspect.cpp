@@ -78,7 +78,8 @@ VerifyResult verify(const Source& source) {
   else if (result.name == "folder") verify_folder(source.data, result);
   else result.images = open(source, Split::train)->size() + open(source, Split::test)->size();
   const auto& files = result.files;
-  result.ok = result.images > 0 && std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.problem.empty(); });
+  result.ok =
+      result.images > 0 && std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.problem.empty(); });
   result.official =
       result.ok && !files.empty() && std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.official; });
   return result;
@@ -109,7 +110,8 @@ Stats stats(const Dataset& dataset) {
       sum[c] += static_cast<double>(s);
       squares[c] += static_cast<double>(q);
       const double mean = static_cast<double>(s) / static_cast<double>(plane);
-      result.image_std[c] += std::sqrt(std::max(0.0, static_cast<double>(q) / static_cast<double>(plane) - mean * mean)) / 255.0;
+      result.image_std[c] +=
+          std::sqrt(std::max(0.0, static_cast<double>(q) / static_cast<double>(plane) - mean * mean)) / 255.0;
     }
   }
   const auto images = static_cast<double>(dataset.size()), count = images * static_cast<double>(plane);

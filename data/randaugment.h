@@ -1,4 +1,4 @@
-// RandAugment (Cubuk et al. 2019): the paper's 14 operations on bytes, with PIL's arithmetic and timm's "increasing" magnitudes.
+// RandAugment (Cubuk et al. 2019): the paper's 14 operations on bytes, PIL's arithmetic, timm's "increasing" magnitudes.
 //
 // Sampling of geometric operations is bilinear; places from outside get `fill`.
 // Thread rule: pure functions.

@@ -16,7 +16,7 @@ namespace {
 constexpr int kSide = static_cast<int>(kCifarSide);
 constexpr int64_t kRecord = 1 + kCifarPixels;
 // Of the 20,000 training images over pixels; a test recomputes them.
-constexpr Normalization kShapesNormalization{{0.3001, 0.2999, 0.3006}, {0.2048, 0.2039, 0.2044}};
+constexpr Normalization kShapesNormalization{{0.2999, 0.2998, 0.3002}, {0.2046, 0.2043, 0.2042}};
 
 struct Point {
   float x, y;
@@ -50,7 +50,8 @@ float heart(Point p) {  // a square on its corner and two discs on its upper edg
   return std::min(box(q, h, h), discs);
 }
 
-// Signed distance (about) of a point to the outline of class `label`, in units of the shape's radius; negative inside. y is down.
+// Signed distance (about) of a point to the outline of class `label`, in units of the shape's radius; negative inside.
+// y points down.
 float outline(int label, Point p) {
   switch (label) {
     case 0: return length(p) - 0.85f;                                                                   // circle
@@ -76,8 +77,8 @@ Color random_color(Stream& s, double low, double high) {
 
 class Canvas {
  public:
-  // Covers the pixels by `alpha` where inside(x, y), a signed distance in pixels, is negative. All of it lies between the corners
-  // `low` and `high`.
+  // Covers the pixels by `alpha` where inside(x, y), a signed distance in pixels, is negative. All of it lies between the
+  // corners `low` and `high`.
   template <class Distance>
   void paint(const Color& color, float alpha, Point low, Point high, const Distance& inside) {
     const auto first = [](float v) { return std::max(0, static_cast<int>(v) - 1); };
@@ -97,7 +98,8 @@ class Canvas {
     const float dx = std::cos(angle) / kSide, dy = std::sin(angle) / kSide;
     for (int y = 0; y < kSide; ++y)
       for (int x = 0; x < kSide; ++x) {
-        const float t = std::clamp(0.5f + dx * (static_cast<float>(x) - 15.5f) + dy * (static_cast<float>(y) - 15.5f), 0.0f, 1.0f);
+        const float along = dx * (static_cast<float>(x) - 15.5f) + dy * (static_cast<float>(y) - 15.5f);
+        const float t = std::clamp(0.5f + along, 0.0f, 1.0f);
         for (size_t c = 0; c < 3; ++c) pixels_[c][static_cast<size_t>(y * kSide + x)] = a[c] + t * (b[c] - a[c]);
       }
   }
@@ -143,7 +145,9 @@ void draw_shape_record(uint64_t seed, Split split, int64_t index, uint8_t* recor
 
   Canvas canvas;
   // Dim ground, bright figure: hard enough that the narrow subnetworks lag, easy enough to be learnt in a minute.
-  canvas.gradient(random_color(s, 0, 110), random_color(s, 0, 110), real(0, 2 * std::numbers::pi));
+  // Draws stand in statements of their own: the order in which arguments are evaluated is the compiler's choice.
+  const Color ground_a = random_color(s, 0, 110), ground_b = random_color(s, 0, 110);
+  canvas.gradient(ground_a, ground_b, real(0, 2 * std::numbers::pi));
   for (int i = 0, n = 1 + static_cast<int>(s.below(3)); i < n; ++i) {  // blobs
     const Color color = random_color(s, 0, 140);
     const Point at = place();
@@ -154,7 +158,8 @@ void draw_shape_record(uint64_t seed, Split split, int64_t index, uint8_t* recor
   for (int i = 0, n = static_cast<int>(s.below(3)); i < n; ++i) {  // lines behind
     const Color color = random_color(s, 0, 160);
     const Point from = place(), to = place();
-    canvas.line(color, real(0.4, 0.9), from, to, real(0.8, 1.6));
+    const float alpha = real(0.4, 0.9), thick = real(0.8, 1.6);
+    canvas.line(color, alpha, from, to, thick);
   }
 
   const Color color = random_color(s, 130, 255);
@@ -170,7 +175,8 @@ void draw_shape_record(uint64_t seed, Split split, int64_t index, uint8_t* recor
   if (s.chance(0.5)) {  // a line in front
     const Color over = random_color(s, 0, 255);
     const Point from = place(), to = place();
-    canvas.line(over, real(0.4, 0.9), from, to, real(0.8, 1.5));
+    const float alpha = real(0.4, 0.9), thick = real(0.8, 1.5);
+    canvas.line(over, alpha, from, to, thick);
   }
   record[0] = static_cast<uint8_t>(label);
   canvas.write(record + 1, s);

@@ -1,4 +1,4 @@
-// Augmentation: every operation against PIL's results, a closed form or a naive twin; draws repeat and have the right statistics.
+// Augmentation: every operation against PIL's results, a closed form or a naive twin; draws repeat, with the right statistics.
 #include <doctest/doctest.h>
 
 #include <algorithm>
