@@ -150,7 +150,9 @@ const Tensor& Tensor::add_(const Tensor& other, double scale) const {
   check_mutable(*this, "add_");
   check_no_history(other, "add_");
   NoGrad off;
-  const Tensor from = other.detach().expand(shape());
+  // Elements read after they were changed: only if the two show the same memory in different order.
+  const bool overlaps = other.impl().storage == impl().storage && !(other.strides() == strides() && other.offset() == offset());
+  const Tensor from = (overlaps ? other.clone() : other.detach()).expand(shape());
   impl().storage->bump_version();
   const Real s = static_cast<Real>(scale);
   strided_rows(shape(), strides(), from.strides(), data(), from.data(),

@@ -1,0 +1,101 @@
+// The memory pool: alignment, reuse, joining of neighbours, statistics.
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "core/check.h"
+#include "core/ops.h"
+#include "core/storage.h"
+
+using namespace hv;
+
+namespace {
+
+using Buffer = std::unique_ptr<Storage>;
+Buffer buffer(int64_t n) { return std::make_unique<Storage>(n); }
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kPooled = false;  // under AddressSanitizer each buffer is an allocation of its own
+#else
+constexpr bool kPooled = true;
+#endif
+
+}  // namespace
+
+TEST_CASE("buffers are aligned, separate, and counted") {
+  const MemoryStats before = memory_stats();
+  std::vector<Buffer> buffers;
+  for (int64_t n : {0, 1, 15, 16, 17, 1000, 100000}) buffers.push_back(buffer(n));
+  const MemoryStats during = memory_stats();
+  CHECK(during.buffers - before.buffers == 7);
+  CHECK(during.live_bytes - before.live_bytes >= static_cast<int64_t>(101049 * sizeof(Real)));
+  CHECK(during.peak_bytes >= during.live_bytes);
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    CHECK(reinterpret_cast<uintptr_t>(buffers[i]->data()) % 64 == 0);
+    for (int64_t j = 0; j < buffers[i]->size(); ++j) buffers[i]->data()[j] = static_cast<Real>(i);
+  }
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    bool intact = true;
+    for (int64_t j = 0; j < buffers[i]->size(); ++j) intact = intact && buffers[i]->data()[j] == static_cast<Real>(i);
+    CHECK(intact);
+  }
+  buffers.clear();
+  CHECK(memory_stats().live_bytes == before.live_bytes);
+}
+
+TEST_CASE("memory that came back serves any other cut: no new chunk is asked for") {
+  if (!kPooled) return;
+  { const Buffer warm = buffer(1 << 20); }
+  const int64_t chunks = memory_stats().chunks;
+  for (int round = 0; round < 50; ++round) {
+    std::vector<Buffer> pieces;
+    for (int i = 0; i < 16; ++i) pieces.push_back(buffer(1 << 16));
+    // Released in an order that leaves holes first, then joins them.
+    for (size_t i = 0; i < pieces.size(); i += 2) pieces[i].reset();
+    for (size_t i = 1; i < pieces.size(); i += 2) pieces[i].reset();
+    const Buffer whole = buffer(1 << 20);
+  }
+  CHECK(memory_stats().chunks == chunks);
+}
+
+TEST_CASE("a step of changing width asks the system for memory only while it is new") {
+  if (!kPooled) return;
+  Stream stream(1, Purpose::test);
+  const Tensor w = Tensor::normal({256, 256}, 0, 1, stream).requires_grad_(), x = Tensor::normal({512, 256}, 0, 1, stream);
+  const auto step = [&](int64_t width) {
+    const Tensor h = linear(x(all, Range{0, width}), w(Range{0, width}, Range{0, width}));
+    sum(softmax(h) * h).backward();
+  };
+  for (int64_t width : {64, 128, 256}) step(width);
+  const MemoryStats warm = memory_stats();
+  for (int round = 0; round < 5; ++round) {
+    for (int64_t width : {256, 64, 128, 192}) step(width);
+  }
+  CHECK(memory_stats().chunks == warm.chunks);
+  CHECK(memory_stats().live_bytes == warm.live_bytes);
+  CHECK(memory_stats().strided_copies == warm.strided_copies);
+}
+
+TEST_CASE("buffers may be taken and given back on any thread") {
+  const int64_t before = memory_stats().live_bytes;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([t] {
+      for (int i = 0; i < 500; ++i) {
+        const Buffer a = buffer(1 + (i * 37 + t) % 5000);
+        a->data()[0] = static_cast<Real>(i);
+        const Buffer b = buffer(64);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(memory_stats().live_bytes == before);
+}
+
+TEST_CASE("impossible sizes are refused with a message") {
+  CHECK_THROWS_WITH(buffer(-1), "memory: bad element count: -1");
+  CHECK_THROWS_WITH(buffer(int64_t{1} << 50), "memory: bad element count: 1125899906842624");
+}
