@@ -88,7 +88,9 @@ void reduce_elements(const Shape& kept, const Strides& kept_strides, const Shape
             for (int64_t j = 0; j < width; ++j) folded[j] = Fold::step(folded[j], r[i * along[0] + j]);
           }
         } else {
-          for (int64_t j = 0; j < width; ++j) folded[j] = Fold::step(folded[j], fold_row<Fold>(r + j * step[1], length, along[0]));
+          for (int64_t j = 0; j < width; ++j) {
+            folded[j] = Fold::step(folded[j], fold_row<Fold>(r + j * step[1], length, along[0]));
+          }
         }
       });
       for (int64_t j = 0; j < width; ++j) out[at[0] + (first + j) * step[0]] = static_cast<Real>(folded[j]);

@@ -44,7 +44,7 @@ class StridedLoop {
     return std::any_of(dims_.begin(), dims_.begin() + rank_, [](const Dim& d) { return d.step[0] == 0 && d.size > 1; });
   }
 
-  // body(at, n, step) for elements [begin, end) of each row in [first, last_row): operand k has them at at[k], at[k] + step[k], ...
+  // body(at, n, step) for elements [begin, end) of the rows [first, last_row): operand k has them at at[k], at[k] + step[k], ...
   template <class Body>
   void run(int64_t first, int64_t last_row, int64_t begin, int64_t end, const Body& body) const {
     const Places<N> step = dims_[last()].step;
@@ -96,7 +96,7 @@ class StridedLoop {
   int64_t rows_ = 1;
 };
 
-// body(at, n, step) over the whole loop, on all cores where it is large. `cost` is the work of one element, in copies of an element.
+// body(at, n, step) over the whole loop, on all cores where it is large. `cost` is the work of one element, in copies of one.
 template <size_t N, class Body>
 void strided_loop(const Shape& shape, const std::array<Strides, N>& strides, const Body& body, int64_t cost = 1) {
   if (numel(shape) == 0) return;

@@ -1,9 +1,8 @@
 // Convolution as im2col + matrix product, and pooling. Images are [N, C, H, W].
 //
-// One image's windows are unfolded into the columns of a matrix [C kh kw, Ho Wo] in a scratch that stays in the cache; backward unfolds
-// again instead of keeping it. Images and their layout are read in place, whatever their strides.
+// One image's windows are unfolded into the columns of a matrix [C kh kw, Ho Wo] in a scratch that stays in the cache; backward
+// unfolds again instead of keeping it. Images are read in place, whatever their strides.
 #include <algorithm>
-#include <limits>
 
 #include "core/kernels/gemm.h"
 #include "core/ops.h"
@@ -19,12 +18,13 @@ struct Window {  // how a kernel slides over an image
   Window(const char* op, const Tensor& x, int64_t kh_, int64_t kw_, int64_t stride_, int64_t padding_)
       : kh(kh_), kw(kw_), stride(stride_), padding(padding_) {
     HV_CHECK(x.rank() == 4 && x.size(1) * x.size(2) * x.size(3) > 0, op, ": images must be [N, C, H, W]: ", x.shape());
-    HV_CHECK(kh > 0 && kw > 0 && stride > 0 && padding >= 0, op, ": bad kernel ", kh, " x ", kw, ", stride ", stride, " or padding ", padding);
+    HV_CHECK(kh > 0 && kw > 0 && stride > 0 && padding >= 0, op, ": bad kernel ", kh, " x ", kw, ", stride ", stride,
+             " or padding ", padding);
     channels = x.size(1);
     height = x.size(2);
     width = x.size(3);
-    HV_CHECK(height + 2 * padding >= kh && width + 2 * padding >= kw, op, ": kernel ", kh, " x ", kw, " is larger than the padded image of ",
-             x.shape(), ", padding ", padding);
+    HV_CHECK(height + 2 * padding >= kh && width + 2 * padding >= kw, op, ": kernel ", kh, " x ", kw,
+             " is larger than the padded image of ", x.shape(), ", padding ", padding);
     out_h = (height + 2 * padding - kh) / stride + 1;
     out_w = (width + 2 * padding - kw) / stride + 1;
   }
@@ -44,8 +44,8 @@ struct Window {  // how a kernel slides over an image
   }
 };
 
-// body(place, c, y, x, lo, hi) for each run of Wo places in the matrix [C kh kw, Ho Wo]: those in [lo, hi) show the pixels x, x + stride,
-// ... of row y of channel c; the others lie outside the image.
+// body(place, c, y, x, lo, hi) for each run of Wo places in the matrix [C kh kw, Ho Wo]: those in [lo, hi) show the pixels
+// x, x + stride, ... of row y of channel c; the others lie outside the image.
 template <class Body>
 void for_runs(const Window& w, const Body& body) {
   int64_t place = 0;
@@ -89,8 +89,8 @@ Matrix dense(const Real* data, int64_t rows, int64_t cols) { return {data, rows,
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding) {
-  HV_CHECK(x.rank() == 4 && weight.rank() == 4 && x.size(1) == weight.size(1), "conv2d: channels differ: images ", x.shape(), ", weight ",
-           weight.shape());
+  HV_CHECK(x.rank() == 4 && weight.rank() == 4 && x.size(1) == weight.size(1), "conv2d: channels differ: images ", x.shape(),
+           ", weight ", weight.shape());
   const int64_t batch = x.size(0), out = weight.size(0);
   HV_CHECK(!bias.defined() || bias.shape() == Shape{out}, "conv2d: bias ", bias.shape(), " for weight ", weight.shape());
   const Window w("conv2d", x, weight.size(2), weight.size(3), stride, padding);

@@ -1,5 +1,5 @@
-// Training-time noise. What is dropped is a function of (seed, step, index) and the element's place alone, so backward draws it again
-// instead of keeping a mask, and any number of threads drops the same elements.
+// Training-time noise. What is dropped is a function of (seed, step, index) and the element's place alone, so backward draws it
+// again instead of keeping a mask, and any number of threads drops the same elements.
 #include "core/ops.h"
 #include "core/ops/map.h"
 #include "core/random.h"

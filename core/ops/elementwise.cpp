@@ -1,7 +1,7 @@
 // Elementwise operations. Each reads: forward, then the gradient of each input as a formula and as code.
 //
-// Shapes broadcast by NumPy's rule; send() sums a gradient back to the shape its input had. A tensor is saved only if the gradient of
-// an input that wants one reads it.
+// Shapes broadcast by NumPy's rule; send() sums a gradient back to the shape its input had. A tensor is saved only if the gradient
+// of an input that wants one reads it.
 #include <cmath>
 #include <numbers>
 
@@ -148,8 +148,8 @@ Tensor sigmoid(const Tensor& x) {
 }
 
 Tensor gelu(const Tensor& x) {
-  // y = x Phi(x), dx = g (Phi(x) + x phi(x)), with Phi and phi of the normal distribution. The C library's erf: the twin, in tests, of
-  // the fast polynomial inside gelu_linear.
+  // y = x Phi(x), dx = g (Phi(x) + x phi(x)), with Phi and phi of the normal distribution, through the C library's erf. The fused
+  // gelu_linear has a faster polynomial.
   const auto cdf = [](Real v) { return (1 + std::erf(v * std::numbers::sqrt2_v<Real> / 2)) / 2; };
   const auto pdf = [](Real v) { return std::exp(-v * v / 2) * std::numbers::inv_sqrtpi_v<Real> / std::numbers::sqrt2_v<Real>; };
   return unary("gelu", x, kKeepX, [=](Real v) { return v * cdf(v); }, [=](Real d, Real v) { return d * (cdf(v) + v * pdf(v)); });

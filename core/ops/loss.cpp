@@ -1,5 +1,5 @@
-// Losses, each the mean over the batch. Softmax and cross-entropy are one operation: the forward pass already knows the gradient of
-// the logits for g = 1, one [B, K] tensor, and keeps that alone.
+// Losses, each the mean over the batch. Softmax and cross-entropy are one operation: the forward pass already knows the gradient
+// of the logits for g = 1, one [B, K] tensor, and keeps that alone.
 #include <algorithm>
 #include <cmath>
 
@@ -45,7 +45,8 @@ Tensor cross_entropy_of(const Tensor& logits, const TargetOf& target) {
 }
 
 void check_logits(const Tensor& logits, double smoothing) {
-  HV_CHECK(logits.rank() == 2 && logits.numel() > 0, "cross_entropy: logits must be [batch, classes], both at least 1: ", logits.shape());
+  HV_CHECK(logits.rank() == 2 && logits.numel() > 0, "cross_entropy: logits must be [batch, classes], both at least 1: ",
+           logits.shape());
   HV_CHECK(smoothing >= 0 && smoothing <= 1, "cross_entropy: smoothing must be in [0, 1]: ", smoothing);
 }
 
@@ -54,7 +55,8 @@ void check_logits(const Tensor& logits, double smoothing) {
 Tensor cross_entropy(const Tensor& logits, std::span<const int64_t> labels, double smoothing) {
   check_logits(logits, smoothing);
   const int64_t classes = logits.size(1);
-  HV_CHECK(static_cast<int64_t>(labels.size()) == logits.size(0), "cross_entropy: ", labels.size(), " labels for logits ", logits.shape());
+  HV_CHECK(static_cast<int64_t>(labels.size()) == logits.size(0), "cross_entropy: ", labels.size(), " labels for logits ",
+           logits.shape());
   for (int64_t l : labels) HV_CHECK(l >= 0 && l < classes, "cross_entropy: label out of range: ", l, " of ", classes, " classes");
   const double even = smoothing / static_cast<double>(classes);
   return cross_entropy_of(logits, [=](int64_t i, int64_t k) {
@@ -76,7 +78,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double smoothi
 Tensor bce_with_logits(const Tensor& logits, const Tensor& targets) {
   HV_CHECK(targets.shape() == logits.shape() && logits.numel() > 0, "bce_with_logits: targets ", targets.shape(), " for logits ",
            logits.shape());
-  const auto each = [](Real x, Real t) { return (x < 0 ? 0 : x) - x * t + std::log1p(std::exp(-std::abs(x))); };  // never overflows
+  // max(x, 0) - x t + log(1 + e^-|x|), which never overflows
+  const auto each = [](Real x, Real t) { return (x < 0 ? 0 : x) - x * t + std::log1p(std::exp(-std::abs(x))); };
   Tensor loss;
   {
     NoGrad off;
@@ -85,11 +88,13 @@ Tensor bce_with_logits(const Tensor& logits, const Tensor& targets) {
   if (!wants_grad({logits, targets})) return loss;
   // loss = mean of log(1 + e^x) - x t;  dx = g (sigmoid(x) - t) / n,  dt = -g x / n
   const Real scale = 1 / static_cast<Real>(logits.numel());
-  return record("bce_with_logits", loss, {logits, targets}, [scale, sx = Saved(logits), st = Saved(targets)](const Tensor& g, const Edges& in) {
-    const auto dx = [scale](Real d, Real x, Real t) { return d * scale * (1 / (1 + std::exp(-x)) - t); };
-    if (in[0]) map_into(in[0].open(), dx, g, sx.get(), st.get());
-    if (in[1]) map_into(in[1].open(), [scale](Real d, Real x) { return -d * scale * x; }, g, sx.get());
-  });
+  const auto dx = [scale](Real d, Real x, Real t) { return d * scale * (1 / (1 + std::exp(-x)) - t); };
+  const auto dt = [scale](Real d, Real x) { return -d * scale * x; };
+  return record("bce_with_logits", loss, {logits, targets},
+                [=, sx = Saved(logits), st = Saved(targets)](const Tensor& g, const Edges& in) {
+                  if (in[0]) map_into(in[0].open(), dx, g, sx.get(), st.get());
+                  if (in[1]) map_into(in[1].open(), dt, g, sx.get());
+                });
 }
 
 }  // namespace hv

@@ -1,7 +1,7 @@
 // Matrix products of any rank from 2 up, on core/kernels/gemm.h.
 //
-// Matrices with one unit stride (slices, transposes) go to BLAS as they are; others are copied, and counted. A right operand that all
-// matrices share is one long product; otherwise each product of the batch is a job of its own.
+// Matrices with one unit stride (slices, transposes) go to BLAS as they are; others are copied, and counted. A right operand that
+// all matrices share is one long product; otherwise each product of the batch is a job of its own.
 #include <algorithm>
 
 #include "core/kernels/gemm.h"
@@ -70,7 +70,9 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool add) {
   const Shape batch = batch_of(c.shape());
   const int64_t count = numel(batch);
   if (count == 1) {
-    const auto parallel = [](const Matrix& l, const Matrix& r, Real* to, int64_t ld, bool plus) { gemm_parallel(l, r, to, ld, 1, plus); };
+    const auto parallel = [](const Matrix& l, const Matrix& r, Real* to, int64_t ld, bool plus) {
+      gemm_parallel(l, r, to, ld, 1, plus);
+    };
     return into(parallel, matrix_at(a, 0), matrix_at(b, 0), c, 0, add);
   }
   const auto serial = [](const Matrix& l, const Matrix& r, Real* to, int64_t ld, bool plus) { gemm(l, r, to, ld, 1, plus); };
@@ -122,7 +124,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     if (!in[1]) return;
     if (!one) return send_product(in[1], at, g, batch);
     // The sum over the batch is the inner dimension of one long product.
-    const auto reduce = [](const Matrix& l, const Matrix& r, Real* to, int64_t ld, bool plus) { gemm_reduce(l, r, to, ld, plus); };
+    const auto reduce = [](const Matrix& l, const Matrix& r, Real* to, int64_t ld, bool plus) {
+      gemm_reduce(l, r, to, ld, plus);
+    };
     const Target target = in[1].open();
     const Matrix rows = matrix_at(folded(sa.get()), 0).transposed(), grads = matrix_at(folded(g), 0);
     if (suits_blas(target.at)) return into(reduce, rows, grads, target.at, 0, target.add);

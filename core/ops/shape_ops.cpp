@@ -67,8 +67,8 @@ Tensor index_select(const Tensor& x, int dim, std::span<const int64_t> indices) 
 }
 
 Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns) {
-  HV_CHECK(x.rank() == 2 && x.size(0) == static_cast<int64_t>(columns.size()), "gather_rows: ", columns.size(), " columns for the rows of ",
-           x.shape());
+  HV_CHECK(x.rank() == 2 && x.size(0) == static_cast<int64_t>(columns.size()), "gather_rows: ", columns.size(),
+           " columns for the rows of ", x.shape());
   const int64_t m = x.size(0);
   Tensor y = Tensor::empty({m});
   for (int64_t i = 0; i < m; ++i) {
@@ -77,7 +77,8 @@ Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns) {
     y.data()[i] = x.data()[i * x.strides()[0] + c * x.strides()[1]];
   }
   // dx[i, columns[i]] += g[i]
-  return record("gather_rows", y, {x}, [kept = std::vector<int64_t>(columns.begin(), columns.end())](const Tensor& g, const Edges& in) {
+  const std::vector<int64_t> kept(columns.begin(), columns.end());
+  return record("gather_rows", y, {x}, [kept](const Tensor& g, const Edges& in) {
     const Tensor to = in[0].zeros_or_partial();
     for (int64_t i = 0; i < g.numel(); ++i) {
       to.data()[i * to.strides()[0] + kept[static_cast<size_t>(i)] * to.strides()[1]] += g.data()[i];

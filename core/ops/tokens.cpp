@@ -13,8 +13,9 @@ Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& posi
                positions.shape() == Shape({patches.size(1) + 1, patches.size(2)}),
            "embed_tokens: patches ", patches.shape(), " need cls [p] and positions [N + 1, p]: ", cls.shape(), ", ", positions.shape());
   const int64_t batch = patches.size(0), n = patches.size(1), p = patches.size(2), tokens = n + 1;
-  const Tensor x = patches.detach().contiguous(), c = cls.detach().contiguous(), pos = positions.detach();
-  HV_CHECK(p <= 1 || pos.strides()[1] == 1, "embed_tokens: positions need unit stride inside: ", pos.strides());
+  const Tensor x = patches.detach().contiguous(), c = cls.detach().contiguous();
+  const bool rows = p <= 1 || positions.strides()[1] == 1;  // a prefix of the channels, as in a subnetwork: no copy
+  const Tensor pos = rows ? positions.detach() : positions.detach().contiguous();
   const int64_t ldp = pos.strides()[0];
   const Tensor y = Tensor::empty({batch, tokens, p});
   parallel_for(batch, [&](int64_t b) {

@@ -30,6 +30,17 @@ OpRow affine(const std::string& name, bool bias, bool residual, Tensor (*op)(con
 
 std::vector<OpRow> product_rows() {
   std::vector<OpRow> rows;
+  // y[:, 0] = cls + positions[0], y[:, 1 + n] = patches[:, n] + positions[1 + n]
+  rows.push_back({"embed_tokens", {{{2, 3, 4}, {4}, {4, 4}}, {{1, 1, 1}, {1}, {2, 1}}, {{3, 0, 2}, {2}, {1, 2}}, {{0, 2, 3}, {3}, {3, 3}}},
+                  [](const Tensors& t) { return embed_tokens(t[0], t[1], t[2]); },
+                  [](const Arrays& a) {
+                    const Shape& s = a[0].shape;
+                    Array y({s[0], s[1] + 1, s[2]});
+                    for_index(y.shape, [&](const Dims& i) {
+                      y(i) = (i[1] == 0 ? a[1]({i[2]}) : a[0]({i[0], i[1] - 1, i[2]})) + a[2]({i[1], i[2]});
+                    });
+                    return y;
+                  }, -2, 2, {{{20, 64, 40}, {40}, {65, 40}}}});
   rows.push_back({"matmul",
                   {{{3, 4}, {4, 2}}, {{3, 3}, {3, 3}}, {{2, 3, 4}, {4, 2}}, {{2, 3, 2}, {2, 2, 3}}, {{2, 1, 3, 2}, {3, 2, 2}}, {{2, 3}, {3, 3, 2}},
                    {{1, 1}, {1, 1}}, {{1, 3}, {3, 1}}, {{2, 0}, {0, 3}}, {{0, 2}, {2, 3}}, {{0, 2, 3}, {3, 2}}, {{2, 2, 2, 2}, {2, 2, 2, 2}}},

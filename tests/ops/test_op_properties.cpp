@@ -178,6 +178,8 @@ TEST_CASE("errors name the operation and the shapes") {
       {[&] { linear(t({2, 3}), t({4, 3}), t({3})); }, "linear: bias [3] for weight [4, 3]"},
       {[&] { gelu_linear(t({2, 3}), t({4, 3}), {}, t({2, 3})); }, "gelu_linear: residual [2, 3] for a result [2, 4]"},
       {[&] { norm_linear(t({2, 3}), t({3}), t({2}), 1e-6, t({4, 3})); }, "norm_linear: gain [3] and shift [2] for [2, 3]"},
+      {[&] { embed_tokens(t({2, 3, 4}), t({4}), t({3, 4})); },
+       "embed_tokens: patches [2, 3, 4] need cls [p] and positions [N + 1, p]: [4], [3, 4]"},
       {[&] { layer_norm(t({2, 3}), t({2}), t({2})); }, "layer_norm: gain [2] and shift [2] for [2, 3]"},
       {[&] { softmax(t({2, 3}), 2); }, "softmax: dimension out of range: 2 of a rank-2 tensor"},
       {[&] { attention(t({1, 2, 10}), 4); }, "attention: packed qkv must be [B, T, heads * 3 * 4]: [1, 2, 10]"},
