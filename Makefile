@@ -13,14 +13,16 @@ endif
 WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-restrict)
 # x86-64-v2 is the oldest processor supported; the hot kernels are built three times (below) and chosen at run time.
 # No fast-math: NaN and infinity must stay visible. errno and floating-point traps are never read here.
-FLAGS := -std=c++20 -O3 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
+FLAGS := -std=c++20 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
+# Speed matters in core; elsewhere a short build does. The tests' own loops are plain on purpose.
+OPT = $(if $(filter asan,$(MODE)),-O1,$(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2)))
 LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg
 
 ifeq ($(MODE),double)
 FLAGS += -DHV_DOUBLE
 endif
 ifeq ($(MODE),asan)
-FLAGS += -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
 CORE   := $(wildcard core/*.cpp core/ops/*.cpp core/kernels/*.cpp)
@@ -71,7 +73,7 @@ QUIET := $(if $(V),,@)
 define compile
 @mkdir -p $(@D)
 @echo "  $(MODE) $@"
-$(QUIET)$(CXX) $(FLAGS) $(1) -MMD -MP -c $< -o $@
+$(QUIET)$(CXX) $(FLAGS) $(OPT) $(1) -MMD -MP -c $< -o $@
 endef
 define link
 @mkdir -p $(@D)
