@@ -97,7 +97,7 @@ static inline void normal_cdf_pdf(Vec x, Vec& cdf, Vec& pdf) {
   }
 }
 #else
-typedef int32_t IntVec __attribute__((vector_size(kBytes)));
+typedef uint32_t BitVec __attribute__((vector_size(kBytes)));  // unsigned: far arguments may wrap around, their result is not used
 
 // e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln(2) / 2; e^r by its Taylor series to r^7 (truncation 5e-9, in all about 1 ULP).
 // Below -87.3 the result is 0 (denormals are flushed anyway), above 88.7 infinity; NaN stays NaN.
@@ -114,7 +114,7 @@ static inline Vec exp(Vec x) {
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  const IntVec exponent = (reinterpret_cast<IntVec>(t) << 23) + 0x3f800000;
+  const BitVec exponent = (reinterpret_cast<BitVec>(t) << 23) + 0x3f800000u;
   Vec y = p * reinterpret_cast<Vec>(exponent);
   y = x < splat(-87.3f) ? Vec{} : y;
   return x > splat(88.7f) ? splat(__builtin_inff()) : y;
