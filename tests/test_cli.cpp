@@ -222,7 +222,11 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
   for (const char* key : {"mode", "heads", "dim", "batch", "images_per_second", "step_ms", "gflops"}) {
     CHECK(report["results"][0].contains(key));
   }
-  CHECK(contains(program("bench --preset nano --batch-size 4 --mode infer --steps 1 --threads 1").out, "strided copies in the timed steps: none"));
+  const Result table = program("bench --preset nano --batch-size 4 --mode infer --steps 1 --threads 1");
+  CHECK(contains(table.out, "matrix products at full width"));
+#ifndef __SANITIZE_ADDRESS__  // under which every tensor is asked from the system
+  CHECK(contains(table.out, "strided copies in the timed steps: none"));
+#endif
 }
 
 TEST_CASE("program: signals, resuming, divergence") {

@@ -289,37 +289,11 @@ TEST_CASE("trainer: once every width has run, a step asks the system for no memo
     if (step == 20) warm = memory_stats();
   });
   run.trainer.run();
+#ifndef __SANITIZE_ADDRESS__  // under which every tensor is asked from the system
   CHECK(memory_stats().chunks == warm.chunks);
+#endif
   CHECK(memory_stats().strided_copies == warm.strided_copies);
   CHECK(memory_stats().live_bytes <= warm.live_bytes + (1 << 20));  // nothing piles up
-}
-
-TEST_CASE("trainer: 64 images are learned by heart at every width") {
-  const Threads threads;
-  models::HydraViTConfig config = models::from_config(tiny_model());
-  config.drop_path = config.dropout = 0;
-  config.head_dim = 16;
-  config.heads_min = 2;
-  config.heads = 4;
-  TrainOptions options;
-  options.steps = 450;
-  options.batch_size = 64;
-  options.train_limit = 64;
-  options.lr = 7e-3;
-  options.weight_decay = 0;
-  options.smoothing = 0;
-  options.augment = "none";
-  options.ema = 0;
-  Run run(options, "", false, {}, models::to_config(config));
-  run.trainer.run();
-  EvaluateOptions how;
-  how.limit = 64;
-  for (const WidthResult& result : evaluate(*run.model, run.model->subnets(), images(data::Split::train), how)) {
-    INFO(result.subnet.label);
-    CHECK(result.loss < 0.01);
-    CHECK(result.top1 == 100);
-    CHECK(result.top5 == 100);
-  }
 }
 
 TEST_CASE("trainer: shapes10 is learned: at least 50 % of unseen images at every width, where chance is 10 %") {
