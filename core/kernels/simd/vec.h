@@ -100,7 +100,8 @@ static inline void normal_cdf_pdf(Vec x, Vec& cdf, Vec& pdf) {
 typedef uint32_t BitVec __attribute__((vector_size(kBytes)));  // unsigned: far arguments may wrap around, their result is not used
 
 // e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln(2) / 2; e^r by its Taylor series to r^7 (truncation 5e-9, in all about 1 ULP).
-// Below -87.3 the result is 0 (denormals are flushed anyway), above 88.7 infinity; NaN stays NaN.
+// Below -87.3 the result is 0 (denormals are flushed anyway), above 88.37 infinity (2^128 has no
+// exponent, so the last third of a unit below the largest float is given up); NaN stays NaN.
 static inline Vec exp(Vec x) {
   const Vec shifter = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer and leaves that in the low bits
   const Vec t = x * 1.44269504f + shifter;
@@ -117,7 +118,7 @@ static inline Vec exp(Vec x) {
   const BitVec exponent = (reinterpret_cast<BitVec>(t) << 23) + 0x3f800000u;
   Vec y = p * reinterpret_cast<Vec>(exponent);
   y = x < splat(-87.3f) ? Vec{} : y;
-  return x > splat(88.7f) ? splat(__builtin_inff()) : y;
+  return x > splat(88.37f) ? splat(__builtin_inff()) : y;
 }
 
 static inline Vec sqrt(Vec x) {
