@@ -243,6 +243,12 @@ TEST_CASE("program: signals, resuming, divergence") {
     CHECK_NOTHROW(train::load_checkpoint((program / (run + "/last.ckpt")).string()));
     CHECK(program("train --stop-after 1 --resume " + run).code == 0);
   }
+  // timeout signals the program and its group: above, the same wish may have come twice. Here it surely does, a moment apart.
+  const Result twice = program(options + "--steps 1000000 --out twice",
+                               R"(sh -c '"$@" & p=$!; sleep 1.5; kill -TERM $p; sleep 0.01; kill -TERM $p; wait $p' sh)");
+  INFO(twice.err);
+  CHECK(twice.code == 143);
+  CHECK(contains(twice.err, "go on with: hydravit train --resume twice"));
   REQUIRE(program(options + "--steps 40 --out parts --stop-after 13").code == 0);
   const Result resumed = program("train --resume parts --threads 3");
   INFO(resumed.err);

@@ -1,16 +1,31 @@
 #include "train/interrupt.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace hv::train {
 namespace {
 
 volatile sig_atomic_t caught = 0;
+volatile long long caught_at = 0;  // ms
 int scopes = 0;
 
+long long milliseconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+// timeout(1) and service managers signal a process and its group, so one wish may arrive twice: a repeat counts only after a while.
+constexpr long long kSameWish = 300;  // ms
+
 void on_signal(int signal) {
-  if (caught != 0) _exit(128 + signal);
+  if (caught != 0) {
+    if (milliseconds() - caught_at < kSameWish) return;
+    _exit(128 + signal);
+  }
+  caught_at = milliseconds();
   caught = signal;
   constexpr char text[] = "\nstopping after this step; once more to stop at once\n";
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
