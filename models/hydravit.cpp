@@ -35,8 +35,8 @@ Tensor HydraViT::forward(const Tensor& images, int64_t heads) {
   const Tensor patches = patch_embed_.forward(images, p);                                   // [B, N, p]
   Tensor x = embed_tokens(patches, cls_token_(0, 0, Range{0, p}), pos_embed_(0, all, Range{0, p}));  // [B, T, p]
   x = pos_drop_.forward(x);
-  for (const auto& block : blocks_) x = block->forward(x);
-  return norm_.then(head_, x.select(1, 0));  // the CLS token decides: [B, p] -> [B, classes]
+  for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x);
+  return norm_.then(head_, blocks_.back()->forward_first(x));  // the CLS token decides: [B, p] -> [B, classes]
 }
 
 std::vector<Tensor> HydraViT::active(const Subnet& subnet) const {

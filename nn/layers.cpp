@@ -48,11 +48,14 @@ MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t head_dim, double d
   add_child("drop", drop_);
 }
 
-Tensor MultiHeadAttention::forward(const LayerNorm& norm, const Tensor& x, const Tensor& residual) const {
-  const Tensor heads = hv::attention(norm.then(qkv_, x), head_dim_);  // [B, T, 3p] -> [B, T, p]
-  const int64_t p = heads.size(-1);
-  if (!drop_.active()) return linear(heads, proj_.weight_for(p), proj_.bias_for(p), residual);
-  const Tensor y = drop_.forward(proj_.forward(heads));
+Tensor MultiHeadAttention::mix(const LayerNorm& norm, const Tensor& x) const {
+  return hv::attention(norm.then(qkv_, x), head_dim_);  // [B, T, p] -> [B, T, 3p] -> [B, T, p]
+}
+
+Tensor MultiHeadAttention::project(const Tensor& mixed, const Tensor& residual) const {
+  const int64_t p = mixed.size(-1);
+  if (!drop_.active()) return linear(mixed, proj_.weight_for(p), proj_.bias_for(p), residual);
+  const Tensor y = drop_.forward(proj_.forward(mixed));
   return residual.defined() ? residual + y : y;
 }
 
@@ -94,15 +97,15 @@ Block::Block(const BlockConfig& c, Init& init)
   }
 }
 
-Tensor Block::forward(const Tensor& x) const {
+Tensor Block::finish(const Tensor& x, const Tensor& mixed) const {
   if (!scale1_ && !drop_path_.active()) {  // the residual joins inside the last product of each branch
-    const Tensor y = attn_.forward(norm1_, x, x);
+    const Tensor y = attn_.project(mixed, x);
     return mlp_.forward(norm2_, y, y);
   }
   const auto branch = [&](const Tensor& y, const std::unique_ptr<LayerScale>& scale) {
     return drop_path_.forward(scale ? scale->forward(y) : y);
   };
-  const Tensor y = x + branch(attn_.forward(norm1_, x, {}), scale1_);
+  const Tensor y = x + branch(attn_.project(mixed, {}), scale1_);
   return y + branch(mlp_.forward(norm2_, y, {}), scale2_);
 }
 

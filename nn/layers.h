@@ -78,11 +78,12 @@ class LayerScale : public Module {
 };
 
 // Stacked heads: qkv rows are packed (head, {q, k, v}, head_dim), so the first k heads are a prefix.
-// forward takes x before the norm and returns proj(attention(qkv(norm(x)))) + residual.
+// In two steps, so that a block can go on with some of the tokens: mix(x) = attention(qkv(norm(x))), then proj(mixed) + residual.
 class MultiHeadAttention : public Module {
  public:
   MultiHeadAttention(int64_t width, int64_t head_dim, double dropout, Init& init);
-  Tensor forward(const LayerNorm& norm, const Tensor& x, const Tensor& residual) const;
+  Tensor mix(const LayerNorm& norm, const Tensor& x) const;                    // [B, T, p] -> [B, T, p]
+  Tensor project(const Tensor& mixed, const Tensor& residual) const;           // any number of rows of p
   Tensor probabilities(const LayerNorm& norm, const Tensor& x) const;  // [B, heads, T, T], to look at
 
  private:
@@ -108,15 +109,19 @@ struct BlockConfig {
   double layer_scale = 0;  // 0: none
 };
 
-// Pre-norm: x + attn(norm1(x)), then x + mlp(norm2(x)).
+// Pre-norm: y = x + attn(norm1(x)), then y + mlp(norm2(y)).
 class Block : public Module {
  public:
   Block(const BlockConfig& config, Init& init);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const { return finish(x, attn_.mix(norm1_, x)); }  // [B, T, p] -> [B, T, p]
+  // The first token alone, [B, p]: what forward() would give there. For the last block of a classifier, which reads nothing else:
+  // after attention no token sees another, so five eighths of the block's products (at MLP ratio 2) need not be made.
+  Tensor forward_first(const Tensor& x) const { return finish(x.select(1, 0), attn_.mix(norm1_, x).select(1, 0)); }
   const MultiHeadAttention& attention() const { return attn_; }
   const LayerNorm& attention_norm() const { return norm1_; }
 
  private:
+  Tensor finish(const Tensor& x, const Tensor& mixed) const;  // all that happens after tokens have looked at each other
   LayerNorm norm1_;
   MultiHeadAttention attn_;
   LayerNorm norm2_;

@@ -183,6 +183,7 @@ TEST_CASE("block: equals attention and MLP written out") {
   const Tensor hidden = linear(layer_norm(y, w("norm2.weight"), w("norm2.bias")), w("mlp.fc1.weight"), w("mlp.fc1.bias"));
   const Tensor expected = y + linear(gelu(hidden), w("mlp.fc2.weight"), w("mlp.fc2.bias"));
   CHECK(largest_difference(block.forward(x), expected) < 1e-5);
+  CHECK(largest_difference(block.forward_first(x), expected.select(1, 0)) < 1e-5);
   const Tensor p = block.attention().probabilities(block.attention_norm(), x);
   CHECK(p.shape() == Shape{2, 3, 5, 5});
   CHECK(largest_difference(sum(p, {-1}), Tensor::ones({2, 3, 5})) < 1e-5);
