@@ -39,6 +39,24 @@ std::unique_ptr<ElasticModel> make_mlp(const Config& config, uint64_t seed) {
 
 }  // namespace
 
+const std::vector<std::string>& model_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all = preset_names();
+    all.push_back("mlp");
+    return all;
+  }();
+  return names;
+}
+
+Config named_model(const std::string& name, int64_t classes) {
+  if (name == "mlp") {
+    return {{"model", "mlp"}, {"image", "32"}, {"channels", "3"}, {"hidden", "256"}, {"classes", std::to_string(classes)}};
+  }
+  HydraViTConfig config = preset(name);
+  config.classes = classes;
+  return to_config(config);
+}
+
 std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed) {
   const auto found = config.find("model");
   HV_CHECK_INPUT(found != config.end(), "model: the configuration does not say which model it is");

@@ -40,6 +40,10 @@ class ElasticModel : public nn::Module {
   const Subnet& subnet(int64_t key) const;  // an error that lists the known ones
 };
 
+// Every model that has a name: "mlp" (models/mlp_classifier.h) and HydraViT's presets. Another name is a usage error that lists them.
+const std::vector<std::string>& model_names();
+Config named_model(const std::string& name, int64_t classes);
+
 // From config()["model"] and its other entries; unknown or missing entries are errors. Weights are initialised from `seed`.
 std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed);
 

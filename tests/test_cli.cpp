@@ -212,6 +212,9 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
   CHECK(guesses[0]["classes"] == guesses[2]["classes"]);
   CHECK(contains(program("predict run a.png").out, "a.png  heads=6"));
 
+  REQUIRE(program("train --preset mlp --data data --batch-size 16 --threads 1 --steps 60 --out mlp").code == 0);
+  CHECK(Json::parse(program("eval mlp --data data --json").out)["results"][0]["top1"].get<double>() > 20);
+
   const Result bench = program("bench --preset nano --batch-size 4 --heads 2,6 --steps 2 --threads 1 --json");
   REQUIRE(bench.code == 0);
   const Json report = Json::parse(bench.out);

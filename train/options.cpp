@@ -7,7 +7,7 @@
 
 #include "core/check.h"
 #include "data/augment.h"
-#include "models/hydravit.h"
+#include "models/elastic.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -110,7 +110,7 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
 
 Fields train_fields(TrainOptions& o) {
   return {
-      {"preset", &o.preset, "model", 0, 0, models::preset_names()},
+      {"preset", &o.preset, "model", 0, 0, models::model_names()},
       {"heads", &o.heads, "widths to train, as 3-8 or 3,5,8; default: all of the preset"},
       {"weights", &o.weights, "how often each width is drawn, as 1,1,2; default: all the same"},
       {"data", &o.data, "folder with the data, or shapes10; default: $HYDRAVIT_DATA, else datasets/, else shapes10"},

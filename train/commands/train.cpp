@@ -47,16 +47,24 @@ TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, con
 }
 
 models::Config model_config(const TrainOptions& o, int64_t classes) {
-  models::HydraViTConfig config = models::preset(o.preset);
-  config.classes = classes;
-  config.drop_path = o.drop_path;
-  config.dropout = o.dropout;
-  if (o.init == "reference") config.init = o.init;
-  return models::to_config(config);
+  models::Config config = models::named_model(o.preset, classes);
+  if (config.at("model") != "hydravit") {
+    HV_CHECK_USAGE(o.drop_path == 0 && o.dropout == 0 && o.init == "trunc_normal", "--preset: ", o.preset,
+                   " has no --drop-path, --dropout and --init");
+    return config;
+  }
+  models::HydraViTConfig hydravit = models::from_config(config);
+  hydravit.drop_path = o.drop_path;
+  hydravit.dropout = o.dropout;
+  if (o.init == "reference") hydravit.init = o.init;
+  return models::to_config(hydravit);
 }
+
+int64_t image_side(const TrainOptions& o) { return std::stoll(models::named_model(o.preset, 10).at("image")); }
 
 void check_heads(const TrainOptions& o) {  // before anything is read or made
   if (o.heads.empty()) return;
+  HV_CHECK_USAGE(o.preset != "mlp", "--heads: preset mlp has none");
   const models::HydraViTConfig config = models::preset(o.preset);
   for (const int64_t k : parse_heads("--heads", o.heads)) {
     HV_CHECK_USAGE(k >= config.heads_min && k <= config.heads, "--heads: ", k, " is outside preset ", o.preset, ", which runs with ",
@@ -86,7 +94,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   const InterruptScope listening;  // from here on a signal ends the run with a checkpoint, if only of step 0
   start_compute(o.threads);
 
-  const int64_t image_size = models::preset(o.preset).image;
+  const int64_t image_size = image_side(o);
   const data::Source source = choose_data(o.data, o.kind, image_size);
   o.data = source.data;
   const data::DatasetPtr train = data::open(source, data::Split::train), test = data::open(source, data::Split::test);
