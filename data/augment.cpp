@@ -43,18 +43,20 @@ void check_augment(const AugmentConfig& c) {
   range("cutmix switch probability", c.switch_prob, 0, 1);
 }
 
-void shift_flip(const uint8_t* in, uint8_t* out, int64_t height, int64_t width, int64_t dy, int64_t dx, bool flip) {
+void shift_flip(const uint8_t* in, uint8_t* out, int64_t height, int64_t width, int64_t dy, int64_t dx,
+                const std::array<uint8_t, 3>& fill, bool flip) {
   // Columns [from, to) of the result come from inside the image; they are one stretch of memory.
   const int64_t from = std::clamp<int64_t>(-dx, 0, width), to = std::clamp<int64_t>(width - dx, from, width);
   for (int64_t row = 0; row < 3 * height; ++row, out += width) {
     const int64_t y = row % height + dy;
+    const int outside = fill[static_cast<size_t>(row / height)];
     if (y < 0 || y >= height) {
-      std::memset(out, 0, static_cast<size_t>(width));
+      std::memset(out, outside, static_cast<size_t>(width));
       continue;
     }
-    std::memset(out, 0, static_cast<size_t>(from));
+    std::memset(out, outside, static_cast<size_t>(from));
     std::memcpy(out + from, in + (row + dy) * width + from + dx, static_cast<size_t>(to - from));
-    std::memset(out + to, 0, static_cast<size_t>(width - to));
+    std::memset(out + to, outside, static_cast<size_t>(width - to));
     if (flip) std::reverse(out, out + width);
   }
 }
@@ -172,7 +174,8 @@ void Augmenter::load(int64_t epoch, int64_t sample, Real* out) {
       dx = static_cast<int64_t>(draw.below(static_cast<uint32_t>(2 * pad_w + 1))) - pad_w;
     }
     const bool flip = config_.flip && stream(Purpose::flip).chance(0.5);
-    shift_flip(image_.data(), other_.data(), height, width, dy, dx, flip);
+    // The mean colour, which normalisation turns into 0: black bars would be the strongest signal in the image.
+    shift_flip(image_.data(), other_.data(), height, width, dy, dx, fill_, flip);
     image_.swap(other_);
   }
   if (config_.ra_ops > 0) {

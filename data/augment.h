@@ -18,7 +18,7 @@
 namespace hv::data {
 
 struct AugmentConfig {
-  bool crop = false;           // zero padding of 4 (1/8 of larger images), then a random window of the old size
+  bool crop = false;           // padding of 4 (1/8 of larger images), 0 after normalisation, then a random window of the old size
   bool flip = false;           // left-right with probability 1/2
   int ra_ops = 0;              // RandAugment: operations an image, each applied with probability ra_prob
   double ra_magnitude = 9;     // 0..10 (timm's scale)
@@ -39,8 +39,9 @@ const std::vector<std::string>& augment_presets();
 void check_augment(const AugmentConfig& config);  // ranges; Fault::usage
 
 // --- on bytes: planes [3, h, w] ---------------------------------------------------------------------------------------------
-// out(y, x) = in(y + dy, x + dx), 0 outside; flipped left-right after that if asked.
-void shift_flip(const uint8_t* in, uint8_t* out, int64_t height, int64_t width, int64_t dy, int64_t dx, bool flip);
+// out(y, x) = in(y + dy, x + dx), `fill` (one byte a channel) outside; flipped left-right after that if asked.
+void shift_flip(const uint8_t* in, uint8_t* out, int64_t height, int64_t width, int64_t dy, int64_t dx, const std::array<uint8_t, 3>& fill,
+                bool flip);
 
 // --- bytes to numbers -------------------------------------------------------------------------------------------------------
 class Normalizer {

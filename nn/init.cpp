@@ -37,7 +37,7 @@ Tensor Init::bias(int64_t size, int64_t fan_in) {
 }
 
 Tensor Init::normal(const Shape& shape, double deviation) { return drawn_normal(shape, deviation, INFINITY); }
-Tensor Init::trunc_normal(const Shape& shape, double deviation) { return drawn_normal(shape, deviation, 2); }
+Tensor Init::trunc_normal(const Shape& shape, double deviation) { return drawn_normal(shape, deviation, 2 / deviation); }
 
 // Marsaglia's polar method: two normals for a logarithm and a root, because a large model has millions to draw.
 Tensor Init::drawn_normal(const Shape& shape, double deviation, double cut) {

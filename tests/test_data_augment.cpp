@@ -110,14 +110,14 @@ TEST_CASE("crop and flip against the definition") {
   for (const bool flip : {false, true})
     for (const int dy : {-40, -4, 0, 3})
       for (const int dx : {-33, -3, 0, 4, 32}) {
-        shift_flip(in.data(), out.data(), 32, 32, dy, dx, flip);
+        shift_flip(in.data(), out.data(), 32, 32, dy, dx, {7, 8, 9}, flip);
         int wrong = 0;
         for (int c = 0; c < 3; ++c)
           for (int y = 0; y < 32; ++y)
             for (int x = 0; x < 32; ++x) {
               const int sy = y + dy, sx = (flip ? 31 - x : x) + dx;
               const bool inside = sy >= 0 && sy < 32 && sx >= 0 && sx < 32;
-              const int want = inside ? in[static_cast<size_t>(c * 1024 + sy * 32 + sx)] : 0;
+              const int want = inside ? in[static_cast<size_t>(c * 1024 + sy * 32 + sx)] : 7 + c;
               wrong += out[static_cast<size_t>(c * 1024 + y * 32 + x)] != want;
             }
         CHECK(wrong == 0);

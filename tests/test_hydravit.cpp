@@ -244,7 +244,7 @@ TEST_CASE("weights come from the seed; both styles of initialisation") {
   const HydraViT r(config, 3);
   CHECK(largest(r.parameter("head.bias")) > 0);
   CHECK(largest(r.parameter("blocks.0.mlp.fc2.weight")) <= 1 / std::sqrt(192.0) + 1e-7);
-  CHECK(largest(r.parameter("pos_embed")) <= 0.04);
+  CHECK(largest(r.parameter("pos_embed")) <= 0.12);  // normal, also in this style
 }
 
 TEST_CASE("decay: matrices only, neither CLS token nor positions") {
