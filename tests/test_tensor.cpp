@@ -6,22 +6,14 @@
 
 #include "core/autograd.h"
 #include "core/ops.h"
+#include "tests/error_of.h"
 
 using namespace hv;
+using hv::test::error_of;
 
 namespace {
 
 using Values = std::vector<double>;
-
-template <class Action>
-std::string error_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 Tensor counting(const Shape& shape) { return Tensor::arange(numel(shape)).view(shape); }
 

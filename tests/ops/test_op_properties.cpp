@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/parallel.h"
+#include "tests/error_of.h"
 #include "tests/ops/cases.h"
 
 namespace hv::test {
@@ -15,15 +16,6 @@ namespace {
 
 constexpr double kInf = std::numeric_limits<double>::infinity();
 const double kNan = std::nan("");
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 Tensor noise(const Shape& shape, uint64_t index = 0) {
   Stream stream(11, Purpose::test, 0, index);
