@@ -32,6 +32,8 @@ class ElasticModel : public nn::Module {
   virtual std::vector<Tensor> active(const Subnet& subnet) const = 0;
   virtual int64_t params(const Subnet& subnet) const = 0;
   virtual int64_t macs(const Subnet& subnet) const = 0;  // of one image: matmuls, convolution and attention products
+  // Which parts of the image the decision draws on: [B, rows, cols] of shares that sum to 1; undefined where a model cannot tell.
+  virtual Tensor rollout(const Tensor& images, const Subnet& subnet) { return (void)images, (void)subnet, Tensor(); }
   // A stand-alone model with the same logits, holding only this subnetwork's weights.
   virtual std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const = 0;
   virtual Config config() const = 0;

@@ -26,17 +26,36 @@ HydraViT::HydraViT(const HydraViTConfig& c, uint64_t seed)
   add_child("head", head_);
 }
 
-Tensor HydraViT::forward(const Tensor& images, int64_t heads) {
+Tensor HydraViT::embed(const Tensor& images, int64_t heads) {
   const HydraViTConfig& c = config_;
   HV_CHECK(images.rank() == 4 && images.size(1) == c.channels && images.size(2) == c.image && images.size(3) == c.image,
            "hydravit: images ", images.shape(), ", expected [B, ", c.channels, ", ", c.image, ", ", c.image, "]");
   const int64_t p = subnet(heads).dim;  // the only place where the width is chosen; an error if it is none of subnets()
 
-  const Tensor patches = patch_embed_.forward(images, p);                                   // [B, N, p]
-  Tensor x = embed_tokens(patches, cls_token_(0, 0, Range{0, p}), pos_embed_(0, all, Range{0, p}));  // [B, T, p]
-  x = pos_drop_.forward(x);
+  const Tensor patches = patch_embed_.forward(images, p);  // [B, N, p]
+  return pos_drop_.forward(embed_tokens(patches, cls_token_(0, 0, Range{0, p}), pos_embed_(0, all, Range{0, p})));
+}
+
+Tensor HydraViT::forward(const Tensor& images, int64_t heads) {
+  Tensor x = embed(images, heads);  // [B, T, p]
   for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x);
   return norm_.then(head_, blocks_.back()->forward_first(x));  // the CLS token decides: [B, p] -> [B, classes]
+}
+
+Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
+  const NoGrad off;
+  const int64_t b = images.size(0), t = config_.tokens(), side = config_.image / config_.patch;
+  Tensor x = embed(images, subnet.key), flow;  // flow [B, T, T]: where the content of each token came from
+  Tensor residual = Tensor::zeros({t, t});     // I
+  for (int64_t i = 0; i < t; ++i) residual.data()[i * t + i] = 1;
+  for (const auto& block : blocks_) {
+    const Tensor attention = block->attention().probabilities(block->attention_norm(), x);  // [B, heads, T, T]
+    const Tensor mixing = (mean(attention, {1}) + residual) * 0.5;
+    flow = flow.defined() ? matmul(mixing, flow) : mixing;
+    x = block->forward(x);
+  }
+  const Tensor patches = flow.select(1, 0).slice(1, 1, t);  // [B, N]
+  return (patches / sum(patches, {1}, true)).reshape({b, side, side});
 }
 
 std::vector<Tensor> HydraViT::active(const Subnet& subnet) const {

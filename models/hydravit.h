@@ -55,6 +55,11 @@ class HydraViT : public ElasticModel {
   Tensor forward(const Tensor& images, int64_t heads);
   Tensor forward(const Tensor& images, const Subnet& subnet) override { return forward(images, subnet.key); }
 
+  // Attention rollout (Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers"): each block mixes tokens by
+  // A' = (mean over heads of A + I) / 2, the I for the residual; the CLS row of the product of all A' says how much of each patch
+  // has reached the classifier. [B, side, side], the CLS token's own share left out. No gradient.
+  Tensor rollout(const Tensor& images, const Subnet& subnet) override;
+
   const std::vector<Subnet>& subnets() const override { return subnets_; }
   std::vector<Tensor> active(const Subnet& subnet) const override;
   int64_t params(const Subnet& subnet) const override { return models::parameter_count(config_, subnet.key); }
@@ -66,6 +71,8 @@ class HydraViT : public ElasticModel {
   const HydraViTConfig& settings() const { return config_; }
 
  private:
+  Tensor embed(const Tensor& images, int64_t heads);  // [B, C, H, W] -> [B, T, p]
+
   HydraViTConfig config_;
   std::vector<Subnet> subnets_;
   nn::Init init_;

@@ -341,3 +341,50 @@ TEST_CASE("the two-layer classifier: one subnetwork, costs, configuration, extra
   config["depth"] = "2";
   CHECK(error_of([&] { make_model(config, 0); }) == "3 model: 6 entries, an mlp has 5: model, image, channels, hidden, classes");
 }
+
+TEST_CASE("rollout: the product of (A + I) / 2 over the blocks, by loops; at each width that of the extracted model") {
+  const NoGrad off;
+  HydraViT model(tiny(), 3);
+  disturb(model);
+  const HydraViTConfig& c = model.settings();
+  const Tensor images = random_images(c, 2);
+  for (const Subnet& width : model.subnets()) {
+    const int64_t p = width.dim, t = c.tokens(), n = t - 1;
+    const auto part = [&](const std::string& name) { return nn::leading({name, model.parameter(name), {false, false, true}}, p, c.width()); };
+    const Tensor kernel = model.parameter("patch_embed.proj.weight").view({c.width(), -1}).slice(0, 0, p);
+    const Tensor patches = linear(patchify(images, c.patch), kernel, model.parameter("patch_embed.proj.bias").slice(0, 0, p));
+    Tensor x = cat({part("cls_token").expand({2, 1, p}), patches}, 1) + part("pos_embed");
+    std::vector<double> flow(static_cast<size_t>(2 * t * t));
+    for (int64_t i = 0; i < 2 * t * t; ++i) flow[static_cast<size_t>(i)] = i % (t * t) / t == i % t ? 1 : 0;
+    const auto small = model.extract(width);
+    for (int64_t layer = 0; layer < c.depth; ++layer) {
+      nn::Init init("trunc_normal", 0);
+      nn::Block block({p, c.head_dim, c.mlp_ratio * p}, init);
+      for (const nn::Parameter& own : block.parameters()) own.value.copy_(small->parameter(concat("blocks.", layer, ".", own.name)));
+      const Tensor a = block.attention().probabilities(block.attention_norm(), x);
+      std::vector<double> next(flow.size());
+      for (int64_t b = 0; b < 2; ++b) {
+        for (int64_t i = 0; i < t; ++i) {
+          for (int64_t j = 0; j < t; ++j) {
+            double mixing = i == j ? 0.5 : 0;
+            for (int64_t h = 0; h < width.key; ++h) mixing += 0.5 * a.at({b, h, i, j}) / static_cast<double>(width.key);
+            for (int64_t k = 0; k < t; ++k) next[static_cast<size_t>((b * t + i) * t + k)] += mixing * flow[static_cast<size_t>((b * t + j) * t + k)];
+          }
+        }
+      }
+      flow = next;
+      x = block.forward(x);
+    }
+    const Tensor got = model.rollout(images, width), extracted = small->rollout(images, small->subnets().back());
+    CHECK(got.shape() == Shape{2, c.image / c.patch, c.image / c.patch});
+    for (int64_t b = 0; b < 2; ++b) {
+      double total = 0;
+      for (int64_t j = 1; j < t; ++j) total += flow[static_cast<size_t>(b * t * t + j)];
+      for (int64_t j = 0; j < n; ++j) {
+        const double expected = flow[static_cast<size_t>(b * t * t + j + 1)] / total;
+        CHECK(got.reshape({2, n}).at({b, j}) == doctest::Approx(expected).epsilon(1e-4));
+        CHECK(extracted.reshape({2, n}).at({b, j}) == doctest::Approx(expected).epsilon(1e-4));
+      }
+    }
+  }
+}
