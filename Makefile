@@ -16,7 +16,7 @@ WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-re
 FLAGS := -std=c++20 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
 # Speed matters in core; elsewhere a short build does. The tests' own loops are plain on purpose.
 OPT = $(if $(filter asan,$(MODE)),-O1,$(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2)))
-LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg
+LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg -lonnx_proto -lprotobuf
 
 ifeq ($(MODE),double)
 FLAGS += -DHV_DOUBLE
@@ -36,9 +36,9 @@ object = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 COREOBJ := $(call object,$(CORE)) $(foreach level,v2 v3 v4,$(patsubst %.cpp,$(BUILD)/%.$(level).o,$(SIMD)))
 LIBOBJ  := $(COREOBJ) $(call object,$(filter-out train/main.cpp,$(REST)))
 
-# What a fresh Debian 12 needs. One line of reasons: BLAS, tests, images, checkpoints, options, JSON, download, archives, hashes.
+# What a fresh Debian 12 needs, for: BLAS, tests, images, checkpoints, options, JSON, download, archives, hashes, JPEG, ONNX.
 PACKAGES := g++ libopenblas-dev doctest-dev libstb-dev libcereal-dev libcli11-dev nlohmann-json3-dev libcurl4-openssl-dev \
-            libarchive-dev libssl-dev libturbojpeg0-dev
+            libarchive-dev libssl-dev libturbojpeg0-dev libonnx-dev libprotobuf-dev
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
