@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -13,6 +14,7 @@
 #define ONNX_NAMESPACE onnx
 #include <onnx/onnx_pb.h>
 
+#include "models/hydravit.h"
 #include "tests/error_of.h"
 #include "train/onnx.h"
 
@@ -41,12 +43,23 @@ models::HydraViTConfig small() {
   return c;
 }
 
-// timm's rows of attn.qkv are [q; k; v], ours (head, {q, k, v}, head_dim); everything else is the same.
-Tensor in_timm_layout(const nn::Module& model, const models::HydraViTConfig& c, const std::string& name) {
+// timm's rows of attn.qkv are [q; k; v], ours (head, {q, k, v}, head_dim); everything else is the same. On purpose without
+// train/timm_layout.h's own reordering.
+train::TimmModel timm(const models::ElasticModel& model) {
   const NoGrad off;
-  const Tensor ours = model.parameter(name);
-  if (name.find(".attn.qkv.") == std::string::npos) return ours;
-  return ours.view({c.heads, 3, c.head_dim, -1}).transpose(0, 1).clone().view(ours.shape());
+  train::TimmModel made;
+  made.config = models::from_config(model.config());
+  made.class_names = {"ant", "bee", "cat", "dog", "\xc3\xa9lan"};
+  made.mean = {0.5, 0.25, 0.125};
+  made.std = {0.5, 1, 2};
+  for (const nn::Parameter& parameter : model.parameters()) {
+    Tensor value = parameter.value.detach();
+    if (parameter.name.find(".attn.qkv.") != std::string::npos) {
+      value = value.view({made.config.heads, 3, made.config.head_dim, -1}).transpose(0, 1).clone();
+    }
+    made.tensors.push_back({parameter.name, parameter.value.shape(), value});
+  }
+  return made;
 }
 
 std::string slurp(const std::string& path) {
@@ -72,10 +85,9 @@ TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters"
   for (const models::Subnet& width : full.subnets()) {
     INFO(width.label);
     const auto model = full.extract(width);
-    const models::HydraViTConfig c = models::from_config(model->config());
-    const auto tensor = [&](const std::string& name) { return in_timm_layout(*model, c, name); };
-    train::write_onnx(folder / "a.onnx", c, tensor, {{"heads", std::to_string(width.key)}, {"mean", "[0.5,0.25,0.125]"}});
-    train::write_onnx(folder / "b.onnx", c, tensor, {{"heads", std::to_string(width.key)}, {"mean", "[0.5,0.25,0.125]"}});
+    const train::TimmModel expected = timm(*model);
+    train::write_onnx(folder / "a.onnx", expected);
+    train::write_onnx(folder / "b.onnx", expected);
     CHECK(slurp(folder / "a.onnx") == slurp(folder / "b.onnx"));
 
     onnx::ModelProto file;
@@ -85,9 +97,14 @@ TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters"
     CHECK(file.opset_import(0).domain().empty());
     CHECK(file.opset_import(0).version() == 17);
     CHECK(file.producer_name() == "hydravit");
-    REQUIRE(file.metadata_props_size() == 2);
-    CHECK(file.metadata_props(0).key() == "heads");
-    CHECK(file.metadata_props(0).value() == std::to_string(width.key));
+    std::map<std::string, std::string> metadata;
+    for (const auto& entry : file.metadata_props()) metadata[entry.key()] = entry.value();
+    CHECK(metadata["heads"] == std::to_string(width.key));
+    CHECK(metadata["mean"] == "0.5 0.25 0.125");
+    CHECK(metadata["std"] == "0.5 1 2");
+    CHECK(metadata["class_names"] == "ant\nbee\ncat\ndog\n\xc3\xa9lan");
+    CHECK(metadata["image"] == "12");
+    CHECK(metadata.count("format") == 0);
     const onnx::GraphProto& graph = file.graph();
     REQUIRE((graph.input_size() == 1 && graph.output_size() == 1));
     CHECK(graph.input(0).name() == "images");
@@ -120,16 +137,16 @@ TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters"
       const std::string kind = initializer.name().substr(0, initializer.name().find('.'));
       if (kind != "shape" && kind != "index" && kind != "number") weights[initializer.name()] = &initializer;
     }
-    CHECK(weights.size() == model->parameters().size());
-    for (const nn::Parameter& parameter : model->parameters()) {
+    CHECK(weights.size() == expected.tensors.size());
+    for (const train::TimmTensor& parameter : expected.tensors) {
       INFO(parameter.name);
       REQUIRE(weights.count(parameter.name) == 1);
       const onnx::TensorProto& found = *weights[parameter.name];
-      const Tensor expected = tensor(parameter.name);
       CHECK(found.data_type() == onnx::TensorProto::FLOAT);
       CHECK(std::vector<int64_t>(found.dims().begin(), found.dims().end()) ==
-            std::vector<int64_t>(expected.shape().begin(), expected.shape().end()));
-      CHECK(found.raw_data() == std::string(reinterpret_cast<const char*>(expected.data()), expected.numel() * sizeof(Real)));
+            std::vector<int64_t>(parameter.shape.begin(), parameter.shape.end()));
+      const auto* bytes = reinterpret_cast<const char*>(parameter.value.data());
+      CHECK(found.raw_data() == std::string(bytes, static_cast<size_t>(parameter.value.numel()) * sizeof(Real)));
     }
   }
 }
@@ -137,19 +154,20 @@ TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters"
 TEST_CASE("onnx: what cannot be written leaves nothing behind") {
   using test::error_of;
   const Folder folder;
-  const models::HydraViTConfig c = small();
-  const models::HydraViT model(c, 3);
-  const auto tensor = [&](const std::string& name) { return in_timm_layout(model, c, name); };
-  CHECK(error_of([&] { train::write_onnx(folder / "none/a.onnx", c, tensor, {}); }) ==
+  const models::HydraViT full(small(), 3);
+  CHECK(error_of([&] { train::write_onnx(folder / "a.onnx", timm(full)); }) ==
+        "--heads: an ONNX file computes one width; name it: 2 to 4");
+  const train::TimmModel model = timm(*full.extract(full.subnet(4)));
+  CHECK(error_of([&] { train::write_onnx(folder / "none/a.onnx", model); }) ==
         folder / "none/a.onnx: cannot create: No such file or directory");
 
-  models::HydraViTConfig huge = models::preset("deit");
-  huge.heads = 256;
-  const int64_t mebibytes = models::parameter_count(huge, 256) * 4 / (1 << 20) + 1;
-  CHECK(error_of([&] {
-          train::write_onnx(folder / "a.onnx", huge, [](const std::string&) -> Tensor { fail(Fault::failure, "asked for a weight"); }, {});
-        }) == concat(folder / "a.onnx", ": a model of ", mebibytes, " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ",
-                     "another --format"));
+  train::TimmModel huge;  // of no tensors: asking for one would be another error
+  huge.config = models::preset("deit");
+  huge.config.heads = huge.config.heads_min = 256;
+  const int64_t mebibytes = models::parameter_count(huge.config, 256) * 4 / (1 << 20) + 1;
+  CHECK(error_of([&] { train::write_onnx(folder / "a.onnx", huge); }) ==
+        concat(folder / "a.onnx", ": a model of ", mebibytes, " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ",
+               "another --format"));
 
   // A full disk, in the middle of protobuf's writing.
   rlimit before{};
@@ -158,7 +176,7 @@ TEST_CASE("onnx: what cannot be written leaves nothing behind") {
   low.rlim_cur = 10000;
   const auto old_action = signal(SIGXFSZ, SIG_IGN);
   REQUIRE(setrlimit(RLIMIT_FSIZE, &low) == 0);
-  const std::string error = error_of([&] { train::write_onnx(folder / "a.onnx", c, tensor, {}); });
+  const std::string error = error_of([&] { train::write_onnx(folder / "a.onnx", model); });
   setrlimit(RLIMIT_FSIZE, &before);
   signal(SIGXFSZ, old_action);
   CHECK(error == folder / "a.onnx: cannot write: File too large; free some space, what was there before is untouched");

@@ -13,6 +13,7 @@
 #include <onnx/onnx_pb.h>
 
 #include "train/file.h"
+#include "train/timm_safetensors.h"
 
 namespace hv::train {
 namespace {
@@ -29,7 +30,7 @@ struct Attribute {
 // Adds to a GraphProto. Every function gives the name of the value it made, for the next node to take.
 class Graph {
  public:
-  Graph(onnx::GraphProto& graph, const std::function<Tensor(const std::string&)>& tensor) : graph_(graph), tensor_(tensor) {}
+  Graph(onnx::GraphProto& graph, const TimmModel& model) : graph_(graph), model_(model) {}
 
   std::string node(const std::string& name, const char* op, const Names& inputs, const std::vector<Attribute>& attributes = {}) {
     return node(name, op, inputs, attributes, {name})[0];
@@ -46,9 +47,9 @@ class Graph {
 
   // A parameter of the model, under its own name.
   std::string weight(const std::string& name) {
-    const Tensor value = tensor_(name).contiguous();
     static_assert(sizeof(Real) == 4, "ONNX files hold float32");
-    Ints dims(value.shape().begin(), value.shape().end());
+    const Tensor value = model_.tensor(name).packed();
+    const Ints dims(value.shape().begin(), value.shape().end());
     return initializer(name, onnx::TensorProto::FLOAT, dims, value.data(), static_cast<size_t>(value.numel()) * sizeof(Real));
   }
   std::string number(const std::string& name, double value) {
@@ -97,7 +98,7 @@ class Graph {
   }
 
   onnx::GraphProto& graph_;
-  const std::function<Tensor(const std::string&)>& tensor_;
+  const TimmModel& model_;
 };
 
 // Values that all blocks share. In shapes, -1 is where the batch decides.
@@ -201,32 +202,33 @@ void save(const std::string& path, const onnx::ModelProto& model) {
 
 }  // namespace
 
-void write_onnx(const std::string& path, const models::HydraViTConfig& config,
-                const std::function<Tensor(const std::string&)>& tensor, const std::map<std::string, std::string>& metadata) {
-  // Protobuf counts in int; a megabyte for all that is not weights, and what the metadata takes.
-  int64_t bytes = models::parameter_count(config, config.heads) * 4 + (1 << 20);
-  for (const auto& [key, value] : metadata) bytes += static_cast<int64_t>(key.size() + value.size());
+void write_onnx(const std::string& path, const TimmModel& model) {
+  const models::HydraViTConfig& c = model.config;
+  HV_CHECK_USAGE(c.heads_min == c.heads, "--heads: an ONNX file computes one width; name it: ", c.heads_min, " to ", c.heads);
+  // Protobuf counts bytes in int. The graph and the metadata take less than a megabyte.
+  const int64_t bytes = models::parameter_count(c, c.heads) * 4 + (1 << 20);
   HV_CHECK_USAGE(bytes <= INT_MAX, path, ": a model of ", bytes >> 20, " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ",
                  "another --format");
 
-  onnx::ModelProto model;
-  model.set_ir_version(kIrVersion);
-  model.set_producer_name("hydravit");
-  onnx::OperatorSetIdProto& operators = *model.add_opset_import();
+  onnx::ModelProto file;
+  file.set_ir_version(kIrVersion);
+  file.set_producer_name("hydravit");
+  onnx::OperatorSetIdProto& operators = *file.add_opset_import();
   operators.set_domain("");
   operators.set_version(kOpset);
-  for (const auto& [key, value] : metadata) {
-    onnx::StringStringEntryProto& entry = *model.add_metadata_props();
+  for (const auto& [key, value] : timm_metadata(model)) {
+    if (key == "format") continue;  // of safetensors
+    onnx::StringStringEntryProto& entry = *file.add_metadata_props();
     entry.set_key(key);
     entry.set_value(value);
   }
-  onnx::GraphProto& graph = *model.mutable_graph();
-  graph.set_name(concat("hydravit-heads", config.heads));
-  describe(*graph.add_input(), "images", {config.channels, config.image, config.image});
-  describe(*graph.add_output(), "logits", {config.classes});
-  Graph builder(graph, tensor);
-  add_model(builder, config);
-  save(path, model);
+  onnx::GraphProto& graph = *file.mutable_graph();
+  graph.set_name(concat("hydravit-heads", c.heads));
+  describe(*graph.add_input(), "images", {c.channels, c.image, c.image});
+  describe(*graph.add_output(), "logits", {c.classes});
+  Graph builder(graph, model);
+  add_model(builder, c);
+  save(path, file);
 }
 
 }  // namespace hv::train

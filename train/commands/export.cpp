@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "train/commands/commands.h"
+#include "train/onnx.h"
 #include "train/sampler.h"
 #include "train/setup.h"
 #include "train/timm_safetensors.h"
@@ -16,6 +17,7 @@ struct Format {
 };
 constexpr Format kFormats[] = {
     {"safetensors", write_timm_safetensors},
+    {"onnx", write_onnx},
 };
 
 struct ExportArguments {
