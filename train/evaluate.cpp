@@ -54,6 +54,7 @@ std::vector<WidthResult> evaluate(models::ElasticModel& model, const std::vector
       const Tensor logits = model.forward(batch.images, widths[w]).contiguous();
       seconds[w] += std::chrono::duration<double>(Clock::now() - begin).count();
       score(logits, batch.labels, results[w]);
+      if (options.seen) options.seen(w, logits);
     }
     stopped = options.stop && options.stop();
   }

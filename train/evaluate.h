@@ -21,6 +21,7 @@ struct EvaluateOptions {
   int64_t batch_size = 250;
   int64_t limit = 0;           // the first `limit` images; 0: all
   std::function<bool()> stop;  // asked between batches; true ends early, with the empty result
+  std::function<void(size_t width, const Tensor& logits)> seen = {};  // told each batch's logits [B, classes] at each width
 };
 
 // One result a width, in the order given. The model is left in the mode it was in.
