@@ -38,8 +38,8 @@ void write_predictions(const std::string& path, const Loaded& loaded, const data
                      }});
   std::string names;
   for (const std::string& name : loaded.header.class_names) names += name + "\n";
-  write_safetensors(path, {{"class_names", names}, {"mean", triple_text(test.normalization().mean)},
-                           {"std", triple_text(test.normalization().std)}, {"data", test.name()}, {"data_checksum", test.checksum()}},
+  write_safetensors(path, {{"class_names", names}, {"mean", triple_text(loaded.header.mean)},
+                           {"std", triple_text(loaded.header.std)}, {"data", test.name()}, {"data_checksum", test.checksum()}},
                     std::move(tensors));
 }
 
@@ -64,6 +64,7 @@ int run_eval(const EvalArguments& a) {
   EvaluateOptions how;
   how.batch_size = a.batch_size;
   how.limit = a.limit;
+  how.normalization = {loaded.header.mean, loaded.header.std};
   std::vector<std::vector<float>> logits(widths.size());
   if (!a.predictions.empty()) {
     how.seen = [&](size_t w, const Tensor& batch) { logits[w].insert(logits[w].end(), batch.data(), batch.data() + batch.numel()); };
