@@ -28,6 +28,17 @@ Json typed(const std::map<std::string, std::string>& entries) {
   return json;
 }
 
+std::vector<int64_t> sizes(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+Json widths(const std::vector<models::Cost>& costs) {
+  Json json = Json::array();
+  for (const models::Cost& cost : costs) {
+    json.push_back({{"heads", cost.subnet.key}, {"dim", cost.subnet.dim}, {"params", cost.params}, {"macs", cost.macs},
+                    {"macs_with_norms", cost.macs_with_norms}});
+  }
+  return json;
+}
+
 // The library's events as ours.
 struct Events {
   const std::string& where;
@@ -81,15 +92,24 @@ std::string predict_json(const std::vector<Prediction>& predictions) {
   return dump(json);
 }
 
-std::string header_json(const Header& header) {
+std::string info_json(const Header& header, const std::vector<models::Cost>& costs) {
   Json tensors = Json::array();
   for (const TensorEntry& entry : header.tensors) {
-    tensors.push_back({{"name", entry.name}, {"shape", std::vector<int64_t>(entry.shape.begin(), entry.shape.end())},
-                       {"crc32c", entry.crc}});
+    tensors.push_back({{"name", entry.name}, {"shape", sizes(entry.shape)}, {"crc32c", entry.crc}});
   }
-  const Json json{{"format", kCheckpointFormat}, {"model", typed(header.model)}, {"options", typed(header.options)},
-                  {"provenance", header.provenance}, {"counters", header.counters}, {"metrics", header.metrics},
-                  {"seed", header.seed}, {"class_names", header.class_names}, {"mean", header.mean}, {"std", header.std},
+  const Json json{{"format", kCheckpointFormat}, {"model", typed(header.model)}, {"widths", widths(costs)},
+                  {"options", typed(header.options)}, {"provenance", header.provenance}, {"counters", header.counters},
+                  {"metrics", header.metrics}, {"seed", header.seed}, {"class_names", header.class_names}, {"mean", header.mean},
+                  {"std", header.std}, {"tensors", tensors}};
+  return dump(json);
+}
+
+std::string info_json(const SafetensorsHeader& header, const models::Config& model, const std::vector<models::Cost>& costs) {
+  Json tensors = Json::array();
+  for (const StoredTensor& tensor : header.tensors) {
+    tensors.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", sizes(tensor.shape)}});
+  }
+  const Json json{{"format", "safetensors"}, {"model", typed(model)}, {"widths", widths(costs)}, {"metadata", header.metadata},
                   {"tensors", tensors}};
   return dump(json);
 }
@@ -98,8 +118,7 @@ std::string safetensors_json(const std::map<std::string, std::string>& metadata,
   Json json = Json::object();
   if (!metadata.empty()) json["__metadata__"] = metadata;
   for (const StoredTensor& tensor : tensors) {
-    json[tensor.name] = {{"dtype", tensor.dtype}, {"shape", std::vector<int64_t>(tensor.shape.begin(), tensor.shape.end())},
-                         {"data_offsets", {tensor.begin, tensor.end}}};
+    json[tensor.name] = {{"dtype", tensor.dtype}, {"shape", sizes(tensor.shape)}, {"data_offsets", {tensor.begin, tensor.end}}};
   }
   return dump(json);
 }

@@ -31,7 +31,9 @@ struct Prediction {
 std::string bench_json(const BenchReport& report);
 std::string evaluate_json(const std::vector<WidthResult>& results);
 std::string predict_json(const std::vector<Prediction>& predictions);
-std::string header_json(const Header& header);
+// What `info` tells: `costs` and, of a safetensors file, `model` are empty where the architecture is not known.
+std::string info_json(const Header& header, const std::vector<models::Cost>& costs);
+std::string info_json(const SafetensorsHeader& header, const models::Config& model, const std::vector<models::Cost>& costs);
 // config.json of a run folder: every resolved option with its type, the model, provenance.
 std::string config_json(const Header& header);
 std::string safetensors_json(const std::map<std::string, std::string>& metadata, const std::vector<StoredTensor>& tensors);

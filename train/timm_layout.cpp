@@ -1,7 +1,6 @@
 #include "train/timm_layout.h"
 
 #include <algorithm>
-#include <set>
 
 #include "train/setup.h"
 
@@ -46,6 +45,10 @@ const TimmTensor& TimmModel::tensor(const std::string& name) const {
   return *found;
 }
 
+std::string widths_text(const models::HydraViTConfig& c) {
+  return c.heads_min == c.heads ? concat(c.heads, c.heads == 1 ? " head" : " heads") : concat(c.heads_min, " to ", c.heads, " heads");
+}
+
 TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema) {
   const std::string prefix = ema ? "ema." : "model.";
   const Checkpoint checkpoint = load_run(run_or_file, say, [&](const std::string& name) { return name.rfind(prefix, 0) == 0; });
@@ -80,6 +83,30 @@ TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema) {
     model.tensors.push_back({timm.name, timm.shape, timm_view(checkpoint.tensor(prefix + timm.name), timm, c.head_dim)});
   }
   return model;
+}
+
+bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to, const std::vector<NamedTensor>& ours) {
+  const NoGrad off;
+  models::HydraViTConfig part = to;  // of the model, what `from` should be
+  part.heads = from.config.heads;
+  part.classes = from.config.classes;
+  HV_CHECK_INPUT(from.config.head_dim == to.head_dim && part.heads <= to.heads, path, ": ", from.config.heads, " heads of ",
+                 from.config.head_dim, ", the model has ", to.heads, " of ", to.head_dim, "; choose a model at least as wide");
+  HV_CHECK_INPUT(from.config.depth == to.depth, path, ": ", from.config.depth, " blocks, the model has ", to.depth);
+  const std::vector<TimmShape> shapes = timm_shapes(part);
+  for (const TimmShape& timm : shapes) {  // all checks before the first change
+    const Shape& found = from.tensor(timm.name).shape;
+    HV_CHECK_INPUT(found == timm.shape, path, ": tensor ", timm.name, " is ", found, ", the model wants ", timm.shape);
+  }
+  const bool same_classes = part.classes == to.classes;
+  for (const TimmShape& timm : shapes) {
+    if (!same_classes && timm.name.rfind("head.", 0) == 0) continue;
+    const auto target = std::find_if(ours.begin(), ours.end(), [&](const NamedTensor& t) { return t.name == timm.name; });
+    HV_CHECK(target != ours.end(), "timm: the model has no parameter ", timm.name);
+    const Tensor view = timm_view(target->value, timm, to.head_dim);
+    view.copy_(from.tensor(timm.name).packed().view(view.shape()));
+  }
+  return same_classes;
 }
 
 }  // namespace hv::train

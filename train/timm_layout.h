@@ -44,9 +44,15 @@ struct TimmModel {
   std::array<double, 3> mean{}, std{};  // pixels enter as (x / 255 - mean) / std
   const TimmTensor& tensor(const std::string& name) const;
 };
+std::string widths_text(const models::HydraViTConfig& config);  // "3 heads", "3 to 8 heads"
 
 // Out of a checkpoint (file or run folder): the stand-alone subnetwork of `heads` heads, or with 0 the whole nested model.
 // No model is built and no random number drawn: memory is that of the weights.
 TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema);
+
+// Writes `from` into the leading rectangle of `ours`, the parameters of a model of configuration `to`, by name. What does not fit (a
+// wider model, another depth, ...) is an error (Fault::input) that begins with `path`. Classifiers of different numbers of classes:
+// `ours` keeps its own, and the answer is false.
+bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to, const std::vector<NamedTensor>& ours);
 
 }  // namespace hv::train

@@ -51,8 +51,7 @@ int run_export(const ExportArguments& a) {
     if (a.format == format.name) format.write(out, model);
   }
   const models::HydraViTConfig& c = model.config;
-  const std::string widths = c.heads_min == c.heads ? concat(c.heads, " heads") : concat("widths of ", c.heads_min, " to ", c.heads, " heads");
-  std::printf("%s: %s, %lld parameters, %lld bytes\n", out.c_str(), widths.c_str(),
+  std::printf("%s: %s, %lld parameters, %lld bytes\n", out.c_str(), widths_text(c).c_str(),
               static_cast<long long>(models::parameter_count(c, c.heads)), static_cast<long long>(std::filesystem::file_size(out)));
   return 0;
 }
