@@ -216,8 +216,11 @@ void write_onnx(const std::string& path, const TimmModel& model) {
   onnx::OperatorSetIdProto& operators = *file.add_opset_import();
   operators.set_domain("");
   operators.set_version(kOpset);
-  for (const auto& [key, value] : timm_metadata(model)) {
-    if (key == "format") continue;  // of safetensors
+  Metadata metadata = models::to_config(c);
+  for (const std::string& name : model.class_names) metadata["class_names"] += name + "\n";
+  metadata["mean"] = triple_text(model.mean);
+  metadata["std"] = triple_text(model.std);
+  for (const auto& [key, value] : metadata) {
     onnx::StringStringEntryProto& entry = *file.add_metadata_props();
     entry.set_key(key);
     entry.set_value(value);
