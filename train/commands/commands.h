@@ -10,6 +10,8 @@ Command eval_command();
 Command predict_command();
 Command bench_command();
 Command info_command();
+Command export_command();
+Command import_command();
 Command data_command();
 
 }  // namespace hv::train
