@@ -59,7 +59,8 @@ long peak_rss_kib() {
 }
 
 constexpr const char* kTwo =
-    R"({"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[],"data_offsets":[8,12]}})";
+    R"({"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+    R"("b":{"dtype":"F32","shape":[],"data_offsets":[8,12]}})";
 
 }  // namespace
 
@@ -89,7 +90,8 @@ TEST_CASE("safetensors: the bytes that are written, and read back") {
   REQUIRE(loaded.size() == 2);
   CHECK(loaded[0].value.to_vector() == std::vector<double>{1, -2});
   CHECK(loaded[1].value.shape() == Shape{0, 3});
-  CHECK_THROWS_WITH_AS(load_safetensors(path, everything), doctest::Contains("tensor \"c\" has dtype I64; F32, F64, F16 and BF16 can"), Error);
+  CHECK_THROWS_WITH_AS(load_safetensors(path, everything),
+                       doctest::Contains("tensor \"c\" has dtype I64; F32, F64, F16 and BF16 can be read"), Error);
   CHECK(looks_like_safetensors(path));
 
   CHECK_THROWS_WITH_AS(write_safetensors(path, {}, {floats("a", {3}, {1})}), doctest::Contains("tensor a wrote -8 bytes too many"), Error);
@@ -114,7 +116,8 @@ TEST_CASE("safetensors: half, brain, double precision") {
   size_t wrong = 0;
   for (size_t i = 0; i < 65536; ++i) {  // by the definition of the formats
     const int exponent = static_cast<int>(i >> 10 & 31), mantissa = static_cast<int>(i & 1023);
-    double half = exponent == 31 ? (mantissa ? NAN : INFINITY) : exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+    double half = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+    if (exponent == 31) half = mantissa ? NAN : INFINITY;
     if (i >> 15) half = -half;
     const float found = read["half"].data()[i];
     wrong += std::isnan(half) ? !std::isnan(found) : found != half || std::signbit(found) != std::signbit(half);
@@ -132,7 +135,8 @@ TEST_CASE("safetensors: what is odd and legal") {
   CHECK(refusal(path, with_length("{}     ", "")) == "");
   CHECK(refusal(path, with_length(R"({"b":{"data_offsets":[0,8],"shape":[2],"dtype":"F32"}})", eight)) == "");
   CHECK(refusal(path, with_length(R"({"n":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", bytes_of<float>({NAN, INFINITY}))) == "");
-  CHECK(refusal(path, with_length(R"({"z":{"dtype":"F64","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]},)"
+  CHECK(refusal(path, with_length(R"({"z":{"dtype":"F64","shape":[0],"data_offsets":[0,0]},)"
+                                  R"("a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]},)"
                                   R"("y":{"dtype":"F4","shape":[0,7],"data_offsets":[8,8]}})", eight)) == "");
   CHECK(refusal(path, with_length(R"({"six":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[0,3]}})", "abc")) == "");
   CHECK(refusal(path, with_length("{\"\xC3\xA4\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]}}", "x")) == "");
@@ -148,15 +152,19 @@ TEST_CASE("safetensors: hostile headers") {
   const auto one = [&](const std::string& shape, const std::string& offsets, const std::string& dtype = "F32") {
     return refusal(path, with_length("{\"w\":" + entry(shape, offsets, dtype) + "}", std::string(12, '\0')));
   };
-  const auto text = [&](const std::string& header, size_t data = 12) { return refusal(path, with_length(header, std::string(data, '\0'))); };
+  const auto text = [&](const std::string& header, size_t data = 12) {
+    return refusal(path, with_length(header, std::string(data, '\0')));
+  };
   const std::string head = "damaged safetensors header: ";
   [[maybe_unused]] const long before = peak_rss_kib();
 
   // the length
   CHECK(refusal(path, "") == "0 bytes are too few for a safetensors file");
-  CHECK(refusal(path, bytes_of<uint64_t>({~uint64_t{0}}) + "{}") == "not a safetensors file: a header of 18446744073709551615 bytes; at most 100000000");
+  CHECK(refusal(path, bytes_of<uint64_t>({~uint64_t{0}}) + "{}") ==
+        "not a safetensors file: a header of 18446744073709551615 bytes; at most 100000000");
   CHECK(refusal(path, bytes_of<uint64_t>({uint64_t{1} << 63}) + "{}").find("not a safetensors file: a header of") == 0);
-  CHECK(refusal(path, bytes_of<uint64_t>({100'000'000}) + "{}") == "a header of 100000000 bytes in a file of 10; the file was cut");
+  CHECK(refusal(path, bytes_of<uint64_t>({100'000'000}) + "{}") ==
+        "a header of 100000000 bytes in a file of 10; the file was cut");
   CHECK(refusal(path, bytes_of<uint64_t>({0}) + "{}") == "not a safetensors file: its header does not begin with {");
   CHECK(text("[1]") == "not a safetensors file: its header does not begin with {");
   CHECK(text(" {}") == "not a safetensors file: its header does not begin with {");
