@@ -101,9 +101,9 @@ TEST_CASE("safetensors: the bytes that are written, and read back") {
 TEST_CASE("safetensors: half, brain, double precision") {
   const TempDir folder;
   const std::string path = folder / "a";
-  std::vector<uint16_t> all(65536);
-  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<uint16_t>(i);
-  const auto put_all = [&](const Put& put) { put(all.data(), 2 * all.size()); };
+  std::vector<uint16_t> patterns(65536);
+  for (size_t i = 0; i < patterns.size(); ++i) patterns[i] = static_cast<uint16_t>(i);
+  const auto put_all = [&](const Put& put) { put(patterns.data(), 2 * patterns.size()); };
   const auto put_real = [](const Put& put) {
     const double x[] = {0.1, -1e300};
     put(x, sizeof x);
