@@ -29,7 +29,8 @@ struct Prediction {
 
 std::string bench_json(const BenchReport& report);
 std::string evaluate_json(const std::vector<WidthResult>& results);
-std::string predict_json(const std::vector<Prediction>& predictions);
+std::string prediction_json(const Prediction& prediction);
+std::string problem_json(const std::string& image, const std::string& problem);
 std::string header_json(const Header& header);
 // config.json of a run folder: every resolved option with its type, the model, provenance.
 std::string config_json(const Header& header);
