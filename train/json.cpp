@@ -82,15 +82,13 @@ std::string evaluate_json(const std::vector<WidthResult>& results) {
   return dump(json);
 }
 
-std::string predict_json(const std::vector<Prediction>& predictions) {
-  Json json{{"results", Json::array()}};
-  for (const Prediction& p : predictions) {
-    Json classes = Json::array();
-    for (const auto& [name, probability] : p.classes) classes.push_back({{"class", name}, {"probability", probability}});
-    json["results"].push_back({{"image", p.image}, {"heads", p.heads}, {"classes", classes}});
-  }
-  return dump(json);
+std::string prediction_json(const Prediction& p) {
+  Json classes = Json::array();
+  for (const auto& [name, probability] : p.classes) classes.push_back({{"class", name}, {"probability", probability}});
+  return dump({{"image", p.image}, {"heads", p.heads}, {"classes", classes}});
 }
+
+std::string problem_json(const std::string& image, const std::string& problem) { return dump({{"image", image}, {"error", problem}}); }
 
 std::string info_json(const Header& header, const std::vector<models::Cost>& costs) {
   Json tensors = Json::array();

@@ -30,7 +30,8 @@ struct Prediction {
 
 std::string bench_json(const BenchReport& report);
 std::string evaluate_json(const std::vector<WidthResult>& results);
-std::string predict_json(const std::vector<Prediction>& predictions);
+std::string prediction_json(const Prediction& prediction);
+std::string problem_json(const std::string& image, const std::string& problem);
 // What `info` tells: `costs` and, of a safetensors file, `model` are empty where the architecture is not known.
 std::string info_json(const Header& header, const std::vector<models::Cost>& costs);
 std::string info_json(const SafetensorsHeader& header, const models::Config& model, const std::vector<models::Cost>& costs);
