@@ -8,6 +8,7 @@
 
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/events.h"
 
 namespace hv::train {
 
@@ -33,5 +34,12 @@ std::string predict_json(const std::vector<Prediction>& predictions);
 std::string header_json(const Header& header);
 // config.json of a run folder: every resolved option with its type, the model, provenance.
 std::string config_json(const Header& header);
+
+// Lines of events.jsonl (train/events.h says what they hold), without their ends.
+std::string event_json(const StartEvent& event);
+std::string event_json(const LogEvent& event);
+std::string event_json(const EvalEvent& event);
+std::string end_event_json(int64_t step, const std::string& how);
+int64_t event_step(const std::string& line);  // -1: not a whole event
 
 }  // namespace hv::train
