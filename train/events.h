@@ -1,8 +1,10 @@
 // events.jsonl of a run folder: what happened, one JSON object a line, written when it happens.
 //
-//   {"event":"start" or "resume", "time", "step", "total_steps" (0: the clock decides), "widths":[{label, heads, dim, params, macs, share}]}
+//   {"event":"start" or "resume", "time", "step", "total_steps" (0: the clock decides),
+//    "widths":[{label, heads, dim, params, macs, share}]}
 //   {"event":"log",  "time", "step", "epoch", "seconds", "loss", "lr", "images_per_second", "widths":[{heads, drawn, loss}]}
-//   {"event":"eval", "time", "step", "epoch", "seconds", "images", "results":[{heads, top1, top5, loss, images_per_second}], "ema":[the same]}
+//   {"event":"eval", "time", "step", "epoch", "seconds", "images", "results":[{heads, top1, top5, loss, images_per_second}],
+//    "ema":[the same]}
 //   {"event":"end",  "time", "step", "how":"finished", "stopped", "interrupted" or "diverged"}
 // "time" is Unix time, "seconds" that of training so far, earlier sessions included. A number that is not finite is null.
 //
