@@ -165,10 +165,10 @@ TEST_CASE("predict: tables, CSV, JSON and JSON lines of the same outcomes, with 
     return text + format->end();
   };
   CHECK(written("table", widths) == "image           heads=2          heads=3\n"
-                                    "a,\"b\"??[2J.png  cat, big 75.0%   dog 50.0%\n"
+                                    "a,\"b\"  [2J.png  cat, big 75.0%   dog 50.0%\n"
                                     "caf\xc3\xa9.png        cat, big 75.0%   dog 50.0%\n"
                                     "\xff.png           cat, big 75.0%   dog 50.0%\n");
-  CHECK(written("table", {widths[0]}).starts_with("a,\"b\"??[2J.png  heads=2   cat, big 75.0%  dog 25.0%\n"));
+  CHECK(written("table", {widths[0]}).starts_with("a,\"b\"  [2J.png  heads=2   cat, big 75.0%  dog 25.0%\n"));
 
   const auto rows = parse_csv(written("csv", widths));
   REQUIRE(rows.size() == 1 + 3 * 4);

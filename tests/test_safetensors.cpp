@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "tests/data_fixtures.h"
+#include "train/printable.h"
 #include "train/safetensors.h"
 
 using namespace hv;

@@ -8,6 +8,7 @@
 
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/events.h"
 #include "train/safetensors.h"
 
 namespace hv::train {
@@ -52,5 +53,12 @@ class JsonEvents {
 };
 // What is no UTF-8 or no JSON: an error (Fault::input), "<where>: no valid JSON at byte 17".
 void parse_json(const std::string& text, const std::string& where, JsonEvents& events);
+
+// Lines of events.jsonl (train/events.h says what they hold), without their ends.
+std::string event_json(const StartEvent& event);
+std::string event_json(const LogEvent& event);
+std::string event_json(const EvalEvent& event);
+std::string end_event_json(int64_t step, const std::string& how);
+int64_t event_step(const std::string& line);  // -1: not a whole event
 
 }  // namespace hv::train

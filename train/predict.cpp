@@ -9,6 +9,7 @@
 #include "core/ops.h"
 #include "core/parallel.h"
 #include "data/augment.h"
+#include "train/printable.h"
 
 namespace hv::train {
 namespace {
@@ -111,13 +112,6 @@ data::Image explanation(const std::vector<Outcome>& outcomes, const std::vector<
   }
   const data::Image table = panel(rows);
   return stack(table, colour_key(table.width, "little", "much attention"));
-}
-
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 32 || c == 127) c = '?';
-  }
-  return text;
 }
 
 }  // namespace hv::train

@@ -47,7 +47,4 @@ class Predictor {
 // can be compared. Outcomes with a problem are left out.
 data::Image explanation(const std::vector<Outcome>& outcomes, const std::vector<models::Subnet>& widths);
 
-// For people: control characters become '?', so that a file's name cannot move the cursor or feign a line.
-std::string printable(std::string text);
-
 }  // namespace hv::train

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "core/check.h"
+#include "train/printable.h"
 
 namespace hv::train {
 namespace {

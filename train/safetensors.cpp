@@ -7,6 +7,7 @@
 
 #include "train/file.h"
 #include "train/json.h"
+#include "train/printable.h"
 
 namespace hv::train {
 namespace {
@@ -23,12 +24,6 @@ int64_t bits_of(const std::string& dtype) {
       {"I64", 64}, {"U64", 64}};
   const auto found = bits.find(dtype);
   return found == bits.end() ? 0 : found->second;
-}
-
-// A control character of ASCII, or of Unicode's second set, U+0080 to U+009F, two bytes in UTF-8.
-bool is_control(const std::string& text, size_t i) {
-  const auto byte = [&](size_t j) { return static_cast<unsigned char>(text[j]); };
-  return byte(i) < 0x20 || byte(i) == 0x7F || (byte(i) == 0xC2 && i + 1 < text.size() && byte(i + 1) < 0xA0);
 }
 
 // --- the header --------------------------------------------------------------------------------------------------------------------
@@ -250,15 +245,6 @@ bool looks_like_safetensors(const std::string& path) {
   file.read(&begin.length, 8);
   file.read(&begin.first, 1);
   return begin.first == '{' && begin.length <= static_cast<uint64_t>(kMaxHeader);
-}
-
-std::string printable(std::string text) {
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (!is_control(text, i)) continue;
-    if (static_cast<unsigned char>(text[i]) == 0xC2) text.erase(i, 1);
-    text[i] = ' ';
-  }
-  return text;
 }
 
 }  // namespace hv::train

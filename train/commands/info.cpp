@@ -3,6 +3,7 @@
 
 #include "train/commands/commands.h"
 #include "train/json.h"
+#include "train/printable.h"
 #include "train/setup.h"
 #include "train/timm_safetensors.h"
 

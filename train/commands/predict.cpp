@@ -12,6 +12,7 @@
 #include "train/file.h"
 #include "train/predict.h"
 #include "train/predict_format.h"
+#include "train/printable.h"
 #include "train/setup.h"
 
 namespace hv::train {
