@@ -150,6 +150,22 @@ TEST_CASE("predict: probabilities are the model's own, whatever else is in the b
         "--explain: this model has no attention to show; a vision transformer does (train --preset nano)");
 }
 
+TEST_CASE("predict: an explanation has one scale of colours a row, and no row for what could not be read") {
+  const data::Image grey{192, 192, std::vector<uint8_t>(3 * 192 * 192, 100)};
+  const std::vector<models::Subnet> widths = {{"heads=2", 2, 32}, {"heads=3", 3, 48}};
+  const Heat mixed{1, 2, {1, 3}}, even{1, 2, {3, 3}};
+  const Outcome good{"dir/a.png", "", {{"", 2, {{"cat", 0.75}}}, {"", 3, {{"dog", 0.5}}}}, grey, {mixed, even}};
+  const data::Image picture = explanation({good, {"gone", "gone: not there", {}, {}, {}}}, widths);
+  CHECK(picture.height == explanation({good}, widths).height);
+  CHECK(picture.width == 3 * 200 + 8);
+  const auto pixel = [&](int64_t x) { return picture.chw[static_cast<size_t>(100 * picture.width + x)]; };
+  CHECK(pixel(8 + 96) == 100);
+  CHECK(pixel(208 + 2) == overlay(grey, mixed).chw[2]);
+  CHECK(pixel(408 + 2) == overlay(grey, even, 1, 3).chw[2]);  // as hot as the hottest beside it
+  CHECK(pixel(408 + 2) == pixel(208 + 190));
+  CHECK(pixel(408 + 2) != pixel(208 + 2));
+}
+
 TEST_CASE("predict: tables, CSV, JSON and JSON lines of the same outcomes, with names that try to break them") {
   const std::vector<models::Subnet> widths = {{"heads=2", 2, 32}, {"heads=3", 3, 48}};
   const std::string evil = "a,\"b\"\n\x1b[2J.png", accent = "caf\xc3\xa9.png", broken = "\xff.png";

@@ -26,7 +26,7 @@ class Table : public PredictFormat {
  public:
   Table(const std::vector<models::Subnet>& widths, const std::vector<std::string>& class_names, const std::vector<ImagePath>& images)
       : widths_(widths) {
-    for (const ImagePath& image : images) image_column_ = std::max(image_column_, std::min<size_t>(40, characters(image.path)));
+    for (const ImagePath& image : images) image_column_ = std::max(image_column_, std::min<size_t>(100, characters(image.path)));
     for (const std::string& name : class_names) class_column_ = std::max(class_column_, std::min<size_t>(20, characters(name)));
     class_column_ = std::max(class_column_ + 7, widths.back().label.size()) + 2;  // " 100.0%", and two spaces
   }
