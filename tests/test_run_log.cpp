@@ -65,7 +65,13 @@ struct Told {
           CHECK(width.at("loss").get<double>() == doctest::Approx(sums[w] / static_cast<double>(drawn[w])).epsilon(1e-12));
         }
       }
-      CHECK(log.at("images_per_second").get<double>() > 0);
+      double seconds = 0;
+      for (const auto& [part, time] : log.at("time").items()) seconds += time.get<double>();
+      CHECK(log.at("time").size() == 6);
+      for (const char* part : {"gemm", "attention", "norm_activation", "optimizer"}) CHECK(log.at("time").at(part).get<double>() > 0);
+      // 16 images a step; and never more than the time that the run has taken.
+      CHECK(log.at("images_per_second").get<double>() * seconds == doctest::Approx(static_cast<double>(16 * (now - last))));
+      CHECK(seconds <= log.at("seconds").get<double>() + 0.001);
       CHECK(log.at("lr").get<double>() > 0);
       CHECK(log.at("epoch").get<double>() == doctest::Approx(static_cast<double>(now) / 6));
       last = now;
@@ -112,8 +118,8 @@ TEST_CASE("events: a line each log interval, before each save, evaluation and th
   CHECK(all.back().at("how") == "finished");
   double time = 0, seconds = 0;
   for (const Json& json : all) {
-    CHECK(json.at("time").get<double>() >= time);
-    time = json.at("time");
+    CHECK(json.at("unix_time").get<double>() >= time);
+    time = json.at("unix_time");
     if (!json.contains("seconds")) continue;
     CHECK(json.at("seconds").get<double>() >= seconds);
     seconds = json.at("seconds");
@@ -136,7 +142,7 @@ TEST_CASE("events: a resumed run drops a cut line and the steps it does again, a
   first.check_logs(path, 14);
   const std::vector<std::string> before = lines(path);
   // As a process leaves it that was killed at step 17, while it wrote.
-  append(path, R"({"event":"log","time":1,"step":15,"loss":1,"widths":[]})" "\n" R"({"event":"log","time":1,"step":17,"lo)");
+  append(path, R"({"event":"log","step":15,"loss":1,"widths":[]})" "\n" R"({"event":"log","step":17,"lo)");
   options.stop_after = 0;
   Run second(options, folder.str());
   second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
@@ -177,7 +183,7 @@ TEST_CASE("events: interrupted and diverged runs say so") {
 }
 
 TEST_CASE("events: numbers that are not finite are null; a line that is no event has no step") {
-  LogEvent log{{7, 0.5, 2, 1e-3}, INFINITY, 10, {{3, 0, NAN}}};
+  const LogEvent log{{7, 0.5, 2, 1e-3}, INFINITY, 10, {{{"heads=3", 3, 48}, 0, NAN}}, {}};
   const Json json = Json::parse(event_json(log));
   CHECK(json.at("loss").is_null());
   CHECK(json.at("widths")[0].at("loss").is_null());

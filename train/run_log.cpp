@@ -1,6 +1,7 @@
 #include "train/run_log.h"
 
 #include <cmath>
+#include <numeric>
 
 namespace hv::train {
 
@@ -13,7 +14,7 @@ RunLog::RunLog(const std::string& folder, const TrainOptions& options, const Sta
   events_ = std::make_unique<EventFile>(join_path(folder, "events.jsonl"), start);
 }
 
-void RunLog::step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, double seconds) {
+void RunLog::step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, const PartSeconds& time) {
   progress_.step(line);
   window_.last = at;
   for (Sum* sum : {&window_.all, &window_.widths[subnet.key]}) {
@@ -21,16 +22,17 @@ void RunLog::step(const ProgressLine& line, const RunPoint& at, const models::Su
     sum->loss += line.loss;
   }
   window_.images += line.images;
-  window_.seconds += seconds;
+  for (size_t i = 0; i < time.size(); ++i) window_.time[i] += time[i];
   if (at.step % interval_ == 0) flush();
 }
 
 void RunLog::flush() {
   if (window_.all.steps == 0) return;
-  LogEvent event{window_.last, window_.all.mean(), static_cast<double>(window_.images) / window_.seconds, {}};
+  const double seconds = std::accumulate(window_.time.begin(), window_.time.end(), 0.0);
+  LogEvent event{window_.last, window_.all.mean(), static_cast<double>(window_.images) / seconds, {}, window_.time};
   for (const RunWidth& width : widths_) {
     const Sum& sum = window_.widths[width.subnet.key];
-    event.widths.push_back({width.subnet.key, sum.steps, sum.mean()});
+    event.widths.push_back({width.subnet, sum.steps, sum.mean()});
   }
   if (events_) events_->add(event);
   window_ = {};

@@ -23,7 +23,7 @@ class RunLog {
  public:
   // An empty folder: nothing is written.
   RunLog(const std::string& folder, const TrainOptions& options, const StartEvent& start, bool show_progress);
-  void step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, double seconds);
+  void step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, const PartSeconds& time);
   void flush();  // writes what the window holds
   void evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema);
   void end(int64_t step, const std::string& how);
@@ -39,7 +39,7 @@ class RunLog {
     Sum all;
     std::map<int64_t, Sum> widths;  // by heads
     int64_t images = 0;
-    double seconds = 0;  // of these steps alone, without evaluations and saving
+    PartSeconds time{};
   };
 
   Progress progress_;
