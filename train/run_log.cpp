@@ -12,6 +12,7 @@ RunLog::RunLog(const std::string& folder, const TrainOptions& options, const Sta
   for (const RunWidth& width : widths_) subnets.push_back(width.subnet);
   summary_ = std::make_unique<Summary>(join_path(folder, "summary.csv"), subnets, options.ema > 0, start.step);
   events_ = std::make_unique<EventFile>(join_path(folder, "events.jsonl"), start);
+  if (options.tensorboard) tensorboard_ = std::make_unique<TensorBoard>(folder, start);
 }
 
 void RunLog::step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, const PartSeconds& time) {
@@ -35,12 +36,14 @@ void RunLog::flush() {
     event.widths.push_back({width.subnet, sum.steps, sum.mean()});
   }
   if (events_) events_->add(event);
+  if (tensorboard_) tensorboard_->add(event);
   window_ = {};
 }
 
 void RunLog::evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema) {
   if (summary_) summary_->add({at.step, at.epoch, at.seconds, at.lr, train_loss, live, ema});
   if (events_) events_->add(EvalEvent{at, live, ema});
+  if (tensorboard_) tensorboard_->add(EvalEvent{at, live, ema});
   progress_.note(concat("epoch ", std::round(at.epoch * 100) / 100, " step ", at.step, ", ", live[0].images, " test images: ",
                         accuracy_line(live), ema.empty() ? "" : "; EMA " + accuracy_line(ema)));
 }

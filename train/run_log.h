@@ -1,4 +1,4 @@
-// What a run tells while it goes: the bar on the terminal, summary.csv and events.jsonl.
+// What a run tells while it goes: the bar on the terminal, summary.csv, events.jsonl and, if asked for, TensorBoard's file.
 //
 // Invariants
 //   1. It only listens: no number of the training depends on it.
@@ -16,6 +16,7 @@
 #include "train/options.h"
 #include "train/progress.h"
 #include "train/summary.h"
+#include "train/tensorboard.h"
 
 namespace hv::train {
 
@@ -45,6 +46,7 @@ class RunLog {
   Progress progress_;
   std::unique_ptr<Summary> summary_;
   std::unique_ptr<EventFile> events_;
+  std::unique_ptr<TensorBoard> tensorboard_;
   int64_t interval_;
   std::vector<RunWidth> widths_;
   Window window_;
