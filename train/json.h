@@ -1,4 +1,4 @@
-// Everything the program writes as JSON. The JSON library is named in train/json.cpp alone.
+// Everything the program writes as JSON, and reading it back. The JSON library is named in train/json.cpp alone.
 #pragma once
 
 #include <map>
@@ -33,5 +33,9 @@ std::string predict_json(const std::vector<Prediction>& predictions);
 std::string header_json(const Header& header);
 // config.json of a run folder: every resolved option with its type, the model, provenance.
 std::string config_json(const Header& header);
+
+// An object out of an untrusted text, without its structure: "/widths/0/heads" -> "3". A null is left out. Not an object, or nested
+// deeper than 16: an error (Fault::input).
+std::map<std::string, std::string> flat_json(const std::string& text);
 
 }  // namespace hv::train
