@@ -175,7 +175,7 @@ std::string svg(const Chart& chart) {
     if (at.empty()) continue;
     drawn += open_group(s);
     if (s.line && at.size() > 1) drawn += line_path(at, s.dashed);
-    const size_t every = at.size() / 24 + 1;  // markers only as dense as they can be told apart
+    const size_t every = at.size() / 12 + 1;  // markers only as dense as they can be told apart
     for (size_t i = 0; s.marker >= 0 && i < at.size(); i += every) {
       drawn += marker(s, at[i].first, at[i].second);
       places.occupy(at[i].first, at[i].second, 5, 5);
@@ -222,7 +222,10 @@ std::string svg(const Bars& chart) {
     double above = top;
     if (bar.expected >= 0) {
       above = std::min(above, y.at(bar.expected));
-      out += concat("<path class=\"e\" d=\"M", fixed(middle - half - 5), " ", fixed(y.at(bar.expected)), "h", fixed(2 * half + 10), "\"/>");
+      for (const char* layer : {"h", "e"}) {  // a rim, so that it shows on any bar
+        out += concat("<path class=\"", layer, "\" d=\"M", fixed(middle - half - 5), " ", fixed(y.at(bar.expected)), "h",
+                      fixed(2 * half + 10), "\"/>");
+      }
     }
     out += svg_text(middle, above - 6, bar.label.empty() ? short_number(value) : bar.label, "middle", " class=\"n\"");
     out += svg_text(middle, bottom + 16, bar.name);

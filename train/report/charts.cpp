@@ -11,7 +11,7 @@
 namespace hv::train {
 namespace {
 
-constexpr size_t kPoints = 120;  // of a curve: more would be noise at this size
+constexpr size_t kPoints = 60;  // of a curve: more would be noise at this size
 
 std::string print(const char* format, double value) {
   if (!std::isfinite(value)) return "-";
@@ -102,7 +102,7 @@ Chart accuracy_chart(const Runs& runs, Cost cost) {
       for (const WidthCost& width : runs[r].widths) {
         const double top1 = runs[r].last(what, width.subnet.key), x = cost_of(runs[r], width, cost);
         if (!std::isfinite(top1) || !std::isfinite(x)) continue;
-        points.push_back({x, top1, concat(width.subnet.key)});
+        points.push_back({x, top1, ema && std::isfinite(runs[r].last("top1", width.subnet.key)) ? "" : concat(width.subnet.key)});
         if (r == 0) chart.alt += concat(chart.alt.empty() ? "" : ", ", heads_text(width.subnet.key), ema ? " averaged " : " ", print("%.1f %%", top1));
       }
       if (points.empty()) continue;

@@ -122,7 +122,7 @@ class Report {
       page_.text("Only the evaluations of summary.csv are drawn: " + (run_.events ? "events.jsonl holds no steps" : why("events.jsonl")) + ".");
     }
     figure("loss", svg(loss_chart(runs_)), "Mean loss of the steps since the point before. Lower is better; narrow widths usually stay above wide ones.");
-    figure("learning-rate", svg(learning_rate_chart(runs_)), "What each step was multiplied by.");
+    figure("learning-rate", svg(learning_rate_chart(runs_)), "What the update of each step is multiplied by.");
     figure("test-accuracy", svg(test_chart(runs_)), "On the test images of --eval-limit, live weights; higher is better.");
   }
 
