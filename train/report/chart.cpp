@@ -9,7 +9,7 @@
 namespace hv::train {
 namespace {
 
-constexpr double kWidth = 520, kTop = 34, kPlot = 240, kRight = 18;
+constexpr double kWidth = 460, kTop = 34, kPlot = 220, kRight = 18;
 
 struct Scale {
   bool log = false;

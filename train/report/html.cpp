@@ -18,7 +18,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;padding:0;ma
 a{color:inherit}
 .row{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:1rem 2rem}
 figure{margin:.5rem 0;min-width:0}
-figure svg{display:block;width:100%;max-width:600px;height:auto}
+figure svg{display:block;width:100%;max-width:560px;height:auto}
 figcaption{color:var(--soft);font-size:.875rem;max-width:75ch}
 .tiles{display:flex;flex-wrap:wrap;gap:.7rem;margin:.6rem 0}
 .tiles figure{width:100px;margin:0}
@@ -26,10 +26,10 @@ figcaption{color:var(--soft);font-size:.875rem;max-width:75ch}
 .tiles figcaption{font-size:.75rem;line-height:1.3;overflow-wrap:anywhere}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-th,td{padding:.2rem .7rem;border-bottom:1px solid var(--rule);text-align:right;vertical-align:top}
+th,td{padding:.2rem .7rem;border-bottom:1px solid var(--rule);text-align:right;vertical-align:top;white-space:nowrap}
 th:first-child{text-align:left}
-.texts th,.texts td{text-align:left;font-weight:400;overflow-wrap:anywhere}
-.texts th[scope=col],.texts th[scope=row]{white-space:nowrap}.texts th[scope=col]{color:var(--soft)}
+.texts td{white-space:normal}.texts th,.texts td{text-align:left;font-weight:400;overflow-wrap:anywhere}
+.texts th[scope=col]{color:var(--soft)}
 summary{cursor:pointer;margin:.5rem 0}
 pre{background:var(--box);padding:.6rem .8rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem}
 .missing{color:var(--soft);border-left:3px solid var(--rule);padding-left:.8rem}

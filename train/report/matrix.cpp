@@ -50,14 +50,14 @@ std::string svg(const Confusion& confusion, const std::vector<std::string>& name
   for (const std::string& name : names) {
     if (named) widest = std::max(widest, text_width(shortened(name, 14)));
   }
-  const double left = 40 + widest, top = 40, side = 520 - 12 - left, cell = side / static_cast<double>(n), bottom = top + side;
+  const double left = 40 + widest, top = 40, side = 460 - 12 - left, cell = side / static_cast<double>(n), bottom = top + side;
   std::string alt;
   for (const Confusion::Pair& pair : confusion.pairs) {
     alt += concat(alt.empty() ? "most confused: " : ", ", names[static_cast<size_t>(pair.label)], " taken for ",
                   names[static_cast<size_t>(pair.predicted)], " ", pair.count, " times");
     if (&pair - confusion.pairs.data() >= 2) break;
   }
-  std::string out = svg_begin(520, bottom + (named ? widest + 30 : 40), concat("Confusion matrix of the width with ", heads, heads == 1 ? " head" : " heads"), alt);
+  std::string out = svg_begin(460, bottom + (named ? widest + 30 : 40), concat("Confusion matrix of the width with ", heads, heads == 1 ? " head" : " heads"), alt);
   const Colour colour = group_colour(0);
   std::string cells = concat("<g class=\"s\" fill=\"currentColor\" style=\"--l:", colour.light, ";--d:", colour.dark, "\">"), texts;
   for (int64_t a = 0; a < n; ++a) {

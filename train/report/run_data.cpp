@@ -117,8 +117,9 @@ const std::vector<double>* Table::find(const std::string& name) const {
   return nullptr;
 }
 
-Table read_table(const std::string& path) {
-  const std::string text = read_text(path);
+Table read_table(const std::string& path) { return parse_table(read_text(path), path); }
+
+Table parse_table(const std::string& text, const std::string& path) {
   Table table;
   int64_t number = 0;
   for (const std::string& line : split(text, '\n')) {

@@ -21,6 +21,7 @@ struct Table {  // a CSV file of numbers; what is empty or not finite is a NaN
   size_t rows() const { return columns.empty() ? 0 : columns[0].size(); }
   const std::vector<double>* find(const std::string& name) const;
 };
+Table parse_table(const std::string& text, const std::string& name);  // `name` for errors
 Table read_table(const std::string& path);
 
 struct RunEvents {  // of events.jsonl; train/events.h says what a line holds
