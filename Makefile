@@ -16,7 +16,7 @@ WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-re
 FLAGS := -std=c++20 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
 # Speed matters in core; elsewhere a short build does. The tests' own loops are plain on purpose.
 OPT = $(if $(filter asan,$(MODE)),-O1,$(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2)))
-LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg
+LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg -lonnx_proto -lprotobuf
 
 ifeq ($(MODE),double)
 FLAGS += -DHV_DOUBLE
@@ -36,13 +36,15 @@ object = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 COREOBJ := $(call object,$(CORE)) $(foreach level,v2 v3 v4,$(patsubst %.cpp,$(BUILD)/%.$(level).o,$(SIMD)))
 LIBOBJ  := $(COREOBJ) $(call object,$(filter-out train/main.cpp,$(REST)))
 
-# What a fresh Debian 12 needs. One line of reasons: BLAS, tests, images, checkpoints, options, JSON, download, archives, hashes.
+# What a fresh Debian 12 needs, for: BLAS, tests, images, checkpoints, options, JSON, download, archives, hashes, JPEG, ONNX.
 PACKAGES := g++ libopenblas-dev doctest-dev libstb-dev libcereal-dev libcli11-dev nlohmann-json3-dev libcurl4-openssl-dev \
-            libarchive-dev libssl-dev libturbojpeg0-dev
+            libarchive-dev libssl-dev libturbojpeg0-dev libonnx-dev libprotobuf-dev
+# What `make test-peers` compares with, and nothing else uses; the rest of it is in tests/parity/requirements.txt.
+PEER_PACKAGES := python3-venv python3-torchvision
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps train cifar10 test test-double test-asan bench layers clean
+.PHONY: all help deps train cifar10 test test-double test-asan test-peers bench layers clean
 
 all: $(BUILD)/hydravit
 
@@ -53,6 +55,7 @@ help:
 	@echo 'make cifar10      the real recipe: preset cifar, all augmentations, 100 epochs (hours); RUN=dir to name or resume it'
 	@echo 'make test-double  gradient checks of every operation in double precision'
 	@echo 'make test-asan    the tests under AddressSanitizer and UBSan'
+	@echo 'make test-peers   compare exported files and logs with PyTorch, timm, ONNX Runtime, TensorBoard; installs them (1.1 GB)'
 	@echo 'make bench        speed of training and inference per width, as a table'
 	@echo 'make layers       check that the folders include each other one way only'
 	@echo 'make deps         only install the missing Debian packages'
@@ -133,6 +136,12 @@ test-double: deps
 test-asan: deps
 	@$(MAKE) --no-print-directory MODE=asan $(JOBS) build/asan/tests/all build/asan/hydravit
 	HYDRAVIT_BINARY=build/asan/hydravit build/asan/tests/all
+
+# Where the peers cannot be installed, deps says so and the runner skips every check.
+test-peers: deps
+	@$(MAKE) --no-print-directory $(JOBS) all
+	@$(MAKE) --no-print-directory deps PACKAGES="$(PEER_PACKAGES)" || true
+	tests/parity/run $(BUILD)/hydravit
 
 bench: deps
 	@$(MAKE) --no-print-directory $(JOBS) all

@@ -152,7 +152,7 @@ void mix_targets(std::span<const int64_t> labels, int64_t classes, const Mix& mi
 }
 
 Augmenter::Augmenter(const Dataset& dataset, const AugmentConfig& config, uint64_t seed)
-    : dataset_(dataset), config_(config), seed_(seed), normalize_(dataset.normalization()),
+    : dataset_(dataset), config_(config), seed_(seed), normalize_(config.normalization.value_or(dataset.normalization())),
       image_(static_cast<size_t>(dataset.image_bytes())), other_(image_.size()) {
   check_augment(config);
   for (size_t c = 0; c < 3; ++c)

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ struct AugmentConfig {
   double cutmix_alpha = 0;     // 0: off
   double mix_prob = 1;         // share of batches that are mixed, if either is on
   double switch_prob = 0.5;    // share of cutmix among them, if both are on
+  std::optional<Normalization> normalization = {};  // default: the data set's. A model from elsewhere brings its own
 
   bool mixes() const { return mix_prob > 0 && (mixup_alpha > 0 || cutmix_alpha > 0); }
 };

@@ -18,7 +18,11 @@ const Subnet& ElasticModel::subnet(int64_t key) const {
 
 namespace {
 
-std::unique_ptr<ElasticModel> make_mlp(const Config& config, uint64_t seed) {
+struct MlpSizes {
+  int64_t image, channels, hidden, classes;
+};
+
+MlpSizes mlp_sizes(const Config& config) {
   const auto number = [&](const char* name, int64_t most) {
     const auto found = config.find(name);
     HV_CHECK_INPUT(found != config.end(), "model: the configuration lacks '", name, "'");
@@ -34,8 +38,16 @@ std::unique_ptr<ElasticModel> make_mlp(const Config& config, uint64_t seed) {
   const int64_t weights = hidden * (channels * image * image + classes);
   HV_CHECK_INPUT(weights <= most, "model: too large: ", weights, " weights, at most ", most);
   HV_CHECK_INPUT(config.size() == 5, "model: ", config.size(), " entries, an mlp has 5: model, image, channels, hidden, classes");
-  return std::make_unique<MlpClassifier>(image, channels, hidden, classes, seed);
+  return {image, channels, hidden, classes};
 }
+
+const std::string& kind_of(const Config& config) {
+  const auto found = config.find("model");
+  HV_CHECK_INPUT(found != config.end(), "model: the configuration does not say which model it is");
+  return found->second;
+}
+
+[[noreturn]] void unknown_kind(const std::string& kind) { fail(Fault::input, "model: unknown kind '", kind, "'; known: hydravit, mlp"); }
 
 }  // namespace
 
@@ -57,12 +69,30 @@ Config named_model(const std::string& name, int64_t classes) {
   return to_config(config);
 }
 
+std::vector<Cost> costs(const Config& config) {
+  const std::string& kind = kind_of(config);
+  std::vector<Cost> all;
+  if (kind == "hydravit") {
+    const HydraViTConfig c = from_config(config);
+    for (int64_t k = c.heads_min; k <= c.heads; ++k) {
+      const int64_t macs = mac_count(c, k);
+      all.push_back({{concat("heads=", k), k, k * c.head_dim}, parameter_count(c, k), macs, macs + layer_norm_macs(c, k)});
+    }
+    return all;
+  }
+  if (kind != "mlp") unknown_kind(kind);
+  const MlpSizes s = mlp_sizes(config);
+  const int64_t inputs = s.channels * s.image * s.image, macs = inputs * s.hidden + s.hidden * s.classes;
+  all.push_back({{"full", 1, s.hidden}, macs + s.hidden + s.classes, macs, macs});
+  return all;
+}
+
 std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed) {
-  const auto found = config.find("model");
-  HV_CHECK_INPUT(found != config.end(), "model: the configuration does not say which model it is");
-  if (found->second == "hydravit") return std::make_unique<HydraViT>(from_config(config), seed);
-  if (found->second == "mlp") return make_mlp(config, seed);
-  fail(Fault::input, "model: unknown kind '", found->second, "'; known: hydravit, mlp");
+  const std::string& kind = kind_of(config);
+  if (kind == "hydravit") return std::make_unique<HydraViT>(from_config(config), seed);
+  if (kind != "mlp") unknown_kind(kind);
+  const MlpSizes s = mlp_sizes(config);
+  return std::make_unique<MlpClassifier>(s.image, s.channels, s.hidden, s.classes, seed);
 }
 
 }  // namespace hv::models

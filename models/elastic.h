@@ -46,6 +46,14 @@ class ElasticModel : public nn::Module {
 const std::vector<std::string>& model_names();
 Config named_model(const std::string& name, int64_t classes);
 
+// What each subnetwork costs, narrowest first, by formula: no model is built. MACs are of one image; macs_with_norms counts LayerNorm
+// too, at 5 a number, as fvcore and timm's tables do.
+struct Cost {
+  Subnet subnet;
+  int64_t params, macs, macs_with_norms;
+};
+std::vector<Cost> costs(const Config& config);
+
 // From config()["model"] and its other entries; unknown or missing entries are errors. Weights are initialised from `seed`.
 std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed);
 

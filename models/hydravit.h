@@ -46,6 +46,8 @@ HydraViTConfig from_config(const Config& config);
 // What the first `heads` heads cost, by formula: exact, and known before anything is allocated. MACs are those of one image.
 int64_t parameter_count(const HydraViTConfig& config, int64_t heads);
 int64_t mac_count(const HydraViTConfig& config, int64_t heads);
+// What fvcore's convention, and so timm's tables, adds to that: 5 a number that goes through a LayerNorm.
+int64_t layer_norm_macs(const HydraViTConfig& config, int64_t heads);
 
 class HydraViT : public ElasticModel {
  public:

@@ -94,6 +94,9 @@ int64_t mac_count(const HydraViTConfig& c, int64_t heads) {
   return n * e * c.channels * c.patch * c.patch + c.depth * (t * (4 + 2 * c.mlp_ratio) * e * e + 2 * t * t * e) + e * c.classes;
 }
 
+// Two a block and the last: (2L + 1) T E numbers.
+int64_t layer_norm_macs(const HydraViTConfig& c, int64_t heads) { return 5 * (2 * c.depth + 1) * c.tokens() * heads * c.head_dim; }
+
 Config to_config(const HydraViTConfig& c) {
   Config out{{"model", "hydravit"}, {"init", c.init}};
   visit_integers(c, [&](const char* name, int64_t value, int64_t, int64_t) { out[name] = std::to_string(value); });

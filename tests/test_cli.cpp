@@ -138,6 +138,9 @@ TEST_CASE("program: bad files exit with 3, what cannot be written with 1, and no
   check_refused(program("train --resume run --lr 1"), 2, "--lr: a run that is resumed keeps its lr, 0.001");
   check_refused(program("eval run --heads 7"), 2, "--heads: 7 is outside the model; it runs with 2 to 6 heads");
   check_refused(program("predict run text"), 3, "text");
+  check_refused(program("export run --format pt"), 2, "--format: 'pt' is unknown; choose safetensors or onnx");
+  check_refused(program("export run --format onnx"), 2, "--heads: an ONNX file computes one width; name it: 2 to 6");
+  check_refused(program("export run --format onnx --heads 3 --out none/a.onnx"), 1, "none/a.onnx: cannot create: No such file");
   check_refused(program("train --resume run --data shapes10"), 3, "these are not the training images of");
   const std::string good = slurp(program / "run/last.ckpt");
   std::ofstream(program / "altered.ckpt", std::ios::binary) << good.substr(0, 200000) << "altered" << good.substr(200007);
@@ -211,6 +214,10 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
   CHECK(guesses[0]["classes"][0]["probability"].get<double>() >= guesses[0]["classes"][1]["probability"].get<double>());
   CHECK(guesses[0]["classes"] == guesses[2]["classes"]);
   CHECK(contains(program("predict run a.png").out, "a.png  heads=6"));
+
+  const Result exported = program("export run --format onnx --heads 2");
+  CHECK(exported.code == 0);
+  CHECK(exported.out == concat("run-heads2.onnx: 2 heads, 38250 parameters, ", fs::file_size(program / "run-heads2.onnx"), " bytes\n"));
 
   REQUIRE(program("train --preset mlp --data data --batch-size 16 --threads 1 --steps 60 --out mlp").code == 0);
   CHECK(Json::parse(program("eval mlp --data data --json").out)["results"][0]["top1"].get<double>() > 20);

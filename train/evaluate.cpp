@@ -45,7 +45,9 @@ std::vector<WidthResult> evaluate(models::ElasticModel& model, const std::vector
   std::vector<WidthResult> results;
   for (const models::Subnet& width : widths) results.push_back({width, model.params(width), model.macs(width)});
   std::vector<double> seconds(widths.size());
-  data::Loader loader(dataset, data::evaluation_config(options.batch_size, options.limit));
+  data::LoaderConfig config = data::evaluation_config(options.batch_size, options.limit);
+  config.augment.normalization = options.normalization;
+  data::Loader loader(dataset, config);
   bool stopped = false;
   for (int64_t i = 0; i < loader.batches() && !stopped; ++i) {
     const data::Batch& batch = loader.at(0, i);  // loaded once for all widths
@@ -54,6 +56,7 @@ std::vector<WidthResult> evaluate(models::ElasticModel& model, const std::vector
       const Tensor logits = model.forward(batch.images, widths[w]).contiguous();
       seconds[w] += std::chrono::duration<double>(Clock::now() - begin).count();
       score(logits, batch.labels, results[w]);
+      if (options.seen) options.seen(w, logits);
     }
     stopped = options.stop && options.stop();
   }

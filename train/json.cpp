@@ -28,6 +28,39 @@ Json typed(const std::map<std::string, std::string>& entries) {
   return json;
 }
 
+std::vector<int64_t> sizes(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+Json widths(const std::vector<models::Cost>& costs) {
+  Json json = Json::array();
+  for (const models::Cost& cost : costs) {
+    json.push_back({{"heads", cost.subnet.key}, {"dim", cost.subnet.dim}, {"params", cost.params}, {"macs", cost.macs},
+                    {"macs_with_norms", cost.macs_with_norms}});
+  }
+  return json;
+}
+
+// The library's events as ours.
+struct Events {
+  const std::string& where;
+  JsonEvents& to;
+
+  bool null() { return to.other("null"), true; }
+  bool boolean(bool) { return to.other("true or false"), true; }
+  bool number_integer(int64_t) { return to.other("a negative number"), true; }
+  bool number_unsigned(uint64_t value) { return to.number(value), true; }
+  bool number_float(double, const std::string&) { return to.other("a number that is not whole"), true; }
+  bool string(std::string& text) { return to.text(text), true; }
+  bool binary(std::vector<uint8_t>&) { return false; }  // not in JSON
+  bool start_object(size_t) { return to.open('{'), true; }
+  bool key(std::string& text) { return to.key(text), true; }
+  bool end_object() { return to.close(), true; }
+  bool start_array(size_t) { return to.open('['), true; }
+  bool end_array() { return to.close(), true; }
+  bool parse_error(size_t byte, const std::string&, const std::exception&) {
+    fail(Fault::input, where, ": no valid JSON at byte ", byte);
+  }
+};
+
 }  // namespace
 
 std::string bench_json(const BenchReport& report) {
@@ -59,16 +92,34 @@ std::string predict_json(const std::vector<Prediction>& predictions) {
   return dump(json);
 }
 
-std::string header_json(const Header& header) {
+std::string info_json(const Header& header, const std::vector<models::Cost>& costs) {
   Json tensors = Json::array();
   for (const TensorEntry& entry : header.tensors) {
-    tensors.push_back({{"name", entry.name}, {"shape", std::vector<int64_t>(entry.shape.begin(), entry.shape.end())},
-                       {"crc32c", entry.crc}});
+    tensors.push_back({{"name", entry.name}, {"shape", sizes(entry.shape)}, {"crc32c", entry.crc}});
   }
-  const Json json{{"format", kCheckpointFormat}, {"model", typed(header.model)}, {"options", typed(header.options)},
-                  {"provenance", header.provenance}, {"counters", header.counters}, {"metrics", header.metrics},
-                  {"seed", header.seed}, {"class_names", header.class_names}, {"mean", header.mean}, {"std", header.std},
+  const Json json{{"format", kCheckpointFormat}, {"model", typed(header.model)}, {"widths", widths(costs)},
+                  {"options", typed(header.options)}, {"provenance", header.provenance}, {"counters", header.counters},
+                  {"metrics", header.metrics}, {"seed", header.seed}, {"class_names", header.class_names}, {"mean", header.mean},
+                  {"std", header.std}, {"tensors", tensors}};
+  return dump(json);
+}
+
+std::string info_json(const SafetensorsHeader& header, const models::Config& model, const std::vector<models::Cost>& costs) {
+  Json tensors = Json::array();
+  for (const StoredTensor& tensor : header.tensors) {
+    tensors.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", sizes(tensor.shape)}});
+  }
+  const Json json{{"format", "safetensors"}, {"model", typed(model)}, {"widths", widths(costs)}, {"metadata", header.metadata},
                   {"tensors", tensors}};
+  return dump(json);
+}
+
+std::string safetensors_json(const std::map<std::string, std::string>& metadata, const std::vector<StoredTensor>& tensors) {
+  Json json = Json::object();
+  if (!metadata.empty()) json["__metadata__"] = metadata;
+  for (const StoredTensor& tensor : tensors) {
+    json[tensor.name] = {{"dtype", tensor.dtype}, {"shape", sizes(tensor.shape)}, {"data_offsets", {tensor.begin, tensor.end}}};
+  }
   return dump(json);
 }
 
@@ -90,6 +141,11 @@ std::map<std::string, std::string> flat_json(const std::string& text) {
     flat[name] = value.is_string() ? value.get<std::string>() : value.dump();
   }
   return flat;
+}
+
+void parse_json(const std::string& text, const std::string& where, JsonEvents& events) {
+  Events adapter{where, events};
+  Json::sax_parse(text, &adapter);
 }
 
 }  // namespace hv::train

@@ -1,4 +1,4 @@
-// Everything the program writes as JSON, and reading it back. The JSON library is named in train/json.cpp alone.
+// Everything the program writes or reads as JSON. The JSON library is named in train/json.cpp alone.
 #pragma once
 
 #include <map>
@@ -8,6 +8,7 @@
 
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/safetensors.h"
 
 namespace hv::train {
 
@@ -30,9 +31,26 @@ struct Prediction {
 std::string bench_json(const BenchReport& report);
 std::string evaluate_json(const std::vector<WidthResult>& results);
 std::string predict_json(const std::vector<Prediction>& predictions);
-std::string header_json(const Header& header);
+// What `info` tells: `costs` and, of a safetensors file, `model` are empty where the architecture is not known.
+std::string info_json(const Header& header, const std::vector<models::Cost>& costs);
+std::string info_json(const SafetensorsHeader& header, const models::Config& model, const std::vector<models::Cost>& costs);
 // config.json of a run folder: every resolved option with its type, the model, provenance.
 std::string config_json(const Header& header);
+std::string safetensors_json(const std::map<std::string, std::string>& metadata, const std::vector<StoredTensor>& tensors);
+
+// Reading, as events: nothing is built, so a hostile text costs no memory and no recursion. A handler ends it by throwing.
+class JsonEvents {
+ public:
+  virtual ~JsonEvents() = default;
+  virtual void open(char bracket) = 0;  // '{' or '['
+  virtual void close() = 0;
+  virtual void key(const std::string& text) = 0;
+  virtual void text(const std::string& text) = 0;
+  virtual void number(uint64_t value) = 0;
+  virtual void other(const char* what) = 0;  // "null", "true or false", "a negative number", "a number that is not whole"
+};
+// What is no UTF-8 or no JSON: an error (Fault::input), "<where>: no valid JSON at byte 17".
+void parse_json(const std::string& text, const std::string& where, JsonEvents& events);
 
 // An object out of an untrusted text, without its structure: "/widths/0/heads" -> "3". A null is left out. Not an object, or nested
 // deeper than 16: an error (Fault::input).

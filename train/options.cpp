@@ -135,7 +135,7 @@ Fields train_fields(TrainOptions& o) {
       {"dropout", &o.dropout, "dropout", 0, 0.99},
       {"ema", &o.ema, "decay of the moving average of the weights; 0: none", 0, 0.9999999},
       {"active-only", &o.active_only, "update just the weights of the width drawn", 0, 0, {}, true},
-      {"init", &o.init, "first weights: trunc_normal, reference (uniform, as the authors' code), or a checkpoint of this model"},
+      {"init", &o.init, "first weights: trunc_normal, reference (uniform, as the authors' code), a checkpoint, or timm's in safetensors"},
       {"augment", &o.augment, "random changes of images", 0, 0, data::augment_presets()},
       {"mixup", &o.mixup, "mixup's alpha; -1: as --augment says", -1, 100},
       {"cutmix", &o.cutmix, "cutmix's alpha; -1: as --augment says", -1, 100},

@@ -117,6 +117,10 @@ Loaded load_model(const std::string& run_or_file, bool ema) {
   Checkpoint checkpoint = load_run(run_or_file, say, [&](const std::string& name) { return name.rfind(prefix, 0) == 0; });
   HV_CHECK_USAGE(!ema || !checkpoint.tensors.empty(), checkpoint.path, ": has no averaged weights; leave out --ema");
   Loaded loaded{checkpoint.header, model_of(checkpoint.header, checkpoint.path), checkpoint.path};
+  for (int c = 0; c < 3; ++c) {
+    HV_CHECK_INPUT(loaded.header.std[static_cast<size_t>(c)] > 0, loaded.path, ": damaged header: normalisation by ",
+                   loaded.header.std[static_cast<size_t>(c)]);
+  }
   restore_parameters(checkpoint, prefix, *loaded.model);
   loaded.model->eval();
   return loaded;

@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "core/kernels/simd.h"
 #include "core/parallel.h"
+#include "core/timing.h"
 
 namespace hv {
 namespace {
@@ -47,10 +48,12 @@ void gemm(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha, Re
     return;
   }
   const Operand left(a), right(b);
+  const PartTimer timer(Part::gemm);
   blas<Real>(left.trans, right.trans, a.rows, b.cols, a.cols, alpha, a.data, left.ld, b.data, right.ld, beta, c, std::max<int64_t>(ldc, b.cols));
 }
 
 void gemm_parallel(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha, Real beta) {
+  const PartTimer timer(Part::gemm);
   if (a.rows >= 2 * kRowBlock || a.rows >= b.cols) {
     parallel_blocks(a.rows, row_block(a.rows),
                     [&](int64_t begin, int64_t end) { gemm(rows_of(a, begin, end), b, c + begin * ldc, ldc, alpha, beta); });
@@ -63,6 +66,7 @@ void gemm_parallel(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real 
 void gemm_reduce(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real beta) {
   const Segments cut(a.cols, a.rows * b.cols);
   if (cut.count == 1) return gemm(a, b, c, ldc, 1, beta);
+  const PartTimer timer(Part::gemm);
   Storage partials(cut.count * a.rows * b.cols);
   parallel_for(cut.count, [&](int64_t s) {
     const int64_t begin = cut.begin(s), end = cut.begin(s + 1);

@@ -8,6 +8,7 @@
 #include "core/ops.h"
 #include "core/ops/sink.h"
 #include "core/parallel.h"
+#include "core/timing.h"
 
 namespace hv {
 namespace {
@@ -46,6 +47,7 @@ template <class Body>
 void for_heads(const Sizes& z, const Body& body) {
   const int64_t size = simd::attention_scratch(z.tokens, z.head_dim);
   Storage scratch(size * num_threads());
+  const PartTimer timer(Part::attention);
   parallel_for(z.batch, [&](int64_t b) {
     for (int64_t h = 0; h < z.heads; ++h) body(b, h, scratch.data() + size * thread_index());
   });

@@ -7,6 +7,7 @@
 #include "core/ops.h"
 #include "core/ops/sink.h"
 #include "core/parallel.h"
+#include "core/timing.h"
 
 namespace hv {
 
@@ -20,6 +21,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, doub
   const Tensor y = Tensor::empty(x.shape()), mean = Tensor::empty({m}), rstd = Tensor::empty({m});
   const auto& simd = simd::kernels();
   const int64_t ldx = rows.strides()[0];
+  const PartTimer timer(Part::norm_activation);
   parallel_blocks(m, row_block(m), [&](int64_t begin, int64_t end) {
     simd.layer_norm(rows.data() + begin * ldx, ldx, g0.data(), b0.data(), static_cast<Real>(eps), y.data() + begin * n, n,
                     mean.data() + begin, rstd.data() + begin, end - begin, n);
@@ -28,6 +30,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, doub
   // dx, dgain, dshift: see simd::layer_norm_backward. The sums over rows are made in fixed segments, added in order.
   return record("layer_norm", y, {x, gain, shift}, [=, sx = Saved(rows), sg = Saved(g0)](const Tensor& g, const Edges& in) {
     const Sink dx(in, 0, m, n), dgain(in, 1, n, 0), dshift(in, 2, n, 0);
+    const PartTimer part(Part::norm_activation);
     const Segments cut(m, n);
     const Tensor sums = Tensor::zeros({2, cut.count, n});
     Tensor unwanted;  // the kernel writes dx in any case

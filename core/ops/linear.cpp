@@ -13,6 +13,7 @@
 #include "core/ops.h"
 #include "core/ops/sink.h"
 #include "core/parallel.h"
+#include "core/timing.h"
 
 namespace hv {
 namespace {
@@ -83,7 +84,9 @@ void forward(Front front, const Tensor& x, const Norm& norm, const Tensor& weigh
   const int64_t m = x.size(0), k = x.size(1), n = weight.size(0), block = row_block(m);
   Scratch scratch(front == Front::none ? 0 : block * k);
   const Matrix wt = matrix(weight).transposed();
+  const PartTimer whole(Part::gemm);  // and the wait for the last thread; the rest of a block is charged below
   parallel_blocks(m, block, [&](int64_t begin, int64_t end) {
+    const PartTimer rest(Part::norm_activation);
     Real* out = y.data() + begin * n;
     const bool start = bias.defined() || residual.defined();
     if (start) {
@@ -125,7 +128,9 @@ void backward(Front front, const Tensor& g, const Tensor& x, const Norm& norm, c
   // Where nobody wants dx, its kernels still need somewhere to write.
   Scratch unwanted(front == Front::norm && want_d && !sinks.x ? block * k : 0);
 
+  const PartTimer whole(Part::gemm);
   parallel_for(cut.count, [&](int64_t s) {
+    const PartTimer rest(Part::norm_activation);
     const int64_t first = cut.begin(s), last = cut.begin(s + 1);
     Real *db = sums.data() + s * row_sums, *dgain = db + n, *dshift = dgain + k, *fx = f_scratch.mine();
     for (int64_t begin = first; begin < last; begin += block) {

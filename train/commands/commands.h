@@ -11,6 +11,8 @@ Command predict_command();
 Command bench_command();
 Command info_command();
 Command report_command();
+Command export_command();
+Command import_command();
 Command data_command();
 
 }  // namespace hv::train

@@ -5,16 +5,43 @@
 #include "train/json.h"
 #include "train/setup.h"
 #include "train/summary.h"
+#include "train/timm_safetensors.h"
 
 namespace hv::train {
 namespace {
 
 struct EvalArguments {
   std::vector<std::string> checkpoint;
-  std::string heads, data, kind = "auto";
+  std::string heads, data, kind = "auto", predictions;
   int64_t limit = 0, batch_size = 250, threads = 0;
   bool ema = false, json = false;
 };
+
+// Everything an evaluation saw, for a notebook: images [N, 3, H, W] as bytes, labels [N], and logits.heads<k> [N, classes].
+void write_predictions(const std::string& path, const Loaded& loaded, const data::Dataset& test, const std::vector<WidthResult>& results,
+                       const std::vector<std::vector<float>>& logits) {
+  const int64_t n = results.at(0).images, classes = test.classes();
+  std::vector<TensorToWrite> tensors;
+  for (size_t w = 0; w < results.size(); ++w) {
+    tensors.push_back({concat("logits.heads", results[w].subnet.key), "F32", {n, classes},
+                       [&logits, w](const Put& put) { put(logits[w].data(), sizeof(float) * logits[w].size()); }});
+  }
+  tensors.push_back({"labels", "I64", {n}, [&](const Put& put) {
+                       for (int64_t i = 0; i < n; ++i) {
+                         const int64_t label = test.label(i);
+                         put(&label, sizeof label);
+                       }
+                     }});
+  tensors.push_back({"images", "U8", {n, 3, test.height(), test.width()}, [&](const Put& put) {
+                       std::vector<uint8_t> image(static_cast<size_t>(test.image_bytes()));
+                       for (int64_t i = 0; i < n; ++i) test.image(i, image.data()), put(image.data(), image.size());
+                     }});
+  std::string names;
+  for (const std::string& name : loaded.header.class_names) names += name + "\n";
+  write_safetensors(path, {{"class_names", names}, {"mean", triple_text(loaded.header.mean)},
+                           {"std", triple_text(loaded.header.std)}, {"data", test.name()}, {"data_checksum", test.checksum()}},
+                    std::move(tensors));
+}
 
 int run_eval(const EvalArguments& a) {
   start_compute(a.threads);
@@ -37,7 +64,13 @@ int run_eval(const EvalArguments& a) {
   EvaluateOptions how;
   how.batch_size = a.batch_size;
   how.limit = a.limit;
+  how.normalization = {loaded.header.mean, loaded.header.std};
+  std::vector<std::vector<float>> logits(widths.size());
+  if (!a.predictions.empty()) {
+    how.seen = [&](size_t w, const Tensor& batch) { logits[w].insert(logits[w].end(), batch.data(), batch.data() + batch.numel()); };
+  }
   const std::vector<WidthResult> results = evaluate(*loaded.model, widths, *test, how);
+  if (!a.predictions.empty()) write_predictions(a.predictions, loaded, *test, results, logits);
   if (a.json) {
     std::printf("%s\n", evaluate_json(results).c_str());
     return 0;
@@ -63,6 +96,7 @@ Command eval_command() {
       {"batch-size", &a->batch_size, "images a pass", 1, 65536},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
       {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
+      {"predictions", &a->predictions, "a safetensors file to write: images, labels, and the logits of every width"},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
   return {"eval", "accuracy, cost and speed of every width of a checkpoint", std::move(fields),

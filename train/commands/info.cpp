@@ -1,9 +1,10 @@
-// hydravit info: what a checkpoint holds. Reads the header alone; --verify reads and checks every byte.
+// hydravit info: what a checkpoint or a safetensors file holds. Reads the header alone; --verify reads and checks every byte.
 #include <cstdio>
 
 #include "train/commands/commands.h"
 #include "train/json.h"
 #include "train/setup.h"
+#include "train/timm_safetensors.h"
 
 namespace hv::train {
 namespace {
@@ -14,42 +15,92 @@ struct InfoArguments {
 };
 
 void print_group(const char* title, const std::map<std::string, std::string>& entries) {
+  if (entries.empty()) return;
   std::printf("%s\n", title);
   for (const auto& [key, value] : entries) {
-    if (!value.empty()) std::printf("  %-14s %s\n", key.c_str(), value.c_str());
+    if (!value.empty()) std::printf("  %-14s %s\n", printable(key).c_str(), printable(value).c_str());
   }
 }
 
-int run_info(const InfoArguments& a) {
-  const std::string path = checkpoint_path(a.checkpoint.at(0));
+void print_costs(const std::vector<models::Cost>& costs) {
+  if (costs.empty()) return;
+  std::printf("widths\n%7s %5s %12s %14s %14s\n", "heads", "dim", "params", "MACs", "with norms");
+  for (const models::Cost& cost : costs) {
+    std::printf("%7lld %5lld %12lld %14lld %14lld\n", static_cast<long long>(cost.subnet.key), static_cast<long long>(cost.subnet.dim),
+                static_cast<long long>(cost.params), static_cast<long long>(cost.macs), static_cast<long long>(cost.macs_with_norms));
+  }
+  std::printf("  MACs of one image: products, convolution, attention; with norms: and 5 a LayerNorm number, as fvcore and timm count\n");
+}
+
+struct Row {
+  std::string name, dtype;
+  Shape shape;
+};
+void print_tensors(const std::vector<Row>& rows, bool listed) {
+  int64_t elements = 0;
+  for (const Row& row : rows) elements += numel(row.shape);
+  std::printf("tensors: %zu, %lld numbers%s\n", rows.size(), static_cast<long long>(elements), listed ? "" : " (--tensors lists them)");
+  for (const Row& row : rows) {
+    if (listed) std::printf("  %-44s %-4s %s\n", row.name.c_str(), row.dtype.c_str(), concat(row.shape).c_str());
+  }
+}
+
+void checkpoint_info(const std::string& path, const InfoArguments& a) {
   const Header header = a.verify ? load_checkpoint(path, [](const std::string&) { return false; }).header : read_header(path);
+  std::vector<models::Cost> costs;
+  try {
+    costs = models::costs(header.model);
+  } catch (const Error& error) {
+    fail(Fault::input, path, ": describes no model this program can build: ", error.what());
+  }
   if (a.json) {
-    std::printf("%s\n", header_json(header).c_str());
-    return 0;
+    std::printf("%s\n", info_json(header, costs).c_str());
+    return;
   }
   std::printf("%s: format %u, %s\n", path.c_str(), kCheckpointFormat,
               a.verify ? "every byte verified" : "header verified (--verify checks every byte)");
   print_group("model", header.model);
-  std::printf("progress\n");
+  if (!header.counters.empty() || !header.metrics.empty()) std::printf("progress\n");
   for (const auto& [name, value] : header.counters) std::printf("  %-14s %lld\n", name.c_str(), static_cast<long long>(value));
   for (const auto& [name, value] : header.metrics) std::printf("  %-14s %.6g\n", name.c_str(), value);
   print_group("options", header.options);
   print_group("provenance", header.provenance);
-  // The price of each width.
-  const auto model = model_of(header, path);
-  std::printf("widths\n%7s %5s %12s %14s\n", "heads", "dim", "params", "MACs");
-  for (const models::Subnet& width : model->subnets()) {
-    std::printf("%7lld %5lld %12lld %14lld\n", static_cast<long long>(width.key), static_cast<long long>(width.dim),
-                static_cast<long long>(model->params(width)), static_cast<long long>(model->macs(width)));
+  print_costs(costs);
+  std::vector<Row> rows;
+  for (const TensorEntry& entry : header.tensors) rows.push_back({entry.name, "F32", entry.shape});
+  print_tensors(rows, a.tensors);
+}
+
+// Of a vision transformer in timm's layout also its configuration and widths; of any other file the metadata and the tensors.
+void safetensors_info(const std::string& path, const InfoArguments& a) {
+  const SafetensorsHeader header = read_safetensors_header(path);
+  models::Config model;
+  std::vector<models::Cost> costs;
+  std::string unknown;
+  try {
+    model = models::to_config(describe_timm(path, header).config);
+    costs = models::costs(model);
+  } catch (const Error& error) {
+    unknown = error.what();
   }
-  int64_t elements = 0;
-  for (const TensorEntry& entry : header.tensors) elements += numel(entry.shape);
-  std::printf("tensors: %zu, %lld numbers%s\n", header.tensors.size(), static_cast<long long>(elements),
-              a.tensors ? "" : " (--tensors lists them)");
-  if (!a.tensors) return 0;
-  for (const TensorEntry& entry : header.tensors) {
-    std::printf("  %-44s %s\n", entry.name.c_str(), concat(entry.shape).c_str());
+  if (a.json) {
+    std::printf("%s\n", info_json(header, model, costs).c_str());
+    return;
   }
+  std::printf("%s: safetensors, header and places verified (the format has no checksums)\n", path.c_str());
+  if (unknown.rfind(path + ": ", 0) == 0) unknown.erase(0, path.size() + 2);
+  if (!unknown.empty()) std::printf("architecture unknown: %s\n", unknown.c_str());
+  if (!describes_itself(header)) print_group("model, by its tensors and heads of 64", model);
+  print_group("metadata", header.metadata);
+  print_costs(costs);
+  std::vector<Row> rows;
+  for (const StoredTensor& tensor : header.tensors) rows.push_back({tensor.name, tensor.dtype, tensor.shape});
+  print_tensors(rows, a.tensors || costs.empty());
+}
+
+int run_info(const InfoArguments& a) {
+  const std::string path = checkpoint_path(a.checkpoint.at(0));
+  is_safetensors(path) ? safetensors_info(path, a) : checkpoint_info(path, a);
   return 0;
 }
 
@@ -62,7 +113,8 @@ Command info_command() {
       {"tensors", &a->tensors, "list the tensors", 0, 0, {}, true},
       {"json", &a->json, "the header, machine-readable", 0, 0, {}, true},
   };
-  return {"info", "what a checkpoint holds", std::move(fields), {{"CKPT", "checkpoint or run folder", &a->checkpoint}},
+  return {"info", "what a checkpoint or a safetensors file holds", std::move(fields),
+          {{"FILE", "checkpoint, run folder or safetensors file", &a->checkpoint}},
           [a](const std::set<std::string>&) { return run_info(*a); }};
 }
 

@@ -38,10 +38,6 @@ Prediction predict(models::ElasticModel& model, const Header& header, const mode
 int run_predict(const PredictArguments& a) {
   start_compute(a.threads);
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
-  for (int c = 0; c < 3; ++c) {
-    HV_CHECK_INPUT(loaded.header.std[static_cast<size_t>(c)] > 0, loaded.path, ": damaged header: normalisation by ",
-                   loaded.header.std[static_cast<size_t>(c)]);
-  }
   const std::vector<models::Subnet> all = loaded.model->subnets();
   const std::vector<models::Subnet> widths = a.heads.empty() ? std::vector{all.back()} : choose_widths(*loaded.model, a.heads);
   const NoGrad off;

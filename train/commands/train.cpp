@@ -9,6 +9,7 @@
 #include "train/json.h"
 #include "train/setup.h"
 #include "train/summary.h"
+#include "train/timm_safetensors.h"
 #include "train/trainer.h"
 
 namespace hv::train {
@@ -79,12 +80,26 @@ void check_same_data(const Checkpoint& checkpoint, const std::map<std::string, s
                  stored == checkpoint.header.provenance.end() ? "none" : stored->second, "); name their folder with --data");
 }
 
+// The weights of a checkpoint or of timm's model; a narrower one becomes the leading rectangle, as the authors start from DeiT-tiny.
+void start_from(const std::string& path, const models::ElasticModel& model) {
+  const models::HydraViTConfig config = models::from_config(model.config());
+  const TimmModel start = is_safetensors(path) ? read_timm_safetensors(path, config.head_dim) : load_timm(path, 0, false);
+  std::vector<NamedTensor> parameters;
+  for (const nn::Parameter& parameter : model.parameters()) parameters.push_back({parameter.name, parameter.value.detach()});
+  if (!put_timm(start, path, config, parameters)) {
+    say(concat("NOTICE: ", path, " tells ", start.config.classes, " classes apart, the data have ", config.classes,
+               ": the classifier starts anew, all other weights are kept"));
+  }
+}
+
 int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   TrainOptions& o = arguments.options;
   Checkpoint checkpoint;
   const bool resume = !arguments.resume.empty();
   if (resume) {
     checkpoint = load_run(arguments.resume, say);
+    HV_CHECK_INPUT(checkpoint.header.counters.count("step") == 1, checkpoint.path,
+                   ": holds weights alone, no run to go on with; start one from them with --init ", checkpoint.path);
     o = resumed_options(checkpoint, o, given);
   } else if (o.epochs == 0 && o.steps == 0 && o.minutes == 0) {
     o.epochs = 10;
@@ -110,7 +125,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
                  " and ", train->height(), "; is it a checkpoint of another model?");
   if (!resume && o.init != "trunc_normal" && o.init != "reference") {
     HV_CHECK_USAGE(file_exists(o.init), "--init: '", o.init, "' is neither trunc_normal nor reference nor a checkpoint");
-    restore_parameters(load_run(o.init, say), "model.", *model);
+    start_from(o.init, *model);
   }
   const std::vector<models::Subnet> widths = choose_widths(*model, o.heads);
   auto recipe = std::make_unique<HydraViTRecipe>(
