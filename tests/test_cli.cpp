@@ -109,7 +109,7 @@ TEST_CASE("program: wrong usage exits with 2 and names the nearest") {
   const Result none = program("");
   CHECK(none.code == 2);
   CHECK(contains(none.err, "bench"));
-  for (const std::string command : {"", "train", "eval", "predict", "bench", "info", "data"}) {
+  for (const std::string command : {"", "train", "eval", "predict", "bench", "info", "export", "import", "data"}) {
     const Result help = program(command + " --help");
     CHECK(help.code == 0);
     CHECK(contains(help.out, command.empty() ? "predict" : "--"));

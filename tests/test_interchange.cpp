@@ -393,6 +393,9 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
     return tensors.at(0).value;
   };
   CHECK(same_bits(weights("r1.safetensors"), weights("run-heads3.safetensors")));  // a step of learning rate 0 later
+  run(train + "mlp --out r4");
+  has(run("export r4", 2), "r4/last.ckpt: a model of kind mlp; only a hydravit is a vision transformer");
+  has(run("info r4"), "      1   256");
   models::HydraViTConfig more = models::preset("nano");
   more.classes = 20;
   save(folder / "more.ckpt", models::HydraViT(more, 1));

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "tests/data_fixtures.h"
+#include "train/printable.h"
 #include "train/safetensors.h"
 
 using namespace hv;
@@ -101,9 +102,9 @@ TEST_CASE("safetensors: the bytes that are written, and read back") {
 TEST_CASE("safetensors: half, brain, double precision") {
   const TempDir folder;
   const std::string path = folder / "a";
-  std::vector<uint16_t> all(65536);
-  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<uint16_t>(i);
-  const auto put_all = [&](const Put& put) { put(all.data(), 2 * all.size()); };
+  std::vector<uint16_t> patterns(65536);
+  for (size_t i = 0; i < patterns.size(); ++i) patterns[i] = static_cast<uint16_t>(i);
+  const auto put_all = [&](const Put& put) { put(patterns.data(), 2 * patterns.size()); };
   const auto put_real = [](const Put& put) {
     const double x[] = {0.1, -1e300};
     put(x, sizeof x);
@@ -238,6 +239,10 @@ TEST_CASE("safetensors: hostile headers") {
   CHECK(one(std::string(1'000'000, '1').insert(0, "[") + "]", "[0,4]").find("damaged") == 0);  // a number of a million digits
   for (int i = 0; i <= 1 << 17; ++i) many += concat(i ? "," : "", "\"", i, "\":", entry("[0]", "[0,0]"));
   CHECK(text(many + "}", 0) == head + "more than 131072 tensors");
+  many = "{\"__metadata__\":{";
+  for (int i = 0; i <= 1 << 17; ++i) many += concat(i ? "," : "", "\"", i, "\":\"\"");
+  CHECK(text(many + "}}", 0) == head + "more than 131072 entries in the metadata");
+  CHECK(text("{\"" + std::string(1025, 'n') + "\":1}") == head + "a tensor's name of 1025 bytes; at most 1024");
 #ifndef __SANITIZE_ADDRESS__  // which keeps what was freed
   CHECK(peak_rss_kib() - before < 100 * 1024);
 #endif

@@ -192,7 +192,8 @@ Header scan_header(Scanner& scanner, const std::string& path) {
   uint32_t format = 0, bytes = 0, crc = 0;
   HV_CHECK_INPUT(size >= kPrefix + 4 + kTrailer, path, ": ", size, " bytes are too few for a checkpoint; the file was cut");
   scanner.read(magic, 8);
-  HV_CHECK_INPUT(std::memcmp(magic, kMagic, 8) == 0, path, ": not a checkpoint: it does not begin with HYDRAVIT");
+  HV_CHECK_INPUT(std::memcmp(magic, kMagic, 8) == 0, path,
+                 ": not a checkpoint: it does not begin with HYDRAVIT (hydravit import makes one from a safetensors file)");
   scanner.read(&format, 4);
   HV_CHECK_INPUT(format == kCheckpointFormat, path, ": checkpoint format ", format, "; this program reads format ",
                  kCheckpointFormat);

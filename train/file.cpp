@@ -43,6 +43,17 @@ void flush_folder(const std::string& folder) {
   if (error != 0 && error != EINVAL) write_failed(folder, "flush folder", error);
 }
 
+void write_all(int file, const std::string& path, const char* at, size_t bytes) {
+  while (bytes > 0) {
+    const ssize_t done = write(file, at, bytes);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) write_failed(path, "write", errno);
+    if (done == 0) write_failed(path, "write", ENOSPC);
+    at += done;
+    bytes -= static_cast<size_t>(done);
+  }
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path), temporary_(concat(path, kTemporary, getpid())) {
@@ -59,17 +70,7 @@ AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
-void AtomicFile::write(const void* data, size_t bytes) {
-  const char* at = static_cast<const char*>(data);
-  while (bytes > 0) {
-    const ssize_t done = ::write(file_, at, bytes);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) write_failed(path_, "write", errno);
-    if (done == 0) write_failed(path_, "write", ENOSPC);
-    at += done;
-    bytes -= static_cast<size_t>(done);
-  }
-}
+void AtomicFile::write(const void* data, size_t bytes) { write_all(file_, path_, static_cast<const char*>(data), bytes); }
 
 void AtomicFile::commit(const std::string& keep_as) {
   while (fsync(file_) != 0) {
@@ -103,6 +104,15 @@ void write_file(const std::string& path, const std::string& text) {
   file.write(text.data(), text.size());
   file.commit();
 }
+
+AppendFile::AppendFile(const std::string& path) : path_(path) {
+  file_ = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (file_ < 0) write_failed(path, "open", errno);
+}
+
+AppendFile::~AppendFile() { close(file_); }
+
+void AppendFile::append(const std::string& bytes) { write_all(file_, path_, bytes.data(), bytes.size()); }
 
 InputFile::InputFile(const std::string& path) : path_(path) {
   file_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // never wait for a pipe's other end

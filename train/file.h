@@ -32,6 +32,19 @@ class AtomicFile {
 
 void write_file(const std::string& path, const std::string& text);  // atomically
 
+class AppendFile {  // a log that grows: nothing before its end is ever touched
+ public:
+  explicit AppendFile(const std::string& path);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+  void append(const std::string& bytes);  // one write(), so that lines of a killed process are whole
+
+ private:
+  std::string path_;
+  int file_ = -1;
+};
+
 class InputFile {  // a regular file, read once from the start
  public:
   explicit InputFile(const std::string& path);

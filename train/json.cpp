@@ -1,6 +1,8 @@
 #include "train/json.h"
 
 #include <charconv>
+#include <chrono>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace hv::train {
@@ -39,8 +41,29 @@ Json widths(const std::vector<models::Cost>& costs) {
   return json;
 }
 
+Json event(const char* kind, int64_t step) {
+  const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return {{"event", kind}, {"time", std::round(now * 1000) / 1000}, {"step", step}};
+}
+
+Json event(const char* kind, const RunPoint& at) {
+  Json json = event(kind, at.step);
+  json["epoch"] = at.epoch;
+  json["seconds"] = std::round(at.seconds * 1000) / 1000;
+  return json;
+}
+
+Json event_results(const std::vector<WidthResult>& results) {
+  Json json = Json::array();
+  for (const WidthResult& r : results) {
+    json.push_back({{"heads", r.subnet.key}, {"top1", r.top1}, {"top5", r.top5}, {"loss", r.loss},
+                    {"images_per_second", r.images_per_second}});
+  }
+  return json;
+}
+
 // The library's events as ours.
-struct Events {
+struct SaxAdapter {
   const std::string& where;
   JsonEvents& to;
 
@@ -82,15 +105,13 @@ std::string evaluate_json(const std::vector<WidthResult>& results) {
   return dump(json);
 }
 
-std::string predict_json(const std::vector<Prediction>& predictions) {
-  Json json{{"results", Json::array()}};
-  for (const Prediction& p : predictions) {
-    Json classes = Json::array();
-    for (const auto& [name, probability] : p.classes) classes.push_back({{"class", name}, {"probability", probability}});
-    json["results"].push_back({{"image", p.image}, {"heads", p.heads}, {"classes", classes}});
-  }
-  return dump(json);
+std::string prediction_json(const Prediction& p) {
+  Json classes = Json::array();
+  for (const auto& [name, probability] : p.classes) classes.push_back({{"class", name}, {"probability", probability}});
+  return dump({{"image", p.image}, {"heads", p.heads}, {"classes", classes}});
 }
+
+std::string problem_json(const std::string& image, const std::string& problem) { return dump({{"image", image}, {"error", problem}}); }
 
 std::string info_json(const Header& header, const std::vector<models::Cost>& costs) {
   Json tensors = Json::array();
@@ -144,8 +165,47 @@ std::map<std::string, std::string> flat_json(const std::string& text) {
 }
 
 void parse_json(const std::string& text, const std::string& where, JsonEvents& events) {
-  Events adapter{where, events};
+  SaxAdapter adapter{where, events};
   Json::sax_parse(text, &adapter);
+}
+
+std::string event_json(const StartEvent& e) {
+  Json json = event(e.resumed ? "resume" : "start", e.step);
+  json["total_steps"] = e.total_steps;
+  for (const RunWidth& w : e.widths) {
+    json["widths"].push_back({{"label", w.subnet.label}, {"heads", w.subnet.key}, {"dim", w.subnet.dim}, {"params", w.params},
+                              {"macs", w.macs}, {"share", w.share}});
+  }
+  return dump(json);
+}
+
+std::string event_json(const LogEvent& e) {
+  Json json = event("log", e.at);
+  json["loss"] = e.loss;
+  json["lr"] = e.at.lr;
+  json["images_per_second"] = e.images_per_second;
+  for (const LogEvent::Width& w : e.widths) json["widths"].push_back({{"heads", w.heads}, {"drawn", w.drawn}, {"loss", w.loss}});
+  return dump(json);
+}
+
+std::string event_json(const EvalEvent& e) {
+  Json json = event("eval", e.at);
+  json["images"] = e.live.empty() ? 0 : e.live[0].images;
+  json["results"] = event_results(e.live);
+  if (!e.ema.empty()) json["ema"] = event_results(e.ema);
+  return dump(json);
+}
+
+std::string end_event_json(int64_t step, const std::string& how) {
+  Json json = event("end", step);
+  json["how"] = how;
+  return dump(json);
+}
+
+int64_t event_step(const std::string& line) {
+  const Json json = Json::parse(line, nullptr, false);
+  const auto step = json.is_object() ? json.find("step") : json.end();
+  return step != json.end() && step->is_number_integer() ? step->get<int64_t>() : -1;
 }
 
 }  // namespace hv::train

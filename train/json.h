@@ -8,6 +8,7 @@
 
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/events.h"
 #include "train/safetensors.h"
 
 namespace hv::train {
@@ -30,7 +31,8 @@ struct Prediction {
 
 std::string bench_json(const BenchReport& report);
 std::string evaluate_json(const std::vector<WidthResult>& results);
-std::string predict_json(const std::vector<Prediction>& predictions);
+std::string prediction_json(const Prediction& prediction);
+std::string problem_json(const std::string& image, const std::string& problem);
 // What `info` tells: `costs` and, of a safetensors file, `model` are empty where the architecture is not known.
 std::string info_json(const Header& header, const std::vector<models::Cost>& costs);
 std::string info_json(const SafetensorsHeader& header, const models::Config& model, const std::vector<models::Cost>& costs);
@@ -51,6 +53,13 @@ class JsonEvents {
 };
 // What is no UTF-8 or no JSON: an error (Fault::input), "<where>: no valid JSON at byte 17".
 void parse_json(const std::string& text, const std::string& where, JsonEvents& events);
+
+// Lines of events.jsonl (train/events.h says what they hold), without their ends.
+std::string event_json(const StartEvent& event);
+std::string event_json(const LogEvent& event);
+std::string event_json(const EvalEvent& event);
+std::string end_event_json(int64_t step, const std::string& how);
+int64_t event_step(const std::string& line);  // -1: not a whole event
 
 // An object out of an untrusted text, without its structure: "/widths/0/heads" -> "3". A null is left out. Not an object, or nested
 // deeper than 16: an error (Fault::input).

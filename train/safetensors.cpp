@@ -7,11 +7,13 @@
 
 #include "train/file.h"
 #include "train/json.h"
+#include "train/printable.h"
 
 namespace hv::train {
 namespace {
 
-constexpr int64_t kMaxHeader = 100'000'000, kMaxTensors = int64_t{1} << 17, kChunk = 1 << 16;
+constexpr int64_t kMaxHeader = 100'000'000, kChunk = 1 << 16;
+constexpr size_t kMaxEntries = 1 << 17, kMaxName = 1024;
 constexpr const char* kMetadata = "__metadata__";
 
 // Bits an element, of every dtype the format knows; 0: unknown.
@@ -22,12 +24,6 @@ int64_t bits_of(const std::string& dtype) {
       {"I64", 64}, {"U64", 64}};
   const auto found = bits.find(dtype);
   return found == bits.end() ? 0 : found->second;
-}
-
-// A control character of ASCII, or of Unicode's second set, U+0080 to U+009F, two bytes in UTF-8.
-bool is_control(const std::string& text, size_t i) {
-  const auto byte = [&](size_t j) { return static_cast<unsigned char>(text[j]); };
-  return byte(i) < 0x20 || byte(i) == 0x7F || (byte(i) == 0xC2 && i + 1 < text.size() && byte(i + 1) < 0xA0);
 }
 
 // --- the header --------------------------------------------------------------------------------------------------------------------
@@ -45,29 +41,35 @@ class HeaderReader : public JsonEvents {
     if (++depth_ != 2) return;
     in_metadata_ = name_ == kMetadata;
     if (in_metadata_) return;
-    check(static_cast<int64_t>(header.tensors.size()) < kMaxTensors, "more than ", kMaxTensors, " tensors");
+    if (header.tensors.size() == kMaxEntries) refuse("more than ", kMaxEntries, " tensors");
     header.tensors.push_back({name_, "", {}, 0, 0});
     offsets_ = 0;
     fields_.clear();
   }
   void close() override {
     if (depth_ == 2 && !in_metadata_) {
-      for (const char* field : {"dtype", "shape", "data_offsets"}) check(fields_.count(field) == 1, where(), " lacks \"", field, '"');
-      check(offsets_ == 2, where(), ": \"data_offsets\" holds ", offsets_, " numbers, not 2");
+      for (const char* field : {"dtype", "shape", "data_offsets"}) {
+        if (fields_.count(field) == 0) refuse(where(), " lacks \"", field, '"');
+      }
+      if (offsets_ != 2) refuse(where(), ": \"data_offsets\" holds ", offsets_, " numbers, not 2");
     }
     --depth_;
   }
   void key(const std::string& text) override {
     if (depth_ == 1) {
-      for (size_t i = 0; i < text.size(); ++i) check(!is_control(text, i), "a tensor's name holds control characters");
-      check(names_.insert(text).second, "two tensors named \"", text, '"');
+      if (text.size() > kMaxName) refuse("a tensor's name of ", text.size(), " bytes; at most ", kMaxName);
+      for (size_t i = 0; i < text.size(); ++i) {
+        if (is_control(text, i)) refuse("a tensor's name holds control characters");
+      }
+      if (!names_.insert(text).second) refuse("two tensors named \"", text, '"');
       name_ = text;
     } else if (in_metadata_) {
-      check(header.metadata.emplace(text, "").second, "metadata: \"", printable(text), "\" twice");
+      if (header.metadata.size() == kMaxEntries) refuse("more than ", kMaxEntries, " entries in the metadata");
+      if (!header.metadata.emplace(text, "").second) refuse("metadata: \"", shown(text), "\" twice");
       field_ = text;
     } else {
-      check(text == "dtype" || text == "shape" || text == "data_offsets", where(), ": unknown entry \"", printable(text), '"');
-      check(fields_.insert(text).second, where(), ": \"", text, "\" twice");
+      if (text != "dtype" && text != "shape" && text != "data_offsets") refuse(where(), ": unknown entry \"", shown(text), '"');
+      if (!fields_.insert(text).second) refuse(where(), ": \"", text, "\" twice");
       field_ = text;
     }
   }
@@ -75,7 +77,7 @@ class HeaderReader : public JsonEvents {
     if (depth_ == 2 && in_metadata_) {
       header.metadata[field_] = text;
     } else if (depth_ == 2 && field_ == "dtype") {
-      check(bits_of(text) > 0, where(), ": unknown dtype \"", printable(text.substr(0, 32)), '"');
+      if (bits_of(text) == 0) refuse(where(), ": unknown dtype \"", shown(text), '"');
       header.tensors.back().dtype = text;
     } else {
       unexpected("a text");
@@ -83,14 +85,14 @@ class HeaderReader : public JsonEvents {
   }
   void number(uint64_t value) override {
     if (depth_ != 3) unexpected("a number");
-    check(value <= uint64_t{1} << 62, where(), ": ", field_, " holds ", value);
+    if (value > uint64_t{1} << 62) refuse(where(), ": ", field_, " holds ", value);
     const int64_t n = static_cast<int64_t>(value);
     StoredTensor& tensor = header.tensors.back();
     if (field_ == "shape") {
-      check(tensor.shape.size() < kMaxRank, where(), ": more than ", kMaxRank, " dimensions");
+      if (tensor.shape.size() == kMaxRank) refuse(where(), ": more than ", kMaxRank, " dimensions");
       tensor.shape.push_back(n);
     } else {
-      check(offsets_ < 2, where(), ": \"data_offsets\" holds more than 2 numbers");
+      if (offsets_ == 2) refuse(where(), ": \"data_offsets\" holds more than 2 numbers");
       (offsets_++ == 0 ? tensor.begin : tensor.end) = n;
     }
   }
@@ -98,14 +100,15 @@ class HeaderReader : public JsonEvents {
 
  private:
   template <class... Parts>
-  void check(bool good, Parts&&... parts) const {
-    HV_CHECK_INPUT(good, path_, ": damaged safetensors header: ", parts...);
+  [[noreturn]] void refuse(Parts&&... parts) const {
+    fail(Fault::input, path_, ": damaged safetensors header: ", parts...);
+  }
+  [[noreturn]] void unexpected(const char* what) const {
+    refuse(depth_ == 0 ? "the beginning" : in_metadata_ ? "metadata" : where(), ": ", what,
+           depth_ == 2 && in_metadata_ ? " where only texts may be" : " where there must be none");
   }
   std::string where() const { return concat("tensor \"", name_, '"'); }
-  [[noreturn]] void unexpected(const char* what) const {
-    fail(Fault::input, path_, ": damaged safetensors header: ", depth_ == 0 ? "the beginning" : in_metadata_ ? "metadata" : where(), ": ",
-         what, depth_ == 2 && in_metadata_ ? " where only texts may be" : " where there must be none");
-  }
+  static std::string shown(const std::string& text) { return printable(text.substr(0, 64)); }
 
   const std::string& path_;
   int depth_ = 0, offsets_ = 0;
@@ -242,15 +245,6 @@ bool looks_like_safetensors(const std::string& path) {
   file.read(&begin.length, 8);
   file.read(&begin.first, 1);
   return begin.first == '{' && begin.length <= static_cast<uint64_t>(kMaxHeader);
-}
-
-std::string printable(std::string text) {
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (!is_control(text, i)) continue;
-    if (static_cast<unsigned char>(text[i]) == 0xC2) text.erase(i, 1);
-    text[i] = ' ';
-  }
-  return text;
 }
 
 }  // namespace hv::train

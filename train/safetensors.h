@@ -4,11 +4,12 @@
 //   header: {"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [3, 5], "data_offsets": [begin, end]}, ...}
 //
 // Invariants
-//   1. A file is untrusted. Its header is at most 100 MB, valid UTF-8 and JSON without a key twice, texts alone in the metadata, at
-//      most 2^17 tensors. In offset order each tensor begins where the one before ended, is as long as shape and dtype say, and the
-//      last ends with the file. Every sum and product is checked; nothing larger than the file itself is allocated before that.
+//   1. A file is untrusted. Its header is at most 100 MB, valid UTF-8 and JSON without a key twice, with texts alone in the metadata,
+//      at most 2^17 of them and 2^17 tensors. In offset order each tensor begins where the one before ended, is as long as shape and
+//      dtype say, and the last ends with the file. Every sum and product is checked; until then nothing larger than the file itself
+//      is allocated.
 //   2. Any defect is one error (Fault::input) that names the file and the place. Names of tensors hold no control characters;
-//      metadata may (a list of lines, say): pass it through printable() on its way to a terminal.
+//      metadata may (a list of lines, say): pass it through printable() (train/printable.h) on its way to a terminal.
 //   3. Writing keeps invariant 1 of train/file.h, and is deterministic: wider elements first, then names in byte order; data begin
 //      at a multiple of 8.
 // Thread rule: any thread; one at a time per file.
@@ -50,6 +51,5 @@ void write_safetensors(const std::string& path, const Metadata& metadata, std::v
 
 // Does the file begin as one: a plausible length and a '{'? The caller's first question; says nothing of the rest.
 bool looks_like_safetensors(const std::string& path);
-std::string printable(std::string text);  // control characters become spaces
 
 }  // namespace hv::train

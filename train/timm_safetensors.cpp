@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "train/file.h"
+#include "train/printable.h"
 
 namespace hv::train {
 namespace {

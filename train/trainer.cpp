@@ -6,51 +6,23 @@
 #include "train/file.h"
 #include "train/interrupt.h"
 #include "train/predictions.h"
-#include "train/summary.h"
 
 namespace hv::train {
 namespace {
 
-data::LoaderConfig loader_config(const RunSetup& setup) {
-  const TrainOptions& o = setup.options;
-  const int64_t images = o.train_limit > 0 ? std::min(o.train_limit, setup.train.size()) : setup.train.size();
-  HV_CHECK_USAGE(o.batch_size <= images, "--batch-size: ", o.batch_size, " is more than the ", images, " training images");
-  data::LoaderConfig config;
-  config.batch_size = o.batch_size;
-  config.seed = static_cast<uint64_t>(o.seed);
-  config.augment = augmentation(o);
-  config.shuffle = o.shuffle;
-  config.limit = o.train_limit;
-  return config;
-}
-
-OptimizerConfig optimizer_config(const TrainOptions& o) {
-  OptimizerConfig config;
-  config.kind = o.optimizer;
-  config.weight_decay = o.weight_decay;
-  config.momentum = o.momentum;
-  return config;
-}
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 }  // namespace
 
-data::AugmentConfig augmentation(const TrainOptions& o) {
-  data::AugmentConfig config = data::augment_preset(o.augment);
-  if (o.mixup >= 0) config.mixup_alpha = o.mixup;
-  if (o.cutmix >= 0) config.cutmix_alpha = o.cutmix;
-  if (o.erase >= 0) config.erase_prob = o.erase;
-  if (o.randaugment >= 0) config.ra_ops = static_cast<int>(o.randaugment);
-  data::check_augment(config);
-  return config;
+const char* ending_name(Ending ending) {
+  return ending == Ending::finished ? "finished" : ending == Ending::stopped ? "stopped" : "interrupted";
 }
 
 Trainer::Trainer(const RunSetup& setup, std::unique_ptr<Recipe> recipe)
-    : setup_(setup), recipe_(std::move(recipe)), loader_(setup.train, loader_config(setup)),
-      optimizer_(make_optimizer(setup.model.parameters(), optimizer_config(setup.options))), ema_(setup.model, setup.options.ema),
-      progress_(setup.show_progress, setup.options.log_interval), begin_(std::chrono::steady_clock::now()) {
+    : setup_(setup), stepper_(setup.model, setup.train, setup.options, std::move(recipe)), begin_(Clock::now()) {
   const TrainOptions& o = setup_.options;
-  check_options(o);
-  total_steps_ = o.steps > 0 ? o.steps : o.epochs > 0 ? std::max<int64_t>(1, o.epochs * loader_.batches() / o.grad_accum) : 0;
+  total_steps_ = o.steps > 0 ? o.steps : o.epochs > 0 ? std::max<int64_t>(1, o.epochs * stepper_.batches() / o.grad_accum) : 0;
   const double total = total_steps_ > 0 ? static_cast<double>(total_steps_) : Schedule::kClockSteps;
   const double warmup = o.warmup_steps >= 0 ? static_cast<double>(o.warmup_steps) : std::floor(o.warmup * total);
   schedule_ = {o.schedule, o.lr, o.min_lr, warmup, total};
@@ -68,8 +40,8 @@ void Trainer::restore(const Checkpoint& checkpoint) {
     }
   };
   const NoGrad off;
-  restore_all("ema.", ema_.values());
-  for (const Optimizer::State& state : optimizer_->states()) restore_all("optimizer." + state.name + ".", state.values);
+  restore_all("ema.", stepper_.ema().values());
+  for (const Optimizer::State& state : stepper_.optimizer().states()) restore_all("optimizer." + state.name + ".", state.values);
   const auto counter = [&](const std::string& name) {
     const auto found = checkpoint.header.counters.find(name);
     HV_CHECK_INPUT(found != checkpoint.header.counters.end() && found->second >= 0, checkpoint.path, ": damaged header: no ", name);
@@ -80,16 +52,15 @@ void Trainer::restore(const Checkpoint& checkpoint) {
     return found == checkpoint.header.metrics.end() ? otherwise : found->second;
   };
   step_ = saved_step_ = counter("step");
-  optimizer_->set_steps(step_);
+  stepper_.optimizer().set_steps(step_);
   loss_count_ = counter("loss_count");
   loss_sum_ = metric("loss_sum", 0);
   seconds_before_ = metric("seconds", 0);
   best_ = metric("best_top1", -1);
+  resumed_ = true;
 }
 
-double Trainer::seconds() const {
-  return seconds_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-}
+double Trainer::seconds() const { return seconds_before_ + seconds_since(begin_); }
 
 double Trainer::position() const {
   double at = total_steps_ > 0 ? static_cast<double>(step_) : 0;
@@ -103,59 +74,53 @@ void Trainer::diverged(const std::string& what) const {
   const std::string kept = setup_.folder.empty() || saved_step_ < 0
                                ? "nothing was saved yet"
                                : concat("the last good checkpoint is ", join_path(setup_.folder, "last.ckpt"), " (step ", saved_step_, ")");
-  fail(Fault::diverged, "step ", step_ + 1, " (", recipe_->subnet(step_).label, "): ", what, "; ", kept,
+  fail(Fault::diverged, "step ", step_ + 1, " (", stepper_.recipe().subnet(step_).label, "): ", what, "; ", kept,
        "; try a lower --lr or --clip-grad 1");
 }
 
 double Trainer::train_step(double lr) {
-  const TrainOptions& o = setup_.options;
-  double loss = 0;
-  for (int64_t micro = 0; micro < o.grad_accum; ++micro) {
-    const int64_t pass = step_ * o.grad_accum + micro;
-    const data::Batch& batch = loader_.at(pass / loader_.batches(), pass % loader_.batches());
-    const nn::NoiseScope noise(static_cast<uint64_t>(o.seed), static_cast<uint64_t>(pass));
-    const Tensor value = recipe_->loss(setup_.model, batch, step_);
-    loss += static_cast<double>(value.item()) / static_cast<double>(o.grad_accum);
-    if (!std::isfinite(loss)) diverged(concat("the loss is ", loss));
-    value.backward();
+  try {
+    return stepper_.run(step_, lr);
+  } catch (const Error& error) {
+    if (error.fault() != Fault::diverged) throw;
+    diverged(error.what());
   }
-  double scale = 1 / static_cast<double>(o.grad_accum);
-  if (o.clip_grad > 0) {
-    const double norm = optimizer_->gradient_norm() * scale;
-    if (!std::isfinite(norm)) diverged(concat("the gradient's norm is ", norm));
-    if (norm > o.clip_grad) scale *= o.clip_grad / norm;
+}
+
+RunPoint Trainer::here() const {
+  const double passes = static_cast<double>(step_ * setup_.options.grad_accum);
+  return {step_, passes / static_cast<double>(stepper_.batches()), seconds(), schedule_.at(position())};
+}
+
+StartEvent Trainer::start_event() const {
+  StartEvent start{resumed_, step_, total_steps_, {}};
+  for (const models::Subnet& width : setup_.widths) {
+    start.widths.push_back({width, setup_.model.params(width), setup_.model.macs(width), stepper_.recipe().share(width)});
   }
-  optimizer_->step(lr, scale, ema_.values(), ema_.decay(step_),
-                   o.active_only ? setup_.model.active(recipe_->subnet(step_)) : std::vector<Tensor>{});
-  return loss;
+  return start;
 }
 
 Ending Trainer::run() {
-  const TrainOptions& o = setup_.options;
   const InterruptScope listening;
-  begin_ = std::chrono::steady_clock::now();
+  begin_ = Clock::now();
+  log_ = std::make_unique<RunLog>(setup_.folder, setup_.options, start_event(), setup_.show_progress);
+  try {
+    const Ending ending = train_and_evaluate();
+    log_->end(step_, ending_name(ending));
+    return ending;
+  } catch (const Error& error) {
+    if (error.fault() == Fault::diverged) log_->end(step_, "diverged");
+    throw;
+  }
+}
+
+Ending Trainer::train_and_evaluate() {
+  const TrainOptions& o = setup_.options;
   setup_.model.train();
   setup_.model.zero_grad();
   const int64_t first = step_;
-  const auto passes_done = [&] { return step_ * o.grad_accum; };
-  const auto epoch = [&] { return static_cast<double>(passes_done()) / static_cast<double>(loader_.batches()); };
-  std::unique_ptr<Summary> summary;
-  if (!setup_.folder.empty()) {
-    summary = std::make_unique<Summary>(join_path(setup_.folder, "summary.csv"), setup_.widths, ema_.on(), step_);
-  }
-  double mean_loss = 0;  // since the evaluation before
-  const auto evaluate_and_report = [&](int64_t limit) {
-    if (!evaluate_widths(limit)) return false;
-    if (loss_count_ > 0) mean_loss = loss_sum_ / static_cast<double>(loss_count_);
-    if (summary) summary->add({step_, epoch(), seconds(), schedule_.at(position()), mean_loss, live_, average_});
-    progress_.note(concat("epoch ", std::round(epoch() * 100) / 100, " step ", step_, ", ", live_[0].images, " test images: ",
-                          accuracy_line(live_), average_.empty() ? "" : "; EMA " + accuracy_line(average_)));
-    loss_sum_ = 0;
-    loss_count_ = 0;
-    return true;
-  };
+  const auto epochs_done = [&] { return step_ * o.grad_accum / stepper_.batches(); };
   const auto leave = [&](Ending ending) {
-    progress_.clear();
     if (saved_step_ != step_) save();
     return ending;
   };
@@ -164,35 +129,50 @@ Ending Trainer::run() {
     if (interrupted()) return leave(Ending::interrupted);
     if (o.stop_after > 0 && step_ - first >= o.stop_after) return leave(Ending::stopped);
     const double lr = schedule_.at(position());
+    const auto step_began = Clock::now();
     const double loss = train_step(lr);
-    const int64_t epoch_before = passes_done() / loader_.batches();
-    progress_.step({step_ + 1, total_steps_, std::min(1.0, (position() + (total_steps_ > 0 ? 1 : 0)) / schedule_.total_steps), epoch(),
-                    loss, lr, recipe_->subnet(step_).label, o.batch_size * o.grad_accum});
+    const double step_seconds = seconds_since(step_began);
+    const models::Subnet& width = stepper_.recipe().subnet(step_);
+    const int64_t epochs_before = epochs_done();
     ++step_;
     loss_sum_ += loss;
     ++loss_count_;
+    RunPoint at = here();
+    at.lr = lr;  // the one this step had
+    log_->step({step_, total_steps_, std::min(1.0, position() / schedule_.total_steps), at.epoch, loss, lr, width.label,
+                o.batch_size * o.grad_accum}, at, width, step_seconds);
     if (setup_.on_step) setup_.on_step(step_, loss);
 
-    const int64_t epochs = passes_done() / loader_.batches();
-    const bool epoch_ended = epochs > epoch_before;
-    if (setup_.test && o.eval_every > 0 && epoch_ended && epochs / o.eval_every > epoch_before / o.eval_every && !finished()) {
-      if (!evaluate_and_report(o.eval_limit)) continue;  // a signal: the loop's head saves
+    const int64_t epochs = epochs_done();
+    const bool epoch_ended = epochs > epochs_before;
+    if (setup_.test && o.eval_every > 0 && epoch_ended && epochs / o.eval_every > epochs_before / o.eval_every && !finished()) {
+      if (!evaluate_and_tell(o.eval_limit)) continue;  // a signal: the loop's head saves
       note_best();
       save();
     } else if (o.save_every > 0 ? step_ % o.save_every == 0 : epoch_ended) {
       save();
     }
   }
-  progress_.clear();
   if (saved_step_ != step_) save();  // before the last evaluation, which may be interrupted
   if (!setup_.test) return Ending::finished;
   // First on as many images as the evaluations before had, to find the best among equals; then on all.
   const bool part = o.eval_limit > 0 && o.eval_limit < setup_.test->size();
-  if (!evaluate_and_report(part ? o.eval_limit : 0)) return Ending::interrupted;
+  if (!evaluate_and_tell(part ? o.eval_limit : 0)) return Ending::interrupted;
   note_best();
-  if (part && !evaluate_and_report(0)) return Ending::interrupted;
+  if (part && !evaluate_and_tell(0)) return Ending::interrupted;
   save();
   return Ending::finished;
+}
+
+// Of all widths; false: a signal came, and nothing has changed.
+bool Trainer::evaluate_and_tell(int64_t limit) {
+  log_->flush();
+  if (!evaluate_widths(limit)) return false;
+  if (loss_count_ > 0) mean_loss_ = loss_sum_ / static_cast<double>(loss_count_);
+  log_->evaluated(here(), mean_loss_, live_, average_);
+  loss_sum_ = 0;
+  loss_count_ = 0;
+  return true;
 }
 
 // The best checkpoint has the highest mean top-1 over the widths, of live or averaged weights.
@@ -218,8 +198,8 @@ bool Trainer::evaluate_widths(int64_t limit) {
   if (live.empty()) return false;
   if (keep) write_file(join_path(setup_.folder, "predictions.csv"), predictions.csv());
   options.seen = {};
-  if (ema_.on()) {
-    const WithEma lent(ema_);
+  if (stepper_.ema().on()) {
+    const WithEma lent(stepper_.ema());
     average = evaluate(setup_.model, setup_.widths, *setup_.test, options);
     if (average.empty()) return false;
   }
@@ -239,8 +219,8 @@ Header Trainer::header() const {
   header.mean = setup_.train.normalization().mean;
   header.std = setup_.train.normalization().std;
   const int64_t passes = step_ * options.grad_accum;
-  header.counters = {{"step", step_}, {"total_steps", total_steps_}, {"epoch", passes / loader_.batches()},
-                     {"batch", passes % loader_.batches()}, {"images", passes * options.batch_size}, {"loss_count", loss_count_}};
+  header.counters = {{"step", step_}, {"total_steps", total_steps_}, {"epoch", passes / stepper_.batches()},
+                     {"batch", passes % stepper_.batches()}, {"images", passes * options.batch_size}, {"loss_count", loss_count_}};
   header.metrics = {{"seconds", seconds()}, {"loss_sum", loss_sum_}, {"best_top1", best_}};
   for (const WidthResult& result : live_) header.metrics["top1." + result.subnet.label] = result.top1;
   for (const WidthResult& result : average_) header.metrics["ema_top1." + result.subnet.label] = result.top1;
@@ -254,8 +234,8 @@ std::vector<NamedTensor> Trainer::tensors() const {
     for (size_t i = 0; i < values.size(); ++i) all.push_back({prefix + parameters[i].name, values[i]});
   };
   for (const nn::Parameter& parameter : parameters) all.push_back({"model." + parameter.name, parameter.value.detach()});
-  add("ema.", ema_.values());
-  for (const Optimizer::State& state : optimizer_->states()) add("optimizer." + state.name + ".", state.values);
+  add("ema.", stepper_.ema().values());
+  for (const Optimizer::State& state : stepper_.optimizer().states()) add("optimizer." + state.name + ".", state.values);
   return all;
 }
 
@@ -274,6 +254,7 @@ void Trainer::check_finite() const {
 
 void Trainer::save() {
   if (setup_.folder.empty()) return;
+  log_->flush();
   check_finite();
   const Header now = header();
   const std::vector<NamedTensor> all = tensors();

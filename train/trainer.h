@@ -1,9 +1,8 @@
 // The training loop: a plain loop around a recipe, with evaluation, checkpoints and graceful endings.
 //
 // Invariants
-//   1. The state after step s is a function of the options and s: all randomness comes from (seed, step), and the batch of a pass from
-//      its number. So a run resumed at any step, on any number of threads, ends in the same bits. (A run limited by the clock
-//      does not repeat: its schedule follows the clock.)
+//   1. The state after step s is a function of the options and s (train/step.h). So a run resumed at any step, on any number of threads,
+//      ends in the same bits. (A run limited by the clock does not repeat: its schedule follows the clock.)
 //   2. A loss or gradient that is not finite ends the run at once (Fault::diverged); nothing broken is ever saved.
 //   3. Checkpoints hold the state between two steps.
 // Thread rule: one thread; the signals of train/interrupt.h may come at any time.
@@ -17,13 +16,11 @@
 #include <vector>
 
 #include "train/checkpoint.h"
-#include "train/ema.h"
 #include "train/evaluate.h"
-#include "train/optimizer.h"
 #include "train/options.h"
-#include "train/progress.h"
-#include "train/recipe.h"
+#include "train/run_log.h"
 #include "train/schedule.h"
+#include "train/step.h"
 
 namespace hv::train {
 
@@ -40,6 +37,7 @@ struct RunSetup {
 };
 
 enum class Ending { finished, stopped, interrupted };  // stopped: by --stop-after
+const char* ending_name(Ending ending);
 
 class Trainer {
  public:
@@ -59,7 +57,11 @@ class Trainer {
   double seconds() const;  // of training so far, earlier sessions included
   double position() const;  // in steps, for the schedule
   bool finished() const;
+  RunPoint here() const;
+  StartEvent start_event() const;
+  Ending train_and_evaluate();
   double train_step(double lr);
+  bool evaluate_and_tell(int64_t limit);
   bool evaluate_widths(int64_t limit);
   void save();
   void note_best();
@@ -67,21 +69,16 @@ class Trainer {
   [[noreturn]] void diverged(const std::string& what) const;
 
   RunSetup setup_;
-  std::unique_ptr<Recipe> recipe_;
-  data::Loader loader_;
-  std::unique_ptr<Optimizer> optimizer_;
-  Ema ema_;
+  Stepper stepper_;
   Schedule schedule_;
-  Progress progress_;
+  std::unique_ptr<RunLog> log_;  // while run() runs
   int64_t step_ = 0, total_steps_ = 0, saved_step_ = -1;
   double seconds_before_ = 0, best_ = -1, loss_sum_ = 0;
+  double mean_loss_ = 0;  // of the steps between the last two evaluations
   int64_t loss_count_ = 0;
-  bool new_best_ = false;
+  bool new_best_ = false, resumed_ = false;
   std::chrono::steady_clock::time_point begin_;
   std::vector<WidthResult> live_, average_;
 };
-
-// The augmentation that the options ask for.
-data::AugmentConfig augmentation(const TrainOptions& options);
 
 }  // namespace hv::train

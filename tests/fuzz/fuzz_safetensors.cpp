@@ -1,9 +1,9 @@
 // Fuzzing of the safetensors reader. Any file may be refused with an hv::Error (Fault::input); what is accepted must load and keep
 // within the file. Anything else (a crash, another exception, a sanitizer's finding) is a defect.
 //
-//   clang++-14 -std=c++20 -O1 -g -I. -fopenmp -march=x86-64-v2 -fsanitize=fuzzer,address,undefined tests/fuzz/fuzz_safetensors.cpp
-//     train/{safetensors,json,file}.cpp core/*.cpp core/ops/*.cpp core/kernels/gemm.cpp ... -lopenblas -o build/fuzz_safetensors
-//   mkdir -p build/corpus-safetensors && build/fuzz_safetensors -max_len=1024 -max_total_time=60 build/corpus-safetensors
+//   make all && clang++-14 -std=c++20 -O1 -g -I. -march=x86-64-v2 -fsanitize=fuzzer,address,undefined tests/fuzz/fuzz_safetensors.cpp
+//     train/{safetensors,json,file}.cpp $(find build/release/core -name '*.o') -lopenblas -lgomp -o build/fuzz_safetensors
+//   mkdir -p build/corpus-safetensors && build/fuzz_safetensors -max_len=512 -max_total_time=60 build/corpus-safetensors
 #include <sys/mman.h>
 #include <unistd.h>
 

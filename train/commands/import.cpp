@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "train/commands/commands.h"
+#include "train/printable.h"
 #include "train/setup.h"
 #include "train/timm_safetensors.h"
 

@@ -3,6 +3,7 @@
 
 #include "train/commands/commands.h"
 #include "train/json.h"
+#include "train/printable.h"
 #include "train/setup.h"
 #include "train/timm_safetensors.h"
 
@@ -22,14 +23,27 @@ void print_group(const char* title, const std::map<std::string, std::string>& en
   }
 }
 
-void print_costs(const std::vector<models::Cost>& costs) {
+using Metrics = std::map<std::string, double>;
+
+// What each width costs, and how good it was at the last evaluation, by live and by averaged weights.
+void print_widths(const std::vector<models::Cost>& costs, const Metrics& metrics = {}) {
   if (costs.empty()) return;
-  std::printf("widths\n%7s %5s %12s %14s %14s\n", "heads", "dim", "params", "MACs", "with norms");
-  for (const models::Cost& cost : costs) {
-    std::printf("%7lld %5lld %12lld %14lld %14lld\n", static_cast<long long>(cost.subnet.key), static_cast<long long>(cost.subnet.dim),
-                static_cast<long long>(cost.params), static_cast<long long>(cost.macs), static_cast<long long>(cost.macs_with_norms));
+  std::vector<std::pair<const char*, std::string>> accuracies;  // title, prefix of the metric
+  for (const auto& [title, prefix] : {std::pair{"top-1", "top1."}, std::pair{"(EMA)", "ema_top1."}}) {
+    const auto first = metrics.lower_bound(prefix);
+    if (first != metrics.end() && first->first.rfind(prefix, 0) == 0) accuracies.emplace_back(title, prefix);
   }
-  std::printf("  MACs of one image: products, convolution, attention; with norms: and 5 a LayerNorm number, as fvcore and timm count\n");
+  std::printf("widths\n%7s %5s %12s %14s %14s", "heads", "dim", "params", "MACs", "with norms");
+  for (const auto& [title, prefix] : accuracies) std::printf(" %6s", title);
+  for (const models::Cost& cost : costs) {
+    std::printf("\n%7lld %5lld %12lld %14lld %14lld", static_cast<long long>(cost.subnet.key), static_cast<long long>(cost.subnet.dim),
+                static_cast<long long>(cost.params), static_cast<long long>(cost.macs), static_cast<long long>(cost.macs_with_norms));
+    for (const auto& [title, prefix] : accuracies) {
+      const auto found = metrics.find(prefix + cost.subnet.label);
+      found == metrics.end() ? std::printf(" %6s", "-") : std::printf(" %6.2f", found->second);
+    }
+  }
+  std::printf("\n  MACs of one image: products, convolution, attention; with norms: and 5 a LayerNorm number, as fvcore and timm count\n");
 }
 
 struct Row {
@@ -65,7 +79,7 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
   for (const auto& [name, value] : header.metrics) std::printf("  %-14s %.6g\n", name.c_str(), value);
   print_group("options", header.options);
   print_group("provenance", header.provenance);
-  print_costs(costs);
+  print_widths(costs, header.metrics);
   std::vector<Row> rows;
   for (const TensorEntry& entry : header.tensors) rows.push_back({entry.name, "F32", entry.shape});
   print_tensors(rows, a.tensors);
@@ -92,7 +106,7 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
   if (!unknown.empty()) std::printf("architecture unknown: %s\n", unknown.c_str());
   if (!describes_itself(header)) print_group("model, by its tensors and heads of 64", model);
   print_group("metadata", header.metadata);
-  print_costs(costs);
+  print_widths(costs);
   std::vector<Row> rows;
   for (const StoredTensor& tensor : header.tensors) rows.push_back({tensor.name, tensor.dtype, tensor.shape});
   print_tensors(rows, a.tensors || costs.empty());

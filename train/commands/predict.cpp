@@ -1,59 +1,144 @@
-// hydravit predict: the most probable classes of image files, at a chosen width.
+// hydravit predict: the most probable classes of image files, at one width or several, and what the decisions drew on.
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
 
-#include "core/ops.h"
-#include "data/augment.h"
-#include "data/image.h"
+#include "core/parallel.h"
+#include "train/budget.h"
 #include "train/commands/commands.h"
-#include "train/json.h"
+#include "train/file.h"
+#include "train/predict.h"
+#include "train/predict_format.h"
+#include "train/printable.h"
 #include "train/setup.h"
 
 namespace hv::train {
 namespace {
 
+namespace fs = std::filesystem;
+
+constexpr size_t kBatch = 64, kMostExplained = 32;  // 32 rows of pictures still make a PNG that every reader accepts
+
 struct PredictArguments {
   std::vector<std::string> checkpoint, images;
-  std::string heads;
+  std::string heads, budget_macs, budget_ms, format = "table", out, explain;
   int64_t topk = 3, threads = 0;
   bool ema = false, json = false;
 };
 
-Prediction predict(models::ElasticModel& model, const Header& header, const models::Subnet& width, const std::string& path, int64_t topk) {
-  const int64_t side = model.image_size();
-  const data::Image image = data::resize_and_crop(data::load_image(path), side);
-  const Tensor input = Tensor::empty({1, 3, side, side});
-  data::Normalizer({header.mean, header.std})(image.chw.data(), side * side, input.data());
-  const std::vector<double> probability = softmax(model.forward(input, width)).to_vector();
-  std::vector<size_t> order(probability.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return probability[a] > probability[b]; });
-  Prediction prediction{path, width.key, {}};
-  for (size_t i = 0; i < order.size() && static_cast<int64_t>(i) < topk; ++i) {
-    prediction.classes.emplace_back(header.class_names[order[i]], probability[order[i]]);
+// What can be refused before anything is loaded.
+void check_arguments(PredictArguments& a, const std::set<std::string>& given) {
+  const char* choosing[] = {"heads", "budget-macs", "budget-ms"};
+  std::string before;
+  for (const char* option : choosing) {
+    if (!given.contains(option)) continue;
+    HV_CHECK_USAGE(before.empty(), "--", before, " and --", option, ": both choose the width; give one of the two");
+    before = option;
   }
-  return prediction;
+  if (given.contains("budget-macs")) parse_amount("--budget-macs", a.budget_macs);
+  if (given.contains("budget-ms")) parse_amount("--budget-ms", a.budget_ms);
+  HV_CHECK_USAGE(!a.json || !given.contains("format") || a.format == "json", "--json and --format ", a.format, ": give one of the two");
+  if (a.json) a.format = "json";
+  HV_CHECK_USAGE(!given.contains("explain") || a.explain.ends_with(".png"), "--explain: '", a.explain,
+                 "' does not end in .png; a PNG is what is written");
+  HV_CHECK_USAGE(a.out.empty() || a.out != a.explain, "--out and --explain: ", a.out, " can hold only one of the two");
 }
 
-int run_predict(const PredictArguments& a) {
+// A result never replaces one of the pictures it was made from, and a place that cannot be written to is found out first.
+void check_target(const std::string& option, const std::string& path, const std::vector<ImagePath>& images) {
+  if (path.empty()) return;
+  HV_CHECK_USAGE(!file_exists(path) || fs::is_regular_file(path), option, ": ", path, " is a folder or a device; name a file");
+  for (const ImagePath& image : images) {
+    std::error_code ignored;
+    HV_CHECK_USAGE(!fs::equivalent(path, image.path, ignored), option, ": ", path, " is one of the pictures to look at; name another file");
+  }
+  AtomicFile probe(path);  // created and removed
+}
+
+std::vector<models::Subnet> widths_for(const PredictArguments& a, const Loaded& loaded) {
+  const std::vector<models::Subnet> trained = choose_widths(*loaded.model, trained_heads(loaded.header));  // narrowest first
+  if (a.heads == "all") return trained;
+  if (!a.heads.empty()) return choose_widths(*loaded.model, a.heads);
+  if (!a.budget_macs.empty()) {
+    return {widest_within("--budget-macs", parse_amount("--budget-macs", a.budget_macs), trained,
+                          [&](const models::Subnet& width) { return static_cast<double>(loaded.model->macs(width)); },
+                          [](double macs) { return concat(static_cast<int64_t>(macs), " MACs"); })};
+  }
+  if (!a.budget_ms.empty()) {
+    std::string measured;
+    const models::Subnet chosen = widest_within("--budget-ms", parse_amount("--budget-ms", a.budget_ms), trained,
+                                                [&](const models::Subnet& width) {
+                                                  const double ms = measure_ms(*loaded.model, width);
+                                                  measured += concat(measured.empty() ? "" : ", ", width.label, " ", ms, " ms");
+                                                  return ms;
+                                                },
+                                                [](double ms) { return concat(ms, " ms"); });
+    say(concat("--budget-ms ", a.budget_ms, ": ", chosen.label, "; measured, one image at a time, ", num_threads(),
+               num_threads() == 1 ? " thread: " : " threads: ", measured));
+    return {chosen};
+  }
+  return {trained.back()};
+}
+
+// Standard output, or a file that appears when it is complete.
+class Output {
+ public:
+  explicit Output(const std::string& path) : file_(path.empty() ? nullptr : std::make_unique<AtomicFile>(path)) {}
+  void write(const std::string& text) {
+    if (file_) return file_->write(text.data(), text.size());
+    const bool good = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+    HV_CHECK(good, "standard output: cannot write: ", std::strerror(errno));
+  }
+  void finish() {
+    if (file_) file_->commit();
+  }
+
+ private:
+  std::unique_ptr<AtomicFile> file_;
+};
+
+int run_predict(PredictArguments& a, const std::set<std::string>& given) {
+  check_arguments(a, given);
   start_compute(a.threads);
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
-  const std::vector<models::Subnet> all = loaded.model->subnets();
-  const std::vector<models::Subnet> widths = a.heads.empty() ? std::vector{all.back()} : choose_widths(*loaded.model, a.heads);
-  const NoGrad off;
-  std::vector<Prediction> predictions;
-  for (const std::string& image : a.images) {
-    for (const models::Subnet& width : widths) predictions.push_back(predict(*loaded.model, loaded.header, width, image, a.topk));
+  const std::vector<ImagePath> images = find_images(a.images, std::cin);
+  HV_CHECK_USAGE(a.explain.empty() || images.size() <= kMostExplained, "--explain: ", images.size(), " pictures; at most ", kMostExplained,
+                 " fit into one PNG: name fewer");
+  check_target("--out", a.out, images);
+  check_target("--explain", a.explain, images);
+  const std::vector<models::Subnet> widths = widths_for(a, loaded);
+  Predictor predictor(*loaded.model, loaded.header, widths, a.topk, !a.explain.empty());
+
+  Output output(a.out);
+  const auto format = make_predict_format(a.format, widths, loaded.header.class_names, images);
+  std::vector<Outcome> explained;
+  std::string first_problem;
+  size_t problems = 0;
+  output.write(format->begin());
+  for (size_t begin = 0; begin < images.size(); begin += kBatch) {
+    std::vector<Outcome> outcomes = predictor.look(std::span(images).subspan(begin, std::min(kBatch, images.size() - begin)));
+    std::string text;
+    for (const Outcome& outcome : outcomes) {
+      text += format->add(outcome);
+      if (outcome.problem.empty()) continue;
+      if (problems++ == 0) first_problem = printable(outcome.image);
+      say(printable(outcome.problem));
+    }
+    output.write(text);
+    if (!a.explain.empty()) explained = std::move(outcomes);  // all there are: kMostExplained < kBatch
   }
-  if (a.json) {
-    std::printf("%s\n", predict_json(predictions).c_str());
-    return 0;
+  output.write(format->end());
+  output.finish();
+  if (!a.explain.empty() && problems < images.size()) {
+    data::write_png(a.explain, explanation(explained, widths));
+    say(concat(a.explain, ": a row a picture, a column a width: where the attention of all blocks together leads (rollout); ",
+               "dark blue is the least of a row, yellow the most"));
   }
-  for (const Prediction& p : predictions) {
-    std::printf("%s  heads=%lld ", p.image.c_str(), static_cast<long long>(p.heads));
-    for (const auto& [name, probability] : p.classes) std::printf("  %s %.1f%%", name.c_str(), 100 * probability);
-    std::printf("\n");
-  }
+  HV_CHECK_INPUT(problems == 0, "predict: ", problems, " of ", images.size(), " pictures could not be read, the first is ", first_problem,
+                 problems < images.size() ? "; the others are done" : "");
   return 0;
 }
 
@@ -62,15 +147,21 @@ int run_predict(const PredictArguments& a) {
 Command predict_command() {
   const auto a = std::make_shared<PredictArguments>();
   Fields fields = {
-      {"heads", &a->heads, "widths, as 5 or 3-8; default: the widest"},
+      {"heads", &a->heads, "widths, as 5, 3-8 or all (it was trained for); default: the widest of these"},
+      {"budget-macs", &a->budget_macs, "the widest that takes at most so many multiply-adds an image, as 5e6 or 12M"},
+      {"budget-ms", &a->budget_ms, "the widest that takes at most so many milliseconds for an image, measured here first"},
       {"topk", &a->topk, "classes to show", 1, 1000},
+      {"explain", &a->explain, "draw what each width pays attention to into this PNG, a row a picture"},
+      {"format", &a->format, "of the results", 0, 0, predict_formats()},
+      {"json", &a->json, "the same as --format json", 0, 0, {}, true},
+      {"out", &a->out, "file for the results; default: standard output"},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
       {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
-      {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
   return {"predict", "classes of PNG or JPEG images", std::move(fields),
-          {{"CKPT", "checkpoint or run folder", &a->checkpoint}, {"IMAGE", "PNG or JPEG files", &a->images, true}},
-          [a](const std::set<std::string>&) { return run_predict(*a); }};
+          {{"CKPT", "checkpoint or run folder", &a->checkpoint},
+           {"IMAGE", "PNG or JPEG files, folders of them, or - for a list of paths on standard input", &a->images, true}},
+          [a](const std::set<std::string>& given) { return run_predict(*a, given); }};
 }
 
 }  // namespace hv::train

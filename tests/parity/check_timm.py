@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Does timm compute what we compute? Both ways, through safetensors files.
+
+    python3 tests/parity/check_timm.py HYDRAVIT_BINARY WORKDIR
+
+1. Trains a small model, exports it at every width and as a whole, loads each file into timm's VisionTransformer with strict=True, and
+   compares the logits of test images with ours (eval --predictions), which must agree to 1e-4 of the largest.
+2. Makes a timm model with random weights, saves it with the safetensors library, imports it, and compares the logits again; the same
+   for one put into a wider model, and for half-precision weights.
+3. Compares the bytes of a file's tensors with those that the safetensors library writes.
+
+Uses CIFAR-10 from $HYDRAVIT_DATA, else the built-in shapes10. Installs nothing: without torch, timm and safetensors it says so and
+exits with 77. Exit code 1: something differs.
+"""
+import os
+import shutil
+import subprocess
+import sys
+
+try:
+    import safetensors
+    import safetensors.torch as st
+    import timm
+    import torch
+    from timm.models import VisionTransformer
+except ImportError as error:
+    print(f"SKIPPED: check_timm.py needs torch, timm and safetensors: {error}", file=sys.stderr)
+    sys.exit(77)
+
+TOLERANCE = 1e-4
+IMAGES = 100
+
+
+def run(*arguments):
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"FAILED: {' '.join(arguments)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def read(path):
+    with safetensors.safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+
+
+def vit(image, patch, width, depth, heads, ratio, classes):
+    return VisionTransformer(img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, mlp_ratio=ratio,
+                             num_classes=classes).eval()
+
+
+def vit_of(path):
+    """timm's model of an exported file, with its weights."""
+    weights, about = read(path)
+    heads, head_dim = int(about["heads"]), int(about["head_dim"])
+    model = vit(int(about["image"]), int(about["patch"]), heads * head_dim, int(about["depth"]), heads, int(about["mlp_ratio"]),
+                int(about["classes"]))
+    model.load_state_dict(weights, strict=True)
+    return model
+
+
+def three(text):
+    return torch.tensor([float(x) for x in text.split()]).view(1, 3, 1, 1)
+
+
+@torch.no_grad()
+def compare(what, model, predictions, heads):
+    """timm's logits of the images an evaluation saw against those the evaluation found."""
+    seen, about = read(predictions)
+    images = (seen["images"].float() / 255 - three(about["mean"])) / three(about["std"])
+    ours, theirs = seen[f"logits.heads{heads}"], model(images)
+    difference = ((ours - theirs).abs().max() / theirs.abs().max()).item()
+    same = (ours.argmax(1) == theirs.argmax(1)).float().mean().item()
+    good = difference < TOLERANCE  # NaN is not
+    print(f"{'ok  ' if good else 'FAIL'} {what}: largest difference {difference:.1e} of the largest logit, {100 * same:.0f} % of "
+          f"{len(images)} images get the same class")
+    return good
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    program, work = os.path.abspath(sys.argv[1]), sys.argv[2]
+    data = os.environ.get("HYDRAVIT_DATA")
+    data = os.path.abspath(data) if data else "shapes10"
+    os.makedirs(work, exist_ok=True)
+    os.chdir(work)
+    print(f"torch {torch.__version__}, timm {timm.__version__}, safetensors {safetensors.__version__}, data {data}")
+    torch.manual_seed(0)
+    good = True
+
+    shutil.rmtree("run", ignore_errors=True)
+    # A hundred steps of a longer run, so that no evaluation follows.
+    run(program, "train", "--preset", "nano", "--data", data, "--steps", "200", "--stop-after", "100", "--batch-size", "64", "--eval-every",
+        "0", "--out", "run")
+
+    def evaluate(checkpoint, heads, out):
+        run(program, "eval", checkpoint, "--data", data, "--limit", str(IMAGES), "--heads", heads, "--predictions", out)
+
+    evaluate("run", "2-6", "ours.safetensors")
+    for heads in range(2, 7):
+        run(program, "export", "run", "--heads", str(heads), "--out", f"h{heads}.safetensors")
+        good &= compare(f"export of {heads} heads into timm", vit_of(f"h{heads}.safetensors"), "ours.safetensors", heads)
+    run(program, "export", "run", "--heads", "all", "--out", "all.safetensors")
+    good &= compare("export of the whole model into timm", vit_of("all.safetensors"), "ours.safetensors", 6)
+
+    shapes = [("of 3 heads of 64", (32, 4, 192, 3, 3, 4, 10)), ("of 2 heads of 64, patches of 8", (32, 8, 128, 2, 2, 2, 10))]
+    for name, shape in shapes:
+        model = vit(*shape)
+        with torch.no_grad():
+            for parameter in model.parameters():  # no zeros and ones: they would hide a wrong place
+                parameter.normal_(0, 0.2)
+        st.save_file(model.state_dict(), "timm.safetensors")
+        heads = shape[4]
+        run(program, "import", "timm.safetensors", "--out", "timm.ckpt")
+        run(program, "import", "timm.safetensors", "--into-heads", str(heads + 2), "--out", "wide.ckpt")
+        for checkpoint, what in (("timm.ckpt", "import from timm, "), ("wide.ckpt", "import into a wider model, ")):
+            evaluate(checkpoint, str(heads), "theirs.safetensors")
+            good &= compare(what + name, model, "theirs.safetensors", heads)
+        run(program, "export", "timm.ckpt", "--out", "back.safetensors")
+        back, _ = read("back.safetensors")
+        same = all(torch.equal(back[key], value) for key, value in model.state_dict().items()) and len(back) == len(model.state_dict())
+        print(f"{'ok  ' if same else 'FAIL'} import and export give back every weight of timm's")
+        good &= same
+        model = model.half().float()
+        st.save_file({key: value.half() for key, value in model.state_dict().items()}, "half.safetensors")
+        run(program, "import", "half.safetensors", "--out", "half.ckpt")
+        evaluate("half.ckpt", str(heads), "half.p.safetensors")
+        good &= compare("import of half precision, " + name, model, "half.p.safetensors", heads)
+
+    # The header is another matter: the library keeps metadata in no fixed order.
+    seen, _ = read("ours.safetensors")
+    ours = open("ours.safetensors", "rb").read()
+    length = int.from_bytes(ours[:8], "little")
+    st.save_file(seen, "library.safetensors")
+    library = open("library.safetensors", "rb").read()
+    same = ours[8 + length:] == library[8 + int.from_bytes(library[:8], "little"):]
+    print(f"{'ok  ' if same else 'FAIL'} the safetensors library lays the tensors of a file of ours out in the same bytes")
+    good &= same
+    print("all agree" if good else "SOMETHING DIFFERS")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+// predict, the program: fed with files, folders and lists, good and bad.
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/predict_fixtures.h"
+#include "train/explain.h"
+
+using namespace hv;
+using namespace hv::fixtures;
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+std::string slurp(const std::string& path) {
+  const std::vector<uint8_t> bytes = fixtures::read_bytes(path);
+  return {bytes.begin(), bytes.end()};
+}
+
+struct Result {
+  int code;
+  std::string out, err;
+  bool says(const std::string& text) const { return err.find(text) != std::string::npos; }
+};
+
+// The program in a folder with a checkpoint "m" (trained for heads 2 to 5 of 2 to 6) and pictures 0.png to 2.png.
+class Program {
+ public:
+  Program() : model(make_nano(folder / "m", "2-5")) {
+    for (int i = 0; i < 3; ++i) write_shape(folder / (std::to_string(i) + ".png"), i);
+  }
+  static const char* binary() { return std::getenv("HYDRAVIT_BINARY"); }
+  Result operator()(const std::string& arguments, const std::string& input = "") const {
+    fixtures::write_text(folder / "in", input);
+    const std::string command = concat("cd '", folder.path(), "' && '", fs::absolute(binary()).string(), "' predict ", arguments,
+                                       " --threads 1 <in >out 2>err");
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(folder / "out"), slurp(folder / "err")};
+  }
+  void refuses(const std::string& arguments, const std::string& text, int code = 2) const {
+    const Result result = (*this)(arguments);
+    CHECK(result.code == code);
+    CHECK(result.err == "hydravit: " + text + "\n");
+    CHECK(result.out.empty());
+  }
+  TempDir folder;
+  std::unique_ptr<models::ElasticModel> model;
+};
+
+}  // namespace
+
+TEST_CASE("predict: the program predicts what it can, says what it cannot, and chooses widths") {
+  if (!Program::binary()) {
+    MESSAGE("HYDRAVIT_BINARY is not set: skipped");
+    return;
+  }
+  const Program program;
+  const TempDir& folder = program.folder;
+  fixtures::write_text(folder / "1.png", "damaged");
+  const Result some = program("m 0.png 1.png nowhere.png 2.png --json");
+  CHECK(some.code == 3);
+  CHECK(some.err == "1.png: neither a PNG nor a JPEG picture (by its first bytes): convert it to one of them\n"
+                    "nowhere.png: cannot open: No such file or directory\n"
+                    "hydravit: predict: 2 of 4 pictures could not be read, the first is 1.png; the others are done\n");
+  const Json json = Json::parse(some.out);
+  REQUIRE(json["results"].size() == 2);
+  CHECK(json["results"][1]["image"] == "2.png");
+  CHECK(json["results"][1]["heads"] == 5);  // the widest it was trained for
+  CHECK(json["errors"].size() == 2);
+  const Result none = program("m 1.png");
+  CHECK(none.code == 3);
+  CHECK(none.says("hydravit: predict: 1 of 1 pictures could not be read, the first is 1.png\n"));
+  CHECK(none.out.empty());
+
+  // More than a batch, by a list: all of them, in order, and the same picture has the same result wherever it stands.
+  std::string list;
+  for (int i = 0; i < 150; ++i) list += i % 2 == 0 ? "0.png\n" : "2.png\n";
+  const Result listed = program("m - --format csv --topk 1 --out listed.csv", list);
+  CHECK(listed.code == 0);
+  CHECK(listed.out.empty());
+  const auto rows = parse_csv(slurp(folder / "listed.csv"));
+  REQUIRE(rows.size() == 151);
+  for (size_t i = 1; i <= 150; ++i) {
+    CHECK(rows[i][0] == (i % 2 == 1 ? "0.png" : "2.png"));
+    CHECK(rows[i][3] == rows[i % 2 == 1 ? 1 : 2][3]);
+    CHECK(std::stod(rows[i][4]) == doctest::Approx(std::stod(rows[i % 2 == 1 ? 1 : 2][4])).epsilon(1e-4));
+  }
+
+  const Result every = program("m 0.png --heads all");
+  CHECK(every.out.starts_with("image  heads=2"));
+  CHECK(every.out.find("heads=5\n0.png") != std::string::npos);
+  const std::vector<models::Subnet>& widths = program.model->subnets();
+  for (size_t i = 0; i < 4; ++i) {
+    const Result fits = program(concat("m 0.png --budget-macs ", program.model->macs(widths[i])));
+    CHECK(fits.out.starts_with("0.png  " + widths[i].label + " "));
+  }
+  CHECK(program("m 0.png --budget-macs 1G").out.starts_with("0.png  heads=5 "));  // of those it was trained for
+  program.refuses("m 0.png --budget-macs 1k", concat("--budget-macs: 1000 MACs is not enough for the narrowest, heads=2, which takes ",
+                                                     program.model->macs(widths[0]), " MACs an image; give at least that"));
+  const Result quick = program("m 0.png --budget-ms 1e6");
+  CHECK(quick.out.starts_with("0.png  heads=5 "));
+  CHECK(quick.says("--budget-ms 1e6: heads=5; measured, one image at a time, 1 thread: heads=2 "));
+  const Result slow = program("m 0.png --budget-ms 0.0001");
+  CHECK(slow.code == 2);
+  CHECK(slow.says("--budget-ms: 0.0001 ms is not enough for the narrowest, heads=2, which takes "));
+
+  program.refuses("m 0.png --heads 3 --budget-macs 5M", "--heads and --budget-macs: both choose the width; give one of the two");
+  program.refuses("m 0.png --budget-ms 3 --budget-macs 5M", "--budget-macs and --budget-ms: both choose the width; give one of the two");
+  program.refuses("m 0.png --budget-ms fast", "--budget-ms: 'fast' is no amount above 0; write it as 5e6, 800k, 12M or 1.5G");
+  program.refuses("m 0.png --json --format csv", "--json and --format csv: give one of the two");
+  program.refuses("m 0.png --format xml", "--format: 'xml' is unknown; choose table, csv, json or jsonl");
+  program.refuses("m 0.png --out .", "--out: . is a folder or a device; name a file");
+  program.refuses("m 0.png --out /dev/null", "--out: /dev/null is a folder or a device; name a file");
+  program.refuses("m 0.png --out ./0.png", "--out: ./0.png is one of the pictures to look at; name another file");
+  program.refuses("m 0.png --out nowhere/a.csv", "nowhere/a.csv: cannot create: No such file or directory", 1);
+  CHECK(data::load_image(folder / "0.png").chw == shape_image(0).chw);
+}
+
+TEST_CASE("predict: the program draws what each width pays attention to") {
+  if (!Program::binary()) return;
+  const Program program;
+  const TempDir& folder = program.folder;
+  fixtures::write_text(folder / "1.png", "damaged");
+  const Result drawn = program("m 0.png 1.png 2.png --heads all --explain e.png");
+  CHECK(drawn.code == 3);
+  CHECK(drawn.says("e.png: a row a picture, a column a width: "));
+  CHECK(drawn.out.find("2.png") != std::string::npos);
+  const data::Image picture = data::load_image(folder / "e.png");
+  CHECK(picture.width == 5 * (192 + 8) + 8);                      // the original and 4 widths
+  CHECK(picture.height == 2 * (192 + 2 * 24 + 8) + 8 + 2 * 24);  // 2 rows with 2 lines of caption each, and the key
+  const auto cell = [&](int64_t row, int64_t column) {
+    std::vector<uint8_t> bytes;
+    for (int64_t c = 0; c < 3; ++c) {
+      for (int64_t y = 0; y < 192; ++y) {
+        const auto begin = picture.chw.begin() + (c * picture.height + 8 + row * 248 + y) * picture.width + 8 + column * 200;
+        bytes.insert(bytes.end(), begin, begin + 192);
+      }
+    }
+    return bytes;
+  };
+  CHECK(cell(0, 0) == train::enlarge(shape_image(0), 192).chw);
+  CHECK(cell(1, 0) == train::enlarge(shape_image(2), 192).chw);
+  for (int64_t column = 1; column < 5; ++column) {
+    CHECK(cell(0, column) != cell(0, column - 1));  // each width looks in its own way
+    CHECK(cell(0, column) != cell(1, column));
+  }
+  const Result alone = program("m 0.png --explain one.png");
+  CHECK(alone.code == 0);
+  CHECK(data::load_image(folder / "one.png").width == 2 * 200 + 8);
+
+  program.refuses("m 0.png --explain e.jpg", "--explain: 'e.jpg' does not end in .png; a PNG is what is written");
+  program.refuses("m 0.png --explain 0.png", "--explain: 0.png is one of the pictures to look at; name another file");
+  program.refuses("m 0.png --explain e.png --out e.png", "--out and --explain: e.png can hold only one of the two");
+  std::string many;
+  for (int i = 0; i < 33; ++i) many += " 0.png";
+  program.refuses("m --explain e.png" + many, "--explain: 33 pictures; at most 32 fit into one PNG: name fewer");
+}

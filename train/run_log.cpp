@@ -1,0 +1,52 @@
+#include "train/run_log.h"
+
+#include <cmath>
+
+namespace hv::train {
+
+RunLog::RunLog(const std::string& folder, const TrainOptions& options, const StartEvent& start, bool show_progress)
+    : progress_(show_progress, options.log_interval), interval_(options.log_interval), widths_(start.widths) {
+  if (folder.empty()) return;
+  std::vector<models::Subnet> subnets;
+  for (const RunWidth& width : widths_) subnets.push_back(width.subnet);
+  summary_ = std::make_unique<Summary>(join_path(folder, "summary.csv"), subnets, options.ema > 0, start.step);
+  events_ = std::make_unique<EventFile>(join_path(folder, "events.jsonl"), start);
+}
+
+void RunLog::step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, double seconds) {
+  progress_.step(line);
+  window_.last = at;
+  for (Sum* sum : {&window_.all, &window_.widths[subnet.key]}) {
+    ++sum->steps;
+    sum->loss += line.loss;
+  }
+  window_.images += line.images;
+  window_.seconds += seconds;
+  if (at.step % interval_ == 0) flush();
+}
+
+void RunLog::flush() {
+  if (window_.all.steps == 0) return;
+  LogEvent event{window_.last, window_.all.mean(), static_cast<double>(window_.images) / window_.seconds, {}};
+  for (const RunWidth& width : widths_) {
+    const Sum& sum = window_.widths[width.subnet.key];
+    event.widths.push_back({width.subnet.key, sum.steps, sum.mean()});
+  }
+  if (events_) events_->add(event);
+  window_ = {};
+}
+
+void RunLog::evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema) {
+  if (summary_) summary_->add({at.step, at.epoch, at.seconds, at.lr, train_loss, live, ema});
+  if (events_) events_->add(EvalEvent{at, live, ema});
+  progress_.note(concat("epoch ", std::round(at.epoch * 100) / 100, " step ", at.step, ", ", live[0].images, " test images: ",
+                        accuracy_line(live), ema.empty() ? "" : "; EMA " + accuracy_line(ema)));
+}
+
+void RunLog::end(int64_t step, const std::string& how) {
+  progress_.clear();
+  flush();
+  if (events_) events_->end(step, how);
+}
+
+}  // namespace hv::train

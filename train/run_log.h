@@ -1,0 +1,53 @@
+// What a run tells while it goes: the bar on the terminal, summary.csv and events.jsonl.
+//
+// Invariants
+//   1. It only listens: no number of the training depends on it.
+//   2. Steps are gathered in a window that is written every --log-interval steps, and before each evaluation, each save and the end. So
+//      the window is empty at every checkpoint, and a run in many sessions counts each of its steps once.
+// Thread rule: one thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "train/events.h"
+#include "train/options.h"
+#include "train/progress.h"
+#include "train/summary.h"
+
+namespace hv::train {
+
+class RunLog {
+ public:
+  // An empty folder: nothing is written.
+  RunLog(const std::string& folder, const TrainOptions& options, const StartEvent& start, bool show_progress);
+  void step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, double seconds);
+  void flush();  // writes what the window holds
+  void evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema);
+  void end(int64_t step, const std::string& how);
+
+ private:
+  struct Sum {
+    int64_t steps = 0;
+    double loss = 0;
+    double mean() const { return loss / static_cast<double>(steps); }  // not a number if there are none
+  };
+  struct Window {
+    RunPoint last;
+    Sum all;
+    std::map<int64_t, Sum> widths;  // by heads
+    int64_t images = 0;
+    double seconds = 0;  // of these steps alone, without evaluations and saving
+  };
+
+  Progress progress_;
+  std::unique_ptr<Summary> summary_;
+  std::unique_ptr<EventFile> events_;
+  int64_t interval_;
+  std::vector<RunWidth> widths_;
+  Window window_;
+};
+
+}  // namespace hv::train
