@@ -1,0 +1,275 @@
+#include "train/report/report.h"
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+
+#include "train/file.h"
+#include "train/options.h"
+#include "train/progress.h"
+#include "train/report/charts.h"
+#include "train/report/html.h"
+#include "train/report/pictures.h"
+
+namespace hv::train {
+namespace {
+
+class Report {
+ public:
+  Report(Runs& runs, const std::string& pictures, const std::vector<int64_t>& wanted)
+      : runs_(runs), run_(runs[0]), page_(concat("Run ", run_.name)), pictures_(pictures), wanted_(wanted) {}
+
+  std::string make() {
+    try {
+      images_.emplace(run_);
+      if (!run_.predictions || run_.images_per_second.empty()) {  // the price of what the run did not keep
+        Table some = images_->predict(kSome, run_.images_per_second);
+        if (!run_.predictions) run_.predictions = std::move(some), predicted_here_ = true;
+      }
+    } catch (const Error& error) {
+      no_images_ = error.what();
+    }
+    about();
+    accuracy();
+    curves();
+    draws();
+    errors();
+    looks();
+    data();
+    time();
+    return page_.finish();
+  }
+
+ private:
+  void figure(const std::string& name, const std::string& drawing, const std::string& caption) {
+    write_file(join_path(pictures_, name + ".svg"), drawing + "\n");
+    page_.figure(drawing, caption);
+  }
+
+  std::string why(const std::string& file) const {
+    const auto found = run_.problems.find(file);
+    return found == run_.problems.end() ? file : found->second;
+  }
+
+  void about() {
+    page_.section("run", "The run");
+    if (!run_.header) {
+      page_.missing("No checkpoint, so nothing is known of the run's options and model: " + why("checkpoint") + ".");
+      return;
+    }
+    const Header& header = *run_.header;
+    const auto of = [](const auto& map, const char* name) {
+      const auto found = map.find(name);
+      return found == map.end() ? concat("?") : concat(found->second);
+    };
+    const auto seconds = header.metrics.find("seconds");
+    std::vector<std::vector<std::string>> rows = {{"what", "value"}};
+    rows.push_back({"model", concat(of(header.options, "preset"), ", ", run_.widths.size(), run_.widths.size() == 1 ? " width" : " widths")});
+    rows.push_back({"data", concat(of(header.provenance, "data"), ", ", of(header.provenance, "data_images"), " training images, checksum ",
+                                   of(header.provenance, "data_checksum"))});
+    rows.push_back({"length", concat(of(header.counters, "step"), " steps, ", of(header.counters, "images"), " images",
+                                     seconds == header.metrics.end() ? "" : ", " + format_duration(seconds->second) + " of training")});
+    if (run_.events && !run_.events->ending.empty()) rows.push_back({"ending", run_.events->ending});
+    for (const auto& [name, value] : header.provenance) {
+      if (name.rfind("data", 0) != 0 || name == "data_source") rows.push_back({name, value});
+    }
+    page_.table(rows, true);
+    page_.text("The command that repeats it:");
+    page_.code(command(header));
+    rows = {{"option", "value"}};
+    for (const auto& [name, value] : header.options) {
+      if (!value.empty()) rows.push_back({name, value});
+    }
+    page_.fold("Every option as resolved", rows);
+    rows = {{"model", "value"}};
+    for (const auto& [name, value] : header.model) rows.push_back({name, value});
+    page_.fold("The model's configuration", rows);
+  }
+
+  // Those options alone that differ from the defaults, and the seed.
+  static std::string command(const Header& header) {
+    TrainOptions defaults;
+    std::string text = "hydravit train";
+    for (const Field& field : train_fields(defaults)) {
+      const auto stored = header.options.find(field.name);
+      if (stored == header.options.end() || stored->second.empty() || field.name == "out" || field.name == "stop-after") continue;
+      if (stored->second == field.get() && field.name != "seed" && field.name != "preset") continue;
+      if (field.flag) {
+        text += " --" + field.name;
+        continue;
+      }
+      std::string quoted = "'";
+      for (const char c : stored->second) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+      const bool plain = stored->second.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,/") == std::string::npos;
+      text += concat(" --", field.name, " ", plain ? stored->second : quoted + "'");
+    }
+    return text;
+  }
+
+  void accuracy() {
+    page_.section("accuracy", "Accuracy against cost");
+    if (!run_.summary || run_.widths.empty()) {
+      page_.missing("No accuracy to show: " + (run_.summary ? why("checkpoint") : why("summary.csv")) + ".");
+      return;
+    }
+    const std::vector<double>* images = run_.summary->find("images");
+    page_.text(concat("One set of weights, run at each of its widths. Measured on ", images ? images->back() : 0, " test images."));
+    const char* labels = "Each point is a width, its number of heads beside it; up and to the left is better.";
+    figure("accuracy-macs", svg(accuracy_chart(runs_, Cost::macs)), labels);
+    figure("accuracy-parameters", svg(accuracy_chart(runs_, Cost::params)), labels);
+    if (run_.images_per_second.empty()) {
+      page_.missing("No accuracy against speed: " + why("events.jsonl") + "; " + no_images_ + ".");
+    } else {
+      figure("accuracy-speed", svg(accuracy_chart(runs_, Cost::images_per_second)),
+             concat("The same against the speed measured ", run_.events ? "while training" : "for this report, on 1000 images", "; up and to the right is better."));
+    }
+    page_.table(accuracy_table(runs_));
+  }
+
+  void curves() {
+    page_.section("curves", "Over the steps");
+    if (!run_.events && !run_.summary) {
+      page_.missing("No curves: " + why("events.jsonl") + "; " + why("summary.csv") + ".");
+      return;
+    }
+    if (!run_.events || run_.events->logs.empty()) {
+      page_.text("Only the evaluations of summary.csv are drawn: " + (run_.events ? "events.jsonl holds no steps" : why("events.jsonl")) + ".");
+    }
+    figure("loss", svg(loss_chart(runs_)), "Mean loss of the steps since the point before. Lower is better; narrow widths usually stay above wide ones.");
+    figure("learning-rate", svg(learning_rate_chart(runs_)), "What the update of each step is multiplied by.");
+    figure("test-accuracy", svg(test_chart(runs_)), "On the test images of --eval-limit, live weights; higher is better.");
+  }
+
+  void draws() {
+    page_.section("draws", "How often each width was drawn");
+    const std::optional<Draws> draws = draws_chart(run_);
+    if (!draws) {
+      page_.missing("Not known: " + (run_.events ? "events.jsonl holds no steps" : why("events.jsonl")) + ".");
+      return;
+    }
+    figure("draws", svg(draws->bars), "Bars: steps that ran at this width. Lines: how many were asked for.");
+    char text[200];
+    std::snprintf(text, sizeof text, "Chi-square %.2f over %lld steps, p = %.3f: %s.", draws->chi_square, static_cast<long long>(draws->steps),
+                  draws->p, draws->p >= 0.01 ? "as even as chance would have it" : "chance alone would rarely be as uneven");
+    page_.text(text);
+  }
+
+  void time() {
+    page_.section("time", "Where the time goes");
+    const std::optional<Bars> bars = time_chart(run_);
+    if (!bars) {
+      page_.missing("Not measured: " + (run_.events ? "events.jsonl holds no times" : why("events.jsonl")) + ".");
+      return;
+    }
+    figure("time", svg(*bars), "Shares of the wall time of training steps; they sum to 100 %.");
+  }
+
+  void tiles(const std::string& name, const std::vector<Tile>& tiles, int64_t columns) {
+    if (tiles.empty()) return;
+    std::vector<data::Image> images;
+    for (const Tile& tile : tiles) images.push_back(tile.image);
+    data::write_png(join_path(pictures_, name + ".png"), data::mosaic(images, columns));
+    page_.tiles(tiles, concat("report/", name, ".png"));
+  }
+
+  // Runs a part that needs images; what stands in its way is said in its place.
+  template <class Part>
+  void with_images(Part part) {
+    if (!images_) return page_.missing("No images: " + no_images_ + ".");
+    try {
+      part();
+    } catch (const Error& error) {
+      if (error.fault() != Fault::input) throw;  // a picture that cannot be written is no reason to go on
+      page_.missing(concat("Not shown: ", error.what(), "."));
+    }
+  }
+
+  void errors() {
+    page_.section("errors", "What it gets wrong");
+    if (!run_.predictions || !run_.header || run_.widths.empty()) {
+      page_.missing(concat("No predictions: ", why("predictions.csv"), no_images_.empty() ? "" : "; " + no_images_, "."));
+      return;
+    }
+    if (predicted_here_) {
+      page_.text(concat("On the first ", run_.predictions->rows(), " test images, evaluated for this report: ", why("predictions.csv"), "."));
+    }
+    const int64_t widest = run_.widths.back().subnet.key;
+    const std::vector<std::string>& names = run_.header->class_names;
+    try {
+      const Confusion confused = confusion(*run_.predictions, widest, static_cast<int64_t>(names.size()));
+      const std::string drawing = svg(confused, names, widest);
+      if (drawing.empty()) {
+        page_.missing(concat("No confusion matrix: ", names.size(), " classes are too many to draw."));
+      } else {
+        figure("confusion", drawing, "Each row is a true class, each column what it was taken for; the diagonal is right.");
+      }
+      std::vector<std::vector<std::string>> rows = {{"true class", "taken for", "times"}};
+      for (const Confusion::Pair& pair : confused.pairs) {
+        rows.push_back({names[static_cast<size_t>(pair.label)], names[static_cast<size_t>(pair.predicted)], concat(pair.count)});
+      }
+      page_.heading("Most confused");
+      page_.table(rows, true);
+    } catch (const Error& error) {
+      if (error.fault() != Fault::input) throw;
+      page_.missing(concat("Not shown: ", error.what(), "."));
+    }
+    page_.heading("The worst test images");
+    page_.text("Those with the largest loss at the widest width: number, true class, what it was taken for and how surely.");
+    with_images([&] { tiles("worst", images_->worst(*run_.predictions, 24), 8); });
+  }
+
+  void looks() {
+    page_.section("looks", "What each width looks at");
+    with_images([&] {
+      const bool chosen = wanted_.empty();
+      const std::vector<int64_t> indices = chosen ? images_->choose(*run_.predictions, 6) : wanted_;
+      page_.text(concat("Attention rollout: how much of each patch reaches the classifier, from dark blue (least) through red to light yellow "
+                        "(most), on one scale for all widths of an image. Below: what the width says and how surely.",
+                        chosen ? " The images: three that every width gets right, then three that the widest does and the narrowest does "
+                                 "not, as far as there are such." : ""));
+      for (const int64_t index : indices) {
+        const RunImages::Look look = images_->look(index);
+        if (look.tiles.empty()) return page_.missing("This model cannot tell what it looks at.");
+        page_.heading(look.heading);
+        tiles(concat("look-", index), look.tiles, static_cast<int64_t>(look.tiles.size()));
+      }
+    });
+  }
+
+  void data() {
+    page_.section("data", "What it is trained on");
+    page_.text("The first training images of the run as it saw them, with its random changes and the labels it was asked for.");
+    with_images([&] { tiles("training-images", images_->augmented(24), 8); });
+  }
+
+  static constexpr int64_t kSome = 1000;  // test images evaluated here where the run kept no predictions
+
+  Runs& runs_;
+  RunData& run_;
+  Page page_;
+  std::string pictures_;
+  std::vector<int64_t> wanted_;
+  std::optional<RunImages> images_;
+  std::string no_images_;  // why
+  bool predicted_here_ = false;
+};
+
+}  // namespace
+
+std::string write_report(const ReportOptions& options) {
+  Runs runs = {read_run(options.folder)};
+  for (const std::string& other : options.compare) {
+    runs.push_back(read_run(other));
+    for (size_t i = 0; i + 1 < runs.size(); ++i) {
+      if (runs[i].name == runs.back().name) runs.back().name = other;
+    }
+  }
+  const std::string pictures = join_path(options.folder, "report"), page = options.out.empty() ? join_path(options.folder, "report.html") : options.out;
+  std::error_code error;
+  std::filesystem::create_directories(pictures, error);
+  HV_CHECK(!error, pictures, ": cannot make folder: ", error.message(), "; make ", options.folder, " writable");
+  write_file(page, Report(runs, pictures, options.images).make());
+  return page;
+}
+
+}  // namespace hv::train
