@@ -102,24 +102,24 @@ TEST_CASE("events: a line each log interval, before each save, evaluation and th
   CHECK(kinds(path) == "start log log log log eval log log log eval eval end");
   told.check_logs(path, 20);
 
-  const std::vector<Json> all = events(path);
-  CHECK(all[0].at("step") == 0);
-  CHECK(all[0].at("total_steps") == 20);
-  const Json& width = all[0].at("widths")[1];
+  const std::vector<Json> every = events(path);
+  CHECK(every[0].at("step") == 0);
+  CHECK(every[0].at("total_steps") == 20);
+  const Json& width = every[0].at("widths")[1];
   const models::Subnet subnet = told.run.model->subnet(2);
   CHECK(width == Json{{"label", "heads=2"}, {"heads", 2}, {"dim", 16}, {"params", told.run.model->params(subnet)},
                       {"macs", told.run.model->macs(subnet)}, {"share", width.at("share")}});
   CHECK(width.at("share").get<double>() == doctest::Approx(1.0 / 3));
-  const Json& eval = all[all.size() - 2];
+  const Json& eval = every[every.size() - 2];
   CHECK(eval.at("images") == 50);
   CHECK(eval.at("step") == 20);
   REQUIRE(eval.at("results").size() == 3);
   REQUIRE(eval.at("ema").size() == 3);
   CHECK(eval.at("results")[2].at("top1") == told.run.trainer.results()[2].top1);
   CHECK(eval.at("ema")[2].at("loss") == told.run.trainer.ema_results()[2].loss);
-  CHECK(all.back().at("how") == "finished");
+  CHECK(every.back().at("how") == "finished");
   double time = 0, seconds = 0;
-  for (const Json& json : all) {
+  for (const Json& json : every) {
     CHECK(json.at("unix_time").get<double>() >= time);
     time = json.at("unix_time");
     if (!json.contains("seconds")) continue;

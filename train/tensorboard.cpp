@@ -75,12 +75,15 @@ void TensorBoard::add(const LogEvent& log) {
 
 void TensorBoard::add(const EvalEvent& eval) {
   Scalars scalars;
-  for (const auto& [prefix, results] : {std::pair{"", &eval.live}, std::pair{"ema_", &eval.ema}}) {
-    for (const WidthResult& result : *results) {
-      const auto tag = [&](const char* what) { return concat(prefix, what, "/", result.subnet.label); };
-      scalars.insert(scalars.end(), {{tag("top1"), result.top1}, {tag("top5"), result.top5}, {tag("loss"), result.loss}});
+  const auto put = [&](const std::string& prefix, const std::vector<WidthResult>& results) {
+    for (const WidthResult& result : results) {
+      scalars.emplace_back(concat(prefix, "top1/", result.subnet.label), result.top1);
+      scalars.emplace_back(concat(prefix, "top5/", result.subnet.label), result.top5);
+      scalars.emplace_back(concat(prefix, "loss/", result.subnet.label), result.loss);
     }
-  }
+  };
+  put("", eval.live);
+  put("ema_", eval.ema);
   write(eval.at.step, scalars);
 }
 
