@@ -27,7 +27,7 @@ endif
 
 CORE   := $(wildcard core/*.cpp core/ops/*.cpp core/kernels/*.cpp)
 SIMD   := $(wildcard core/kernels/simd/*.cpp)
-REST   := $(wildcard nn/*.cpp models/*.cpp data/*.cpp train/*.cpp train/commands/*.cpp)
+REST   := $(wildcard nn/*.cpp models/*.cpp data/*.cpp train/*.cpp train/report/*.cpp train/commands/*.cpp)
 TESTS  := $(wildcard tests/*.cpp tests/ops/*.cpp)
 # The double build holds core and its tests: enough for the gradient checks.
 DTESTS := tests/main.cpp $(wildcard tests/ops/*.cpp)

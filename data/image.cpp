@@ -180,9 +180,9 @@ Image resize_and_crop(const Image& image, int64_t size) {
   return resize_image(square, size, size);
 }
 
-void write_png(const std::string& path, const Image& image) {
+std::vector<uint8_t> encode_png(const Image& image) {
   const auto plane = static_cast<size_t>(image.height * image.width);
-  HV_CHECK(plane > 0 && image.chw.size() == 3 * plane, "write_png: empty picture: ", path);
+  HV_CHECK(plane > 0 && image.chw.size() == 3 * plane, "encode_png: empty picture");
   std::vector<uint8_t> rgb(3 * plane), png;
   for (size_t i = 0; i < plane; ++i)
     for (size_t c = 0; c < 3; ++c) rgb[3 * i + c] = image.chw[c * plane + i];
@@ -192,9 +192,11 @@ void write_png(const std::string& path, const Image& image) {
   };
   HV_CHECK(stbi_write_png_to_func(append, &png, static_cast<int>(image.width), static_cast<int>(image.height), 3, rgb.data(),
                                   static_cast<int>(3 * image.width)),
-           "write_png: cannot encode: ", path);
-  write_file(path, png);
+           "encode_png: out of memory");
+  return png;
 }
+
+void write_png(const std::string& path, const Image& image) { write_file(path, encode_png(image)); }
 
 Image mosaic(const std::vector<Image>& images, int64_t columns) {
   HV_CHECK(!images.empty() && columns > 0, "mosaic: no pictures");

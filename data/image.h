@@ -31,6 +31,7 @@ Image resize_and_crop(const Image& image, int64_t size);
 void check_picture_size(int64_t width, int64_t height, const std::string& name);
 Image planes_from_rgb(std::span<const uint8_t> rgb, int64_t height, int64_t width);  // interleaved to planes
 
+std::vector<uint8_t> encode_png(const Image& image);
 void write_png(const std::string& path, const Image& image);
 // Pictures of one size, `columns` a row, one pixel of black between: for looking at data.
 Image mosaic(const std::vector<Image>& images, int64_t columns);

@@ -27,4 +27,11 @@ std::string sha256_file(const std::string& path) {
   return text;
 }
 
+std::string base64(const std::vector<uint8_t>& bytes) {
+  HV_CHECK(bytes.size() < size_t{1} << 30, "base64: ", bytes.size(), " bytes are too many");
+  std::vector<unsigned char> text(4 * ((bytes.size() + 2) / 3) + 1);  // and the zero that EVP_EncodeBlock adds
+  EVP_EncodeBlock(text.data(), bytes.data(), static_cast<int>(bytes.size()));
+  return {text.begin(), text.end() - 1};
+}
+
 }  // namespace hv::data

@@ -150,6 +150,20 @@ std::string config_json(const Header& header) {
   return dump(json, 2) + "\n";
 }
 
+std::map<std::string, std::string> flat_json(const std::string& text) {
+  bool deep = false;
+  const Json json = Json::parse(text, [&](int depth, Json::parse_event_t, Json&) { return depth <= 16 || (deep = true, false); }, false);
+  HV_CHECK_INPUT(!json.is_discarded() && json.is_object() && !deep, "not a JSON object",
+                 deep ? " of at most 16 levels" : "");
+  std::map<std::string, std::string> flat;
+  const Json leaves = json.flatten();
+  for (const auto& [name, value] : leaves.items()) {
+    if (value.is_null() || value.is_structured()) continue;  // an empty list stays a list
+    flat[name] = value.is_string() ? value.get<std::string>() : value.dump();
+  }
+  return flat;
+}
+
 void parse_json(const std::string& text, const std::string& where, JsonEvents& events) {
   SaxAdapter adapter{where, events};
   Json::sax_parse(text, &adapter);

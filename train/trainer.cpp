@@ -5,6 +5,7 @@
 
 #include "train/file.h"
 #include "train/interrupt.h"
+#include "train/predictions.h"
 
 namespace hv::train {
 namespace {
@@ -189,8 +190,14 @@ bool Trainer::evaluate_widths(int64_t limit) {
   options.limit = limit;
   options.stop = [] { return interrupted() != 0; };
   check_finite();
+  // The last evaluation, of all images by the live weights, is kept image by image.
+  const bool keep = !setup_.folder.empty() && finished() && (limit == 0 || limit >= setup_.test->size());
+  Predictions predictions(setup_.widths, *setup_.test);
+  if (keep) options.seen = [&](size_t width, const Tensor& logits) { predictions.add(width, logits); };
   std::vector<WidthResult> live = evaluate(setup_.model, setup_.widths, *setup_.test, options), average;
   if (live.empty()) return false;
+  if (keep) write_file(join_path(setup_.folder, "predictions.csv"), predictions.csv());
+  options.seen = {};
   if (stepper_.ema().on()) {
     const WithEma lent(stepper_.ema());
     average = evaluate(setup_.model, setup_.widths, *setup_.test, options);

@@ -10,6 +10,7 @@ Command eval_command();
 Command predict_command();
 Command bench_command();
 Command info_command();
+Command report_command();
 Command export_command();
 Command import_command();
 Command data_command();

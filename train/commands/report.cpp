@@ -1,0 +1,57 @@
+// hydravit report: one page about a run.
+#include <charconv>
+#include <cstdio>
+#include <sstream>
+
+#include "train/commands/commands.h"
+#include "train/report/report.h"
+#include "train/setup.h"
+
+namespace hv::train {
+namespace {
+
+struct ReportArguments {
+  std::vector<std::string> run;
+  std::string compare, out, images;
+  int64_t threads = 0;
+};
+
+std::vector<int64_t> parse_images(const std::string& text) {
+  std::vector<int64_t> images;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    int64_t number = -1;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+    HV_CHECK_USAGE(error == std::errc() && end == part.data() + part.size() && number >= 0, "--images: '", text,
+                   "' is no list of images; write 3,14,15");
+    images.push_back(number);
+  }
+  HV_CHECK_USAGE(images.size() <= 24, "--images: ", images.size(), " images, expected at most 24");
+  return images;
+}
+
+int run_report(const ReportArguments& a) {
+  ReportOptions options{a.run.at(0), {}, a.out, parse_images(a.images)};
+  // The command line gives --compare its first folder and leaves the others among the runs.
+  if (!a.compare.empty()) options.compare.push_back(a.compare);
+  options.compare.insert(options.compare.end(), a.run.begin() + 1, a.run.end());
+  start_compute(a.threads);
+  std::printf("report: %s\n", write_report(options).c_str());
+  return 0;
+}
+
+}  // namespace
+
+Command report_command() {
+  const auto a = std::make_shared<ReportArguments>();
+  Fields fields = {
+      {"compare", &a->compare, "further run folders, to draw into the same accuracy plots and curves"},
+      {"out", &a->out, "the page to write; default: report.html in the run folder"},
+      {"images", &a->images, "test images to look into, as 3,14,15; default: a choice"},
+      {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
+  };
+  return {"report", "a page about a run: accuracy against cost, curves, errors, what it looks at", std::move(fields),
+          {{"RUN", "run folder; further ones are compared with it", &a->run, true}}, [a](const std::set<std::string>&) { return run_report(*a); }};
+}
+
+}  // namespace hv::train

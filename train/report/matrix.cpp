@@ -1,0 +1,92 @@
+// The confusion matrix: rows are true classes, columns predicted ones.
+#include <algorithm>
+
+#include "core/check.h"
+#include "train/report/charts.h"
+
+namespace hv::train {
+namespace {
+
+constexpr int64_t kDrawn = 100;  // classes; a larger matrix has cells too small to see
+constexpr size_t kPairs = 10;
+
+std::string shortened(const std::string& name, size_t letters) {
+  if (name.size() <= letters) return name;
+  size_t end = letters - 1;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;  // not within a letter of UTF-8
+  return name.substr(0, end) + "\xe2\x80\xa6";
+}
+
+}  // namespace
+
+Confusion confusion(const Table& predictions, int64_t heads, int64_t classes) {
+  const std::vector<double>*labels = predictions.find("label"), *predicted = predictions.find(concat("predicted_heads", heads));
+  HV_CHECK_INPUT(labels && predicted, "predictions.csv: has no columns label and predicted_heads", heads);
+  Confusion result;
+  const auto n = static_cast<size_t>(classes);
+  result.counts.assign(n, std::vector<int64_t>(n));
+  for (size_t i = 0; i < labels->size(); ++i) {
+    const double a = (*labels)[i], b = (*predicted)[i];
+    HV_CHECK_INPUT(a >= 0 && b >= 0 && a < static_cast<double>(classes) && b < static_cast<double>(classes), "predictions.csv: row ", i + 1,
+                   ": class ", a, " taken for ", b, ", expected classes 0 to ", classes - 1);
+    ++result.counts[static_cast<size_t>(a)][static_cast<size_t>(b)];
+  }
+  for (size_t a = 0; a < n; ++a) {
+    for (size_t b = 0; b < n; ++b) {
+      const int64_t count = result.counts[a][b];
+      if (a != b && count > 0) result.pairs.push_back({static_cast<int64_t>(a), static_cast<int64_t>(b), count});
+    }
+  }
+  std::stable_sort(result.pairs.begin(), result.pairs.end(), [](const auto& x, const auto& y) { return x.count > y.count; });
+  if (result.pairs.size() > kPairs) result.pairs.resize(kPairs);
+  return result;
+}
+
+std::string svg(const Confusion& confusion, const std::vector<std::string>& names, int64_t heads) {
+  const auto n = static_cast<int64_t>(confusion.counts.size());
+  if (n > kDrawn || n == 0) return "";
+  const bool named = n <= 20;
+  double widest = 24;
+  for (const std::string& name : names) {
+    if (named) widest = std::max(widest, text_width(shortened(name, 14)));
+  }
+  const double left = 40 + widest, top = 40, side = 460 - 12 - left, cell = side / static_cast<double>(n), bottom = top + side;
+  std::string alt;
+  for (const Confusion::Pair& pair : confusion.pairs) {
+    alt += concat(alt.empty() ? "most confused: " : ", ", names[static_cast<size_t>(pair.label)], " taken for ",
+                  names[static_cast<size_t>(pair.predicted)], " ", pair.count, " times");
+    if (&pair - confusion.pairs.data() >= 2) break;
+  }
+  std::string out = svg_begin(460, bottom + (named ? widest + 30 : 40), concat("Confusion matrix of the width with ", heads, heads == 1 ? " head" : " heads"), alt);
+  const Colour colour = group_colour(0);
+  std::string cells = concat("<g class=\"s\" fill=\"currentColor\" style=\"--l:", colour.light, ";--d:", colour.dark, "\">"), texts;
+  for (int64_t a = 0; a < n; ++a) {
+    const std::vector<int64_t>& row = confusion.counts[static_cast<size_t>(a)];
+    int64_t total = 0;
+    for (const int64_t count : row) total += count;
+    for (int64_t b = 0; b < n; ++b) {
+      const int64_t count = row[static_cast<size_t>(b)];
+      if (count == 0) continue;
+      const double share = static_cast<double>(count) / static_cast<double>(total);
+      const double x = left + cell * static_cast<double>(b), y = top + cell * static_cast<double>(a);
+      cells += concat("<rect x=\"", fixed(x), "\" y=\"", fixed(y), "\" width=\"", fixed(cell), "\" height=\"", fixed(cell),
+                      "\" fill-opacity=\"", static_cast<double>(static_cast<int64_t>(65 * std::max(share, 0.03))) / 100, "\"/>");
+      if (named) texts += svg_text(x + cell / 2, y + cell / 2 + 4, concat(count));
+    }
+    const double middle = cell * (static_cast<double>(a) + 0.5);
+    if (named) {
+      const std::string name = shortened(names[static_cast<size_t>(a)], 14);
+      texts += svg_text(left - 6, top + middle + 4, name, "end");
+      texts += svg_text(0, 0, name, "end", concat(" transform=\"translate(", fixed(left + middle + 4), " ", fixed(bottom + 8), ") rotate(-90)\""));
+    } else if (a % (n > 50 ? 20 : 10) == 0) {
+      texts += svg_text(left - 6, top + middle + 4, concat(a), "end") + svg_text(left + middle, bottom + 16, concat(a));
+    }
+  }
+  out += cells + "</g>\n" + concat("<rect class=\"a\" x=\"", fixed(left), "\" y=\"", fixed(top), "\" width=\"", fixed(side), "\" height=\"",
+                                   fixed(side), "\"/>\n");
+  out += svg_text(left + side / 2, bottom + (named ? widest + 22 : 34), "predicted class");
+  out += svg_text(0, 0, "true class", "middle", concat(" transform=\"translate(14 ", fixed(top + side / 2), ") rotate(-90)\""));
+  return out + texts + "</svg>";
+}
+
+}  // namespace hv::train
