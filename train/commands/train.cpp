@@ -7,6 +7,7 @@
 #include "train/interrupt.h"
 #include "train/json.h"
 #include "train/prepare.h"
+#include "train/report/report.h"
 #include "train/setup.h"
 #include "train/summary.h"
 #include "train/trainer.h"
@@ -17,6 +18,7 @@ namespace {
 struct TrainArguments {
   TrainOptions options;
   std::string resume;
+  bool report = true;
 };
 
 // The stored options, with those given now where that is allowed.
@@ -35,7 +37,7 @@ TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, con
   options.threads = 0;  // this machine's business
   options.stop_after = 0;
   for (const std::string& name : given) {
-    if (name == "resume") continue;
+    if (name == "resume" || name == "report") continue;
     const Field* field = find_field(fresh, name);
     HV_CHECK_USAGE(may_change_on_resume(name) || find_field(stored, name)->get() == field->get(), "--", name,
                    ": a run that is resumed keeps its ", name, ", ", find_field(stored, name)->get(), "; start a new one to change it");
@@ -103,6 +105,13 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   }
   std::fputs(width_table(trainer.results(), trainer.ema_results()).c_str(), stdout);
   std::printf("checkpoint: %s\n", last.c_str());
+  if (arguments.report) {
+    try {
+      say("report: " + write_report({folder, {}, "", {}}));
+    } catch (const std::exception& error) {  // the training is done and saved; a page less is no failure
+      say(concat("warning: no report: ", error.what(), "; later: hydravit report ", folder));
+    }
+  }
   return 0;
 }
 
@@ -112,6 +121,7 @@ Command train_command() {
   const auto arguments = std::make_shared<TrainArguments>();
   Fields fields = train_fields(arguments->options);
   fields.push_back({"resume", &arguments->resume, "go on with this run (folder or checkpoint), with its own options"});
+  fields.push_back({"report", &arguments->report, "write report.html into the run folder at the end"});
   return {"train", "train a model of many widths", std::move(fields), {},
           [arguments](const std::set<std::string>& given) { return run_train(*arguments, given); }};
 }

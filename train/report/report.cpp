@@ -9,19 +9,33 @@
 #include "train/progress.h"
 #include "train/report/charts.h"
 #include "train/report/html.h"
+#include "train/report/pictures.h"
 
 namespace hv::train {
 namespace {
 
 class Report {
  public:
-  Report(const Runs& runs, const std::string& pictures) : runs_(runs), run_(runs[0]), page_(concat("Run ", run_.name)), pictures_(pictures) {}
+  Report(Runs& runs, const std::string& pictures, const std::vector<int64_t>& wanted)
+      : runs_(runs), run_(runs[0]), page_(concat("Run ", run_.name)), pictures_(pictures), wanted_(wanted) {}
 
   std::string make() {
+    try {
+      images_.emplace(run_);
+      if (!run_.predictions || run_.images_per_second.empty()) {  // the price of what the run did not keep
+        Table some = images_->predict(kSome, run_.images_per_second);
+        if (!run_.predictions) run_.predictions = std::move(some), predicted_here_ = true;
+      }
+    } catch (const Error& error) {
+      no_images_ = error.what();
+    }
     about();
     accuracy();
     curves();
     draws();
+    errors();
+    looks();
+    data();
     time();
     return page_.finish();
   }
@@ -104,10 +118,10 @@ class Report {
     figure("accuracy-macs", svg(accuracy_chart(runs_, Cost::macs)), labels);
     figure("accuracy-parameters", svg(accuracy_chart(runs_, Cost::params)), labels);
     if (run_.images_per_second.empty()) {
-      page_.missing("No accuracy against speed, which is measured while training: " + why("events.jsonl") + ".");
+      page_.missing("No accuracy against speed: " + why("events.jsonl") + "; " + no_images_ + ".");
     } else {
       figure("accuracy-speed", svg(accuracy_chart(runs_, Cost::images_per_second)),
-             "The same against the speed measured on this run's machine; up and to the right is better.");
+             concat("The same against the speed measured ", run_.events ? "while training" : "for this report, on 1000 images", "; up and to the right is better."));
     }
     page_.table(accuracy_table(runs_));
   }
@@ -150,10 +164,94 @@ class Report {
     figure("time", svg(*bars), "Shares of the wall time of training steps; they sum to 100 %.");
   }
 
-  const Runs& runs_;
-  const RunData& run_;
+  void tiles(const std::string& name, const std::vector<Tile>& tiles, int64_t columns) {
+    if (tiles.empty()) return;
+    std::vector<data::Image> images;
+    for (const Tile& tile : tiles) images.push_back(tile.image);
+    data::write_png(join_path(pictures_, name + ".png"), data::mosaic(images, columns));
+    page_.tiles(tiles, concat("report/", name, ".png"));
+  }
+
+  // Runs a part that needs images; what stands in its way is said in its place.
+  template <class Part>
+  void with_images(Part part) {
+    if (!images_) return page_.missing("No images: " + no_images_ + ".");
+    try {
+      part();
+    } catch (const Error& error) {
+      if (error.fault() != Fault::input) throw;  // a picture that cannot be written is no reason to go on
+      page_.missing(concat("Not shown: ", error.what(), "."));
+    }
+  }
+
+  void errors() {
+    page_.section("errors", "What it gets wrong");
+    if (!run_.predictions || !run_.header || run_.widths.empty()) {
+      page_.missing(concat("No predictions: ", why("predictions.csv"), no_images_.empty() ? "" : "; " + no_images_, "."));
+      return;
+    }
+    if (predicted_here_) {
+      page_.text(concat("On the first ", run_.predictions->rows(), " test images, evaluated for this report: ", why("predictions.csv"), "."));
+    }
+    const int64_t widest = run_.widths.back().subnet.key;
+    const std::vector<std::string>& names = run_.header->class_names;
+    try {
+      const Confusion confused = confusion(*run_.predictions, widest, static_cast<int64_t>(names.size()));
+      const std::string drawing = svg(confused, names, widest);
+      if (drawing.empty()) {
+        page_.missing(concat("No confusion matrix: ", names.size(), " classes are too many to draw."));
+      } else {
+        figure("confusion", drawing, "Each row is a true class, each column what it was taken for; the diagonal is right.");
+      }
+      std::vector<std::vector<std::string>> rows = {{"true class", "taken for", "times"}};
+      for (const Confusion::Pair& pair : confused.pairs) {
+        rows.push_back({names[static_cast<size_t>(pair.label)], names[static_cast<size_t>(pair.predicted)], concat(pair.count)});
+      }
+      page_.heading("Most confused");
+      page_.table(rows, true);
+    } catch (const Error& error) {
+      if (error.fault() != Fault::input) throw;
+      page_.missing(concat("Not shown: ", error.what(), "."));
+    }
+    page_.heading("The worst test images");
+    page_.text("Those with the largest loss at the widest width: number, true class, what it was taken for and how surely.");
+    with_images([&] { tiles("worst", images_->worst(*run_.predictions, 24), 8); });
+  }
+
+  void looks() {
+    page_.section("looks", "What each width looks at");
+    with_images([&] {
+      const bool chosen = wanted_.empty();
+      const std::vector<int64_t> indices = chosen ? images_->choose(*run_.predictions, 6) : wanted_;
+      page_.text(concat("Attention rollout: how much of each patch reaches the classifier, from dark blue (least) through red to light yellow "
+                        "(most), on one scale for all widths of an image. Below: what the width says and how surely.",
+                        chosen ? " The images: three that every width gets right, then three that the widest does and the narrowest does "
+                                 "not, as far as there are such." : ""));
+      for (const int64_t index : indices) {
+        const RunImages::Look look = images_->look(index);
+        if (look.tiles.empty()) return page_.missing("This model cannot tell what it looks at.");
+        page_.heading(look.heading);
+        tiles(concat("look-", index), look.tiles, static_cast<int64_t>(look.tiles.size()));
+      }
+    });
+  }
+
+  void data() {
+    page_.section("data", "What it is trained on");
+    page_.text("The first training images of the run as it saw them, with its random changes and the labels it was asked for.");
+    with_images([&] { tiles("training-images", images_->augmented(24), 8); });
+  }
+
+  static constexpr int64_t kSome = 1000;  // test images evaluated here where the run kept no predictions
+
+  Runs& runs_;
+  RunData& run_;
   Page page_;
   std::string pictures_;
+  std::vector<int64_t> wanted_;
+  std::optional<RunImages> images_;
+  std::string no_images_;  // why
+  bool predicted_here_ = false;
 };
 
 }  // namespace
@@ -170,7 +268,7 @@ std::string write_report(const ReportOptions& options) {
   std::error_code error;
   std::filesystem::create_directories(pictures, error);
   HV_CHECK(!error, pictures, ": cannot make folder: ", error.message(), "; make ", options.folder, " writable");
-  write_file(page, Report(runs, pictures).make());
+  write_file(page, Report(runs, pictures, options.images).make());
   return page;
 }
 

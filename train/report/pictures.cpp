@@ -1,0 +1,210 @@
+#include "train/report/pictures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+#include "core/ops.h"
+#include "data/loader.h"
+#include "train/evaluate.h"
+#include "train/explain.h"
+#include "train/file.h"
+#include "train/predictions.h"
+#include "train/step.h"
+
+namespace hv::train {
+namespace {
+
+constexpr int64_t kSide = 96, kLargest = 128;  // pixels of a picture in the page
+
+std::string percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.0f %%", 100 * share);
+  return text;
+}
+
+data::Image shown(const data::Image& image) {
+  if (image.height <= kLargest && image.width <= kLargest) return enlarge(image, kSide);
+  const double shrink = static_cast<double>(kLargest) / static_cast<double>(std::max(image.height, image.width));
+  const auto side = [&](int64_t pixels) { return std::max<int64_t>(1, std::llround(shrink * static_cast<double>(pixels))); };
+  return data::resize_image(image, side(image.height), side(image.width));
+}
+
+TrainOptions options_of(const Header& header) {
+  TrainOptions options;
+  for (const Field& field : train_fields(options)) {
+    const auto stored = header.options.find(field.name);
+    if (stored != header.options.end() && !stored->second.empty()) field.set(stored->second);
+  }
+  return options;
+}
+
+void check_same(const RunData& run, const data::Dataset& dataset, const std::string& name) {
+  const auto stored = run.header->provenance.find(name);
+  if (stored == run.header->provenance.end()) return;
+  HV_CHECK_INPUT(stored->second == dataset.checksum(), run.option("data"), ": not the ", split_name(dataset.split()),
+                 " images of the run: checksum ", dataset.checksum(), ", expected ", stored->second);
+}
+
+const std::vector<double>& column(const Table& table, const std::string& name) {
+  const std::vector<double>* found = table.find(name);
+  HV_CHECK_INPUT(found, "predictions.csv: has no column ", name);
+  return *found;
+}
+
+}  // namespace
+
+RunImages::RunImages(const RunData& run) : run_(run) {
+  HV_CHECK_INPUT(run.header && !run.widths.empty(), "no checkpoint: ", run.problems.count("checkpoint") ? run.problems.at("checkpoint") : "");
+  loaded_ = load_model(run.folder);
+  const std::string folder = run.option("data"), kind = run.option("kind");
+  HV_CHECK_INPUT(!folder.empty(), loaded_.path, ": does not say which data it was trained on");
+  const data::Source source{folder, kind.empty() ? "auto" : kind, loaded_.model->image_size()};
+  train_ = data::open(source, data::Split::train);
+  test_ = data::open(source, data::Split::test);
+  for (const data::DatasetPtr& dataset : {train_, test_}) {
+    HV_CHECK_INPUT(dataset->classes() == loaded_.model->classes() && dataset->height() == loaded_.model->image_size(), folder,
+                   ": not the data of the run: ", dataset->classes(), " classes of ", dataset->height(), " pixels");
+  }
+  check_same(run, *train_, "data_checksum");
+  check_same(run, *test_, "test_checksum");
+}
+
+data::Image RunImages::test_image(int64_t i) const {
+  data::Image image{test_->height(), test_->width(), std::vector<uint8_t>(static_cast<size_t>(test_->image_bytes()))};
+  test_->image(i, image.chw.data());
+  return image;
+}
+
+const std::string& RunImages::class_name(double k) const {
+  HV_CHECK_INPUT(k >= 0 && k < static_cast<double>(test_->classes()), "predictions.csv: class ", k, ", expected 0 to ",
+                 test_->classes() - 1);
+  return test_->class_names()[static_cast<size_t>(k)];
+}
+
+Table RunImages::predict(int64_t limit, std::map<int64_t, double>& images_per_second) {
+  std::vector<models::Subnet> widths;
+  for (const WidthCost& width : run_.widths) widths.push_back(width.subnet);
+  Predictions predictions(widths, *test_);
+  EvaluateOptions options;
+  options.limit = limit;
+  options.seen = [&](size_t width, const Tensor& logits) { predictions.add(width, logits); };
+  for (const WidthResult& result : evaluate(*loaded_.model, widths, *test_, options)) {
+    images_per_second[result.subnet.key] = result.images_per_second;
+  }
+  return parse_table(predictions.csv(), "predictions");
+}
+
+std::vector<Tile> RunImages::worst(const Table& predictions, size_t count) const {
+  const int64_t widest = run_.widths.back().subnet.key;
+  const std::vector<double>&labels = column(predictions, "label"), &loss = column(predictions, concat("loss_heads", widest)),
+                     &predicted = column(predictions, concat("predicted_heads", widest)),
+                     &confidence = column(predictions, concat("confidence_heads", widest));
+  HV_CHECK_INPUT(static_cast<int64_t>(loss.size()) <= test_->size(), "predictions.csv: ", loss.size(), " rows, expected at most ",
+                 test_->size());
+  std::vector<size_t> order(loss.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  const auto size_of = [&](size_t i) { return std::isfinite(loss[i]) ? loss[i] : std::numeric_limits<double>::max(); };
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return size_of(a) > size_of(b); });
+  order.resize(std::min(order.size(), count));
+  std::vector<Tile> tiles;
+  for (const size_t i : order) {
+    const auto index = static_cast<int64_t>(i);
+    tiles.push_back({shown(test_image(index)), concat("#", index, " ", class_name(labels[i]), ", seen as ", class_name(predicted[i]), " ",
+                                                      percent(confidence[i]))});
+  }
+  return tiles;
+}
+
+std::vector<Tile> RunImages::augmented(size_t count) const {
+  const TrainOptions o = options_of(*run_.header);
+  data::LoaderConfig config;
+  config.batch_size = std::min(o.batch_size, train_->size());
+  config.seed = static_cast<uint64_t>(o.seed);
+  config.augment = augmentation(o);
+  config.shuffle = o.shuffle;
+  config.limit = o.train_limit;
+  data::Loader loader(*train_, config);
+  const data::Batch& batch = loader.at(0, 0);
+  const auto plane = static_cast<size_t>(train_->height() * train_->width());
+  const auto classes = static_cast<size_t>(train_->classes());
+  const std::vector<double> targets = batch.targets.to_vector();
+  std::vector<Tile> tiles;
+  for (size_t b = 0; b < std::min(count, batch.labels.size()); ++b) {
+    data::Image image{train_->height(), train_->width(), std::vector<uint8_t>(3 * plane)};
+    const Real* value = batch.images.data() + b * 3 * plane;
+    for (size_t i = 0; i < image.chw.size(); ++i) {
+      const double byte = 255 * (static_cast<double>(value[i]) * loaded_.header.std[i / plane] + loaded_.header.mean[i / plane]);
+      image.chw[i] = static_cast<uint8_t>(std::clamp(std::lround(byte), 0L, 255L));
+    }
+    std::string caption;
+    for (size_t k = 0; k < classes; ++k) {
+      const double share = targets[b * classes + k];
+      if (share > 0.005) caption += concat(caption.empty() ? "" : " + ", train_->class_names()[k], share > 0.995 ? "" : " " + percent(share));
+    }
+    tiles.push_back({shown(image), caption});
+  }
+  return tiles;
+}
+
+std::vector<int64_t> RunImages::choose(const Table& predictions, size_t count) const {
+  const std::vector<double>& labels = column(predictions, "label");
+  const size_t rows = std::min(labels.size(), static_cast<size_t>(test_->size()));
+  std::vector<int64_t> chosen;
+  std::vector<double> classes;
+  const auto take = [&](size_t limit, bool new_class, auto wanted) {
+    for (size_t i = 0; i < rows && chosen.size() < limit; ++i) {
+      const auto index = static_cast<int64_t>(i);
+      const bool seen = std::find(classes.begin(), classes.end(), labels[i]) != classes.end();
+      if ((new_class && seen) || std::find(chosen.begin(), chosen.end(), index) != chosen.end() || !wanted(i)) continue;
+      chosen.push_back(index);
+      classes.push_back(labels[i]);
+    }
+  };
+  const auto right = [&](size_t width, size_t i) {
+    return column(predictions, concat("predicted_heads", run_.widths[width].subnet.key))[i] == labels[i];
+  };
+  const auto all_right = [&](size_t i) {
+    for (size_t w = 0; w < run_.widths.size(); ++w) {
+      if (!right(w, i)) return false;
+    }
+    return true;
+  };
+  const auto widest_alone = [&](size_t i) { return right(run_.widths.size() - 1, i) && !right(0, i); };
+  take(count / 2, true, all_right);
+  take(count / 2, false, all_right);
+  take(count, true, widest_alone);
+  take(count, false, widest_alone);
+  take(count, false, [](size_t) { return true; });
+  return chosen;
+}
+
+RunImages::Look RunImages::look(int64_t index) {
+  HV_CHECK_USAGE(index >= 0 && index < test_->size(), "--images: ", index, " is not there; the test images are 0 to ", test_->size() - 1);
+  const NoGrad off;
+  const data::Image image = test_image(index), large = shown(image);
+  const int64_t side = test_->height();
+  const Tensor input = Tensor::empty({1, 3, side, test_->width()});
+  data::Normalizer({loaded_.header.mean, loaded_.header.std})(image.chw.data(), side * test_->width(), input.data());
+  const std::string& label = class_name(static_cast<double>(test_->label(index)));
+  Look look{concat("Test image ", index, ": ", label), {{large, "the image: " + label}}};
+  std::vector<Heat> heats;
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (const WidthCost& width : run_.widths) {
+    const Tensor rollout = loaded_.model->rollout(input, width.subnet);
+    if (!rollout.defined()) return {look.heading, {}};
+    heats.push_back(heat_of(rollout, 0));
+    for (const double value : heats.back().values) low = std::min(low, value), high = std::max(high, value);
+  }
+  for (size_t w = 0; w < heats.size(); ++w) {
+    const models::Subnet& width = run_.widths[w].subnet;
+    const std::vector<double> probability = softmax(loaded_.model->forward(input, width)).to_vector();
+    const auto best = std::max_element(probability.begin(), probability.end());
+    look.tiles.push_back({overlay(large, heats[w], low, high), concat(width.key, width.key == 1 ? " head: " : " heads: ",
+                          class_name(static_cast<double>(best - probability.begin())), " ", percent(*best))});
+  }
+  return look;
+}
+
+}  // namespace hv::train
