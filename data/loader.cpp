@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/check.h"
+#include "core/timing.h"
 
 namespace hv::data {
 
@@ -183,7 +184,10 @@ Loader::~Loader() = default;
 
 int64_t Loader::samples() const { return state_->samples; }
 int64_t Loader::batches() const { return state_->batches; }
-const Batch& Loader::at(int64_t epoch, int64_t index) { return state_->at({epoch, index}); }
+const Batch& Loader::at(int64_t epoch, int64_t index) {
+  const PartTimer timer(Part::data);  // what is not hidden behind computing
+  return state_->at({epoch, index});
+}
 double Loader::wait_seconds() const { return state_->waited; }
 
 }  // namespace hv::data

@@ -1,8 +1,10 @@
-// What a run tells: events.jsonl against what the steps really did, over endings of every kind.
+// What a run tells: events.jsonl against what the steps really did, over endings of every kind; TensorBoard's file against events.jsonl.
 #include <doctest/doctest.h>
 #include <signal.h>
 
 #include <cmath>
+#include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "tests/trainer_fixtures.h"
@@ -65,7 +67,13 @@ struct Told {
           CHECK(width.at("loss").get<double>() == doctest::Approx(sums[w] / static_cast<double>(drawn[w])).epsilon(1e-12));
         }
       }
-      CHECK(log.at("images_per_second").get<double>() > 0);
+      double seconds = 0;
+      for (const auto& [part, time] : log.at("time").items()) seconds += time.get<double>();
+      CHECK(log.at("time").size() == 6);
+      for (const char* part : {"gemm", "attention", "norm_activation", "optimizer"}) CHECK(log.at("time").at(part).get<double>() > 0);
+      // 16 images a step; and never more than the time that the run has taken.
+      CHECK(log.at("images_per_second").get<double>() * seconds == doctest::Approx(static_cast<double>(16 * (now - last))));
+      CHECK(seconds <= log.at("seconds").get<double>() + 0.001);
       CHECK(log.at("lr").get<double>() > 0);
       CHECK(log.at("epoch").get<double>() == doctest::Approx(static_cast<double>(now) / 6));
       last = now;
@@ -112,8 +120,8 @@ TEST_CASE("events: a line each log interval, before each save, evaluation and th
   CHECK(all.back().at("how") == "finished");
   double time = 0, seconds = 0;
   for (const Json& json : all) {
-    CHECK(json.at("time").get<double>() >= time);
-    time = json.at("time");
+    CHECK(json.at("unix_time").get<double>() >= time);
+    time = json.at("unix_time");
     if (!json.contains("seconds")) continue;
     CHECK(json.at("seconds").get<double>() >= seconds);
     seconds = json.at("seconds");
@@ -136,7 +144,7 @@ TEST_CASE("events: a resumed run drops a cut line and the steps it does again, a
   first.check_logs(path, 14);
   const std::vector<std::string> before = lines(path);
   // As a process leaves it that was killed at step 17, while it wrote.
-  append(path, R"({"event":"log","time":1,"step":15,"loss":1,"widths":[]})" "\n" R"({"event":"log","time":1,"step":17,"lo)");
+  append(path, R"({"event":"log","step":15,"loss":1,"widths":[]})" "\n" R"({"event":"log","step":17,"lo)");
   options.stop_after = 0;
   Run second(options, folder.str());
   second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
@@ -177,7 +185,7 @@ TEST_CASE("events: interrupted and diverged runs say so") {
 }
 
 TEST_CASE("events: numbers that are not finite are null; a line that is no event has no step") {
-  LogEvent log{{7, 0.5, 2, 1e-3}, INFINITY, 10, {{3, 0, NAN}}};
+  const LogEvent log{{7, 0.5, 2, 1e-3}, INFINITY, 10, {{{"heads=3", 3, 48}, 0, NAN}}, {}};
   const Json json = Json::parse(event_json(log));
   CHECK(json.at("loss").is_null());
   CHECK(json.at("widths")[0].at("loss").is_null());
@@ -185,4 +193,149 @@ TEST_CASE("events: numbers that are not finite are null; a line that is no event
   for (const char* line : {"", "{", "7", "[1]", "null", "{\"step\":\"7\"}", "{\"step\":7", "{\"step\":7.5}", "\xff\xfe"}) {
     CHECK(event_step(line) == -1);
   }
+}
+
+namespace {
+
+uint32_t naive_masked_crc(const std::string& bytes) {  // bit by bit
+  uint32_t crc = ~0u;
+  for (const char byte : bytes) {
+    crc ^= static_cast<uint8_t>(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+  }
+  crc = ~crc;
+  return (crc >> 15 | crc << 17) + 0xa282ead8u;
+}
+
+// Takes protobuf's wire format apart.
+struct Wire {
+  std::string bytes;
+  size_t at = 0;
+  bool more() const { return at < bytes.size(); }
+  std::string take(size_t n) {
+    REQUIRE(at + n <= bytes.size());
+    at += n;
+    return bytes.substr(at - n, n);
+  }
+  template <class T>
+  T fixed() {
+    T value;
+    std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    return value;
+  }
+  uint64_t varint() {
+    uint64_t value = 0;
+    for (int shift = 0;; shift += 7) {
+      const uint8_t byte = fixed<uint8_t>();
+      value |= static_cast<uint64_t>(byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+  }
+  std::string text() { return take(varint()); }
+};
+
+struct BoardEvent {
+  uint64_t step = 0;
+  std::string version, session;
+  std::map<std::string, float> scalars;
+};
+
+std::vector<BoardEvent> board_events(const std::string& folder) {
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().filename().string().rfind("events.out.tfevents.", 0) == 0) files.push_back(entry.path());
+  }
+  REQUIRE(files.size() == 1);
+  std::ifstream in(files[0], std::ios::binary);
+  Wire file{{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()}};
+  std::vector<BoardEvent> found;
+  while (file.more()) {
+    const std::string length = file.take(8);
+    CHECK(file.fixed<uint32_t>() == naive_masked_crc(length));
+    Wire event{file.take(Wire{length}.fixed<uint64_t>())};
+    CHECK(file.fixed<uint32_t>() == naive_masked_crc(event.bytes));
+    BoardEvent& now = found.emplace_back();
+    while (event.more()) {
+      const uint64_t key = event.varint();
+      if (key == (1 << 3 | 1)) {
+        CHECK(event.fixed<double>() > 1.7e9);
+      } else if (key == (2 << 3 | 0)) {
+        now.step = event.varint();
+      } else if (key == (3 << 3 | 2)) {
+        now.version = event.text();
+      } else if (key == (7 << 3 | 2)) {
+        now.session = event.text();
+      } else {
+        REQUIRE(key == (5 << 3 | 2));
+        Wire summary{event.text()};
+        while (summary.more()) {
+          REQUIRE(summary.varint() == (1 << 3 | 2));
+          Wire value{summary.text()};
+          REQUIRE(value.varint() == (1 << 3 | 2));
+          const std::string tag = value.text();
+          REQUIRE(value.varint() == (2 << 3 | 5));
+          now.scalars[tag] = value.fixed<float>();
+        }
+      }
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("tensorboard: records and checksums as published") {
+  CHECK(masked_crc32c(std::string("\x18\0\0\0\0\0\0\0", 8)) == 0x224b7fa3u);  // how files of TensorFlow begin
+  for (const std::string& text : {std::string(), std::string("123456789"), std::string(1000, 'x')}) {
+    CHECK(masked_crc32c(text) == naive_masked_crc(text));
+  }
+  const std::string record = tf_record("abc");
+  REQUIRE(record.size() == 8 + 4 + 3 + 4);
+  CHECK(record.substr(0, 8) == std::string("\3\0\0\0\0\0\0\0", 8));
+  CHECK(record.substr(12, 3) == "abc");
+}
+
+TEST_CASE("tensorboard: the scalars are those of events.jsonl; a resumed run voids what came after its step") {
+  const Threads threads;
+  const Folder folder;
+  TrainOptions options = tiny_options();
+  options.log_interval = 4;
+  options.steps = 12;
+  options.eval_limit = 30;
+  options.tensorboard = true;
+  Run first(options, folder.str(), true);
+  CHECK(first.trainer.run() == Ending::finished);
+  std::vector<BoardEvent> found = board_events(folder.str());
+  CHECK(found[0].version == "brain.Event:2");
+  size_t at = 1;
+  for (const Json& event : events(folder / "events.jsonl")) {
+    if (event.at("event") != "log" && event.at("event") != "eval") continue;
+    REQUIRE(at < found.size());
+    const BoardEvent& told = found[at++];
+    CHECK(told.step == event.at("step").get<uint64_t>());
+    if (event.at("event") == "log") {
+      CHECK(told.scalars.at("loss/train") == doctest::Approx(event.at("loss").get<double>()).epsilon(1e-6));
+      CHECK(told.scalars.at("lr") == doctest::Approx(event.at("lr").get<double>()).epsilon(1e-6));
+      for (const Json& width : event.at("widths")) {
+        CHECK(told.scalars.count(concat("train_loss/heads=", width.at("heads").get<int>())) == (width.at("drawn") > 0));
+      }
+    } else {
+      CHECK(told.scalars.size() == 18);
+      CHECK(told.scalars.at("top1/heads=2") == doctest::Approx(event.at("results")[1].at("top1").get<double>()).epsilon(1e-6));
+      CHECK(told.scalars.at("ema_loss/heads=3") == doctest::Approx(event.at("ema")[2].at("loss").get<double>()).epsilon(1e-6));
+    }
+  }
+  CHECK(at == found.size());
+
+  for (const auto& entry : fs::directory_iterator(folder.path)) {
+    if (entry.path().filename().string().rfind("events.out", 0) == 0) fs::remove(entry.path());
+  }
+  options.steps = 15;
+  Run second(options, folder.str(), true);
+  second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
+  CHECK(second.trainer.run() == Ending::finished);
+  found = board_events(folder.str());
+  CHECK(found[1].session == "\x08\x01");
+  CHECK(found[1].step == 13);
+  CHECK(found[2].step == 15);
 }

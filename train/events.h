@@ -1,12 +1,13 @@
 // events.jsonl of a run folder: what happened, one JSON object a line, written when it happens.
 //
-//   {"event":"start" or "resume", "time", "step", "total_steps" (0: the clock decides),
+//   {"event":"start" or "resume", "unix_time", "step", "total_steps" (0: the clock decides),
 //    "widths":[{label, heads, dim, params, macs, share}]}
-//   {"event":"log",  "time", "step", "epoch", "seconds", "loss", "lr", "images_per_second", "widths":[{heads, drawn, loss}]}
-//   {"event":"eval", "time", "step", "epoch", "seconds", "images", "results":[{heads, top1, top5, loss, images_per_second}],
+//   {"event":"log",  "unix_time", "step", "epoch", "seconds", "loss", "lr", "images_per_second", "widths":[{heads, drawn, loss}],
+//    "time":{gemm, attention, norm_activation, optimizer, data, other}}   seconds of these steps alone, by kind of work
+//   {"event":"eval", "unix_time", "step", "epoch", "seconds", "images", "results":[{heads, top1, top5, loss, images_per_second}],
 //    "ema":[the same]}
-//   {"event":"end",  "time", "step", "how":"finished", "stopped", "interrupted" or "diverged"}
-// "time" is Unix time, "seconds" that of training so far, earlier sessions included. A number that is not finite is null.
+//   {"event":"end",  "unix_time", "step", "how":"finished", "stopped", "interrupted" or "diverged"}
+// "seconds" is that of training so far, earlier sessions included. A number that is not finite is null.
 //
 // Invariants
 //   1. A line is one write() at the end of the file, so a killed process leaves whole lines and at most one cut one.
@@ -18,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "core/timing.h"
 #include "train/evaluate.h"
 #include "train/file.h"
 
@@ -42,12 +44,14 @@ struct StartEvent {
 
 struct LogEvent {  // sums up the steps since the one before
   struct Width {
-    int64_t heads = 0, drawn = 0;
+    models::Subnet subnet;
+    int64_t drawn = 0;
     double loss = 0;  // mean over its steps, not a number if there are none
   };
   RunPoint at;
   double loss = 0, images_per_second = 0;
   std::vector<Width> widths;
+  PartSeconds time{};  // of the steps alone, without evaluations and saving
 };
 
 struct EvalEvent {

@@ -41,9 +41,15 @@ Json widths(const std::vector<models::Cost>& costs) {
   return json;
 }
 
+Json part_times(const PartSeconds& seconds) {
+  Json json = Json::object();
+  for (size_t i = 0; i < seconds.size(); ++i) json[kPartNames[i]] = seconds[i];
+  return json;
+}
+
 Json event(const char* kind, int64_t step) {
   const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  return {{"event", kind}, {"time", std::round(now * 1000) / 1000}, {"step", step}};
+  return {{"event", kind}, {"unix_time", std::round(now * 1000) / 1000}, {"step", step}};
 }
 
 Json event(const char* kind, const RunPoint& at) {
@@ -91,7 +97,8 @@ std::string bench_json(const BenchReport& report) {
             {"results", Json::array()}};
   for (const BenchResult& r : report.results) {
     json["results"].push_back({{"mode", r.mode}, {"heads", r.heads}, {"dim", r.dim}, {"batch", r.batch},
-                               {"images_per_second", r.images_per_second}, {"step_ms", r.step_ms}, {"gflops", r.gflops}});
+                               {"images_per_second", r.images_per_second}, {"step_ms", r.step_ms}, {"gflops", r.gflops},
+                               {"time", part_times(r.time)}});
   }
   return dump(json);
 }
@@ -190,7 +197,8 @@ std::string event_json(const LogEvent& e) {
   json["loss"] = e.loss;
   json["lr"] = e.at.lr;
   json["images_per_second"] = e.images_per_second;
-  for (const LogEvent::Width& w : e.widths) json["widths"].push_back({{"heads", w.heads}, {"drawn", w.drawn}, {"loss", w.loss}});
+  for (const LogEvent::Width& w : e.widths) json["widths"].push_back({{"heads", w.subnet.key}, {"drawn", w.drawn}, {"loss", w.loss}});
+  json["time"] = part_times(e.time);
   return dump(json);
 }
 

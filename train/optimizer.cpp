@@ -5,6 +5,7 @@
 
 #include "core/kernels/simd.h"
 #include "core/parallel.h"
+#include "core/timing.h"
 
 namespace hv::train {
 namespace {
@@ -120,6 +121,7 @@ void Optimizer::add_state(const std::string& name) {
 }
 
 double Optimizer::gradient_norm() const {
+  const PartTimer timer(Part::optimizer);
   partial_.resize(chunks_.size());
   std::vector<const Real*> gradients;
   for (const nn::Parameter& parameter : parameters_) {
@@ -156,6 +158,7 @@ const std::vector<Chunk>& Optimizer::chunks_of(const std::vector<Tensor>& live) 
 void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, double ema_decay, const std::vector<Tensor>& live) {
   HV_CHECK(ema.empty() || ema.size() == parameters_.size(), "optimizer: ", ema.size(), " averages for ", parameters_.size(),
            " parameters");
+  const PartTimer timer(Part::optimizer);
   ++steps_;
   begin(lr, scale, ema_decay);
   std::vector<Run> whole;  // where each parameter begins

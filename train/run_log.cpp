@@ -1,6 +1,7 @@
 #include "train/run_log.h"
 
 #include <cmath>
+#include <numeric>
 
 namespace hv::train {
 
@@ -11,9 +12,10 @@ RunLog::RunLog(const std::string& folder, const TrainOptions& options, const Sta
   for (const RunWidth& width : widths_) subnets.push_back(width.subnet);
   summary_ = std::make_unique<Summary>(join_path(folder, "summary.csv"), subnets, options.ema > 0, start.step);
   events_ = std::make_unique<EventFile>(join_path(folder, "events.jsonl"), start);
+  if (options.tensorboard) tensorboard_ = std::make_unique<TensorBoard>(folder, start);
 }
 
-void RunLog::step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, double seconds) {
+void RunLog::step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, const PartSeconds& time) {
   progress_.step(line);
   window_.last = at;
   for (Sum* sum : {&window_.all, &window_.widths[subnet.key]}) {
@@ -21,24 +23,27 @@ void RunLog::step(const ProgressLine& line, const RunPoint& at, const models::Su
     sum->loss += line.loss;
   }
   window_.images += line.images;
-  window_.seconds += seconds;
+  for (size_t i = 0; i < time.size(); ++i) window_.time[i] += time[i];
   if (at.step % interval_ == 0) flush();
 }
 
 void RunLog::flush() {
   if (window_.all.steps == 0) return;
-  LogEvent event{window_.last, window_.all.mean(), static_cast<double>(window_.images) / window_.seconds, {}};
+  const double seconds = std::accumulate(window_.time.begin(), window_.time.end(), 0.0);
+  LogEvent event{window_.last, window_.all.mean(), static_cast<double>(window_.images) / seconds, {}, window_.time};
   for (const RunWidth& width : widths_) {
     const Sum& sum = window_.widths[width.subnet.key];
-    event.widths.push_back({width.subnet.key, sum.steps, sum.mean()});
+    event.widths.push_back({width.subnet, sum.steps, sum.mean()});
   }
   if (events_) events_->add(event);
+  if (tensorboard_) tensorboard_->add(event);
   window_ = {};
 }
 
 void RunLog::evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema) {
   if (summary_) summary_->add({at.step, at.epoch, at.seconds, at.lr, train_loss, live, ema});
   if (events_) events_->add(EvalEvent{at, live, ema});
+  if (tensorboard_) tensorboard_->add(EvalEvent{at, live, ema});
   progress_.note(concat("epoch ", std::round(at.epoch * 100) / 100, " step ", at.step, ", ", live[0].images, " test images: ",
                         accuracy_line(live), ema.empty() ? "" : "; EMA " + accuracy_line(ema)));
 }

@@ -1,4 +1,4 @@
-// What a run tells while it goes: the bar on the terminal, summary.csv and events.jsonl.
+// What a run tells while it goes: the bar on the terminal, summary.csv, events.jsonl and, if asked for, TensorBoard's file.
 //
 // Invariants
 //   1. It only listens: no number of the training depends on it.
@@ -16,6 +16,7 @@
 #include "train/options.h"
 #include "train/progress.h"
 #include "train/summary.h"
+#include "train/tensorboard.h"
 
 namespace hv::train {
 
@@ -23,7 +24,7 @@ class RunLog {
  public:
   // An empty folder: nothing is written.
   RunLog(const std::string& folder, const TrainOptions& options, const StartEvent& start, bool show_progress);
-  void step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, double seconds);
+  void step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, const PartSeconds& time);
   void flush();  // writes what the window holds
   void evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema);
   void end(int64_t step, const std::string& how);
@@ -39,12 +40,13 @@ class RunLog {
     Sum all;
     std::map<int64_t, Sum> widths;  // by heads
     int64_t images = 0;
-    double seconds = 0;  // of these steps alone, without evaluations and saving
+    PartSeconds time{};
   };
 
   Progress progress_;
   std::unique_ptr<Summary> summary_;
   std::unique_ptr<EventFile> events_;
+  std::unique_ptr<TensorBoard> tensorboard_;
   int64_t interval_;
   std::vector<RunWidth> widths_;
   Window window_;

@@ -118,6 +118,7 @@ Ending Trainer::train_and_evaluate() {
   const TrainOptions& o = setup_.options;
   setup_.model.train();
   setup_.model.zero_grad();
+  watch_parts();
   const int64_t first = step_;
   const auto epochs_done = [&] { return step_ * o.grad_accum / stepper_.batches(); };
   const auto leave = [&](Ending ending) {
@@ -129,9 +130,9 @@ Ending Trainer::train_and_evaluate() {
     if (interrupted()) return leave(Ending::interrupted);
     if (o.stop_after > 0 && step_ - first >= o.stop_after) return leave(Ending::stopped);
     const double lr = schedule_.at(position());
-    const auto step_began = Clock::now();
+    take_parts();  // evaluations and saving are no part of a step
     const double loss = train_step(lr);
-    const double step_seconds = seconds_since(step_began);
+    const PartSeconds time = take_parts();
     const models::Subnet& width = stepper_.recipe().subnet(step_);
     const int64_t epochs_before = epochs_done();
     ++step_;
@@ -140,7 +141,7 @@ Ending Trainer::train_and_evaluate() {
     RunPoint at = here();
     at.lr = lr;  // the one this step had
     log_->step({step_, total_steps_, std::min(1.0, position() / schedule_.total_steps), at.epoch, loss, lr, width.label,
-                o.batch_size * o.grad_accum}, at, width, step_seconds);
+                o.batch_size * o.grad_accum}, at, width, time);
     if (setup_.on_step) setup_.on_step(step_, loss);
 
     const int64_t epochs = epochs_done();

@@ -7,6 +7,7 @@
 
 #include "core/ops.h"
 #include "core/ops/map.h"
+#include "core/timing.h"
 
 namespace hv {
 namespace {
@@ -88,9 +89,11 @@ namespace {
 // y = f(x), with dx = slope(g, x or y).
 template <class F, class Slope>
 Tensor unary(const char* op, const Tensor& x, bool keep_result, F f, Slope slope) {
+  const PartTimer timer(Part::norm_activation);
   Tensor y = map(f, x.shape(), x);
   if (!wants_grad({x})) return y;
   return record(op, y, {x}, [slope, kept = Saved(keep_result ? y : x)](const Tensor& g, const Edges& in) {
+    const PartTimer backward_timer(Part::norm_activation);
     send(in[0], slope, g, kept.get());
   });
 }

@@ -7,9 +7,11 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <numeric>
 
 #include "core/kernels/gemm.h"
 #include "core/parallel.h"
+#include "core/timing.h"
 #include "models/hydravit.h"
 #include "train/commands/commands.h"
 #include "train/json.h"
@@ -70,19 +72,21 @@ void measure_gemm(const models::HydraViTConfig& c, int64_t batch, int repetition
 struct Timed {
   double seconds = 0;  // median of the steps
   int64_t chunks = 0, strided_copies = 0;
+  PartSeconds time{};  // of all of them, by kind of work
 };
 template <class Step>
 Timed time_steps(int64_t steps, Step&& step) {
   for (int i = 0; i < 3; ++i) step();
   const MemoryStats before = memory_stats();
   std::vector<double> seconds;
+  watch_parts();
   for (int64_t i = 0; i < steps; ++i) {
     const auto begin = Clock::now();
     step();
     seconds.push_back(seconds_since(begin));
   }
   const MemoryStats after = memory_stats();
-  return {median(seconds), after.chunks - before.chunks, after.strided_copies - before.strided_copies};
+  return {median(seconds), after.chunks - before.chunks, after.strided_copies - before.strided_copies, take_parts()};
 }
 
 int run_bench(const BenchArguments& a) {
@@ -122,8 +126,10 @@ int run_bench(const BenchArguments& a) {
       });
       const double images = static_cast<double>(a.batch_size);
       const double operations = 2.0 * static_cast<double>(model->macs(width)) * images * (training ? 3 : 1);
+      PartSeconds time = timed.time;
+      for (double& value : time) value /= static_cast<double>(a.steps);
       report.results.push_back({mode, width.key, width.dim, a.batch_size, images / timed.seconds, 1000 * timed.seconds,
-                                operations / timed.seconds / 1e9});
+                                operations / timed.seconds / 1e9, time});
       if (timed.chunks + timed.strided_copies > 0) {
         table += concat("  ", mode, " ", width.label, ": ", timed.chunks, " pool chunks and ", timed.strided_copies,
                         " strided copies in the timed steps\n");
@@ -140,10 +146,15 @@ int run_bench(const BenchArguments& a) {
   std::printf("preset %s, batch %lld, %lld threads, fp32; matrix products at full width: %.0f GFLOP/s; peak memory %.0f MiB\n",
               a.preset.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads), report.gemm_gflops,
               report.peak_rss_mib);
-  std::printf("%5s %5s %5s %10s %10s %9s %6s\n", "mode", "heads", "dim", "images/s", "ms/step", "GFLOP/s", "share");
+  std::printf("%5s %5s %5s %10s %10s %9s %6s   time: %s\n", "mode", "heads", "dim", "images/s", "ms/step", "GFLOP/s", "share",
+              "products attention norm+GELU optimiser other");
   for (const BenchResult& r : report.results) {
-    std::printf("%5s %5lld %5lld %10.0f %10.1f %9.0f %5.0f%%\n", r.mode.c_str(), static_cast<long long>(r.heads),
-                static_cast<long long>(r.dim), r.images_per_second, r.step_ms, r.gflops, 100 * r.gflops / report.gemm_gflops);
+    const double all = std::accumulate(r.time.begin(), r.time.end(), 0.0);
+    const auto share = [&](Part part) { return 100 * r.time[static_cast<size_t>(part)] / all; };
+    std::printf("%5s %5lld %5lld %10.0f %10.1f %9.0f %5.0f%%         %7.0f%% %8.0f%% %8.0f%% %8.0f%% %4.0f%%\n", r.mode.c_str(),
+                static_cast<long long>(r.heads), static_cast<long long>(r.dim), r.images_per_second, r.step_ms, r.gflops,
+                100 * r.gflops / report.gemm_gflops, share(Part::gemm), share(Part::attention), share(Part::norm_activation),
+                share(Part::optimizer), share(Part::other));
   }
   std::printf("tensor memory asked from the system and strided copies in the timed steps: %s", table.empty() ? "none\n" : "\n");
   std::fputs(table.c_str(), stdout);
