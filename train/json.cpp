@@ -103,6 +103,12 @@ std::string bench_json(const BenchReport& report) {
   return dump(json);
 }
 
+std::string lr_find_json(const LrCurve& curve, const LrSuggestions& suggestions) {
+  Json json{{"steepest", suggestions.steepest}, {"valley", suggestions.valley}, {"stopped", curve.stopped}, {"results", Json::array()}};
+  for (const LrPoint& p : curve.points) json["results"].push_back({{"lr", p.lr}, {"loss", p.loss}, {"smoothed_loss", p.smooth}});
+  return dump(json);
+}
+
 std::string evaluate_json(const std::vector<WidthResult>& results) {
   Json json{{"results", Json::array()}};
   for (const WidthResult& r : results) {

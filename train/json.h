@@ -8,6 +8,7 @@
 
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/lr_find.h"
 #include "train/events.h"
 #include "train/safetensors.h"
 
@@ -31,6 +32,7 @@ struct Prediction {
 };
 
 std::string bench_json(const BenchReport& report);
+std::string lr_find_json(const LrCurve& curve, const LrSuggestions& suggestions);
 std::string evaluate_json(const std::vector<WidthResult>& results);
 std::string prediction_json(const Prediction& prediction);
 std::string problem_json(const std::string& image, const std::string& problem);

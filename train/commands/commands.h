@@ -6,6 +6,7 @@
 namespace hv::train {
 
 Command train_command();
+Command lr_find_command();
 Command eval_command();
 Command predict_command();
 Command bench_command();

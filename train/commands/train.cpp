@@ -2,15 +2,14 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "models/hydravit.h"
 #include "train/commands/commands.h"
 #include "train/file.h"
 #include "train/interrupt.h"
 #include "train/json.h"
+#include "train/prepare.h"
 #include "train/report/report.h"
 #include "train/setup.h"
 #include "train/summary.h"
-#include "train/timm_safetensors.h"
 #include "train/trainer.h"
 
 namespace hv::train {
@@ -49,49 +48,11 @@ TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, con
   return options;
 }
 
-models::Config model_config(const TrainOptions& o, int64_t classes) {
-  models::Config config = models::named_model(o.preset, classes);
-  if (config.at("model") != "hydravit") {
-    HV_CHECK_USAGE(o.drop_path == 0 && o.dropout == 0 && o.init == "trunc_normal", "--preset: ", o.preset,
-                   " has no --drop-path, --dropout and --init");
-    return config;
-  }
-  models::HydraViTConfig hydravit = models::from_config(config);
-  hydravit.drop_path = o.drop_path;
-  hydravit.dropout = o.dropout;
-  if (o.init == "reference") hydravit.init = o.init;
-  return models::to_config(hydravit);
-}
-
-int64_t image_side(const TrainOptions& o) { return std::stoll(models::named_model(o.preset, 10).at("image")); }
-
-void check_heads(const TrainOptions& o) {  // before anything is read or made
-  if (o.heads.empty()) return;
-  HV_CHECK_USAGE(o.preset != "mlp", "--heads: preset mlp has none");
-  const models::HydraViTConfig config = models::preset(o.preset);
-  for (const int64_t k : parse_heads("--heads", o.heads)) {
-    HV_CHECK_USAGE(k >= config.heads_min && k <= config.heads, "--heads: ", k, " is outside preset ", o.preset, ", which runs with ",
-                   config.heads_min, " to ", config.heads, " heads");
-  }
-}
-
 void check_same_data(const Checkpoint& checkpoint, const std::map<std::string, std::string>& now, const std::string& source) {
   const auto stored = checkpoint.header.provenance.find("data_checksum");
   HV_CHECK_INPUT(stored != checkpoint.header.provenance.end() && stored->second == now.at("data_checksum"), source,
                  ": these are not the training images of ", checkpoint.path, " (checksum ", now.at("data_checksum"), ", expected ",
                  stored == checkpoint.header.provenance.end() ? "none" : stored->second, "); name their folder with --data");
-}
-
-// The weights of a checkpoint or of timm's model; a narrower one becomes the leading rectangle, as the authors start from DeiT-tiny.
-void start_from(const std::string& path, const models::ElasticModel& model) {
-  const models::HydraViTConfig config = models::from_config(model.config());
-  const TimmModel start = is_safetensors(path) ? read_timm_safetensors(path, config.head_dim) : load_timm(path, 0, false);
-  std::vector<NamedTensor> parameters;
-  for (const nn::Parameter& parameter : model.parameters()) parameters.push_back({parameter.name, parameter.value.detach()});
-  if (!put_timm(start, path, config, parameters)) {
-    say(concat("NOTICE: ", path, " tells ", start.config.classes, " classes apart, the data have ", config.classes,
-               ": the classifier starts anew, all other weights are kept"));
-  }
 }
 
 int run_train(TrainArguments arguments, const std::set<std::string>& given) {
@@ -109,36 +70,13 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   check_options(o);
   check_heads(o);
   const InterruptScope listening;  // from here on a signal ends the run with a checkpoint, if only of step 0
-  start_compute(o.threads);
-
-  const int64_t image_size = image_side(o);
-  const data::Source source = choose_data(o.data, o.kind, image_size);
-  o.data = source.data;
-  const data::DatasetPtr train = data::open(source, data::Split::train), test = data::open(source, data::Split::test);
-  HV_CHECK_USAGE(train->height() == image_size, "--preset: ", o.preset, " is for images of ", image_size, " pixels, ", train->name(),
-                 " has ", train->height(), "; choose another preset");
-  say(start_line(o.seed, source, train.get(), test.get()));
-
-  const std::unique_ptr<models::ElasticModel> model = resume
-      ? model_of(checkpoint.header, checkpoint.path)
-      : models::make_model(model_config(o, train->classes()), static_cast<uint64_t>(o.seed));
-  HV_CHECK_INPUT(model->classes() == train->classes() && model->image_size() == train->height(), checkpoint.path, ": a model of ",
-                 model->classes(), " classes and images of ", model->image_size(), "; ", train->name(), " has ", train->classes(),
-                 " and ", train->height(), "; is it a checkpoint of another model?");
-  if (!resume && o.init != "trunc_normal" && o.init != "reference") {
-    HV_CHECK_USAGE(file_exists(o.init), "--init: '", o.init, "' is neither trunc_normal nor reference nor a checkpoint");
-    start_from(o.init, *model);
-  }
-  const std::vector<models::Subnet> widths = choose_widths(*model, o.heads);
-  auto recipe = std::make_unique<HydraViTRecipe>(
-      widths, WidthSampler(static_cast<uint64_t>(o.seed), static_cast<int64_t>(widths.size()), parse_weights("--weights", o.weights)),
-      o.smoothing);
-  RunSetup setup{*model, widths, *train, test.get(), o};
-  setup.provenance = provenance(source, *train, test.get());
+  Prepared p = prepare(o, resume ? &checkpoint : nullptr);
+  RunSetup setup{*p.model, p.widths, *p.train, p.test.get(), o};
+  setup.provenance = provenance(p.source, *p.train, p.test.get());
   setup.show_progress = true;
-  if (resume) check_same_data(checkpoint, setup.provenance, source.data);
+  if (resume) check_same_data(checkpoint, setup.provenance, p.source.data);
 
-  Trainer trainer(setup, std::move(recipe));
+  Trainer trainer(setup, make_recipe(o, p.widths));
   if (resume) trainer.restore(checkpoint);
   checkpoint.tensors.clear();
 
@@ -153,8 +91,8 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   remove_stale_files(folder);
   trainer.write_to(folder);
   write_file(join_path(folder, "config.json"), config_json(trainer.header()));
-  say(concat(resume ? "resuming at step " : "training ", resume ? std::to_string(trainer.step()) : model->config().at("model"), " in ",
-             folder, ", ", model->parameter_count(), " parameters, ", widths.size(), widths.size() == 1 ? " width" : " widths",
+  say(concat(resume ? "resuming at step " : "training ", resume ? std::to_string(trainer.step()) : p.model->config().at("model"), " in ",
+             folder, ", ", p.model->parameter_count(), " parameters, ", p.widths.size(), p.widths.size() == 1 ? " width" : " widths",
              trainer.total_steps() > 0 ? concat(", ", trainer.total_steps(), " steps") : "",
              o.minutes > 0 ? concat(", at most ", o.minutes, " minutes") : ""));
 
