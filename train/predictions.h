@@ -15,7 +15,8 @@ namespace hv::train {
 
 class Predictions {
  public:
-  Predictions(const std::vector<models::Subnet>& widths, const data::Dataset& dataset) : widths_(widths), dataset_(dataset), of_(widths.size()) {}
+  Predictions(const std::vector<models::Subnet>& widths, const data::Dataset& dataset)
+      : widths_(widths), dataset_(dataset), of_(widths.size()) {}
   void add(size_t width, const Tensor& logits);  // [B, classes] of the next B images at this width: EvaluateOptions::seen
   std::string csv() const;
 

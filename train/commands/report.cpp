@@ -50,8 +50,11 @@ Command report_command() {
       {"images", &a->images, "test images to look into, as 3,14,15; default: a choice"},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
   };
-  return {"report", "a page about a run: accuracy against cost, curves, errors, what it looks at", std::move(fields),
-          {{"RUN", "run folder; further ones are compared with it", &a->run, true}}, [a](const std::set<std::string>&) { return run_report(*a); }};
+  return {"report",
+          "a page about a run: accuracy against cost, curves, errors, what it looks at",
+          std::move(fields),
+          {{"RUN", "run folder; further ones are compared with it", &a->run, true}},
+          [a](const std::set<std::string>&) { return run_report(*a); }};
 }
 
 }  // namespace hv::train

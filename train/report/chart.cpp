@@ -73,8 +73,8 @@ std::string open_group(const Series& series) {
   return concat("<g class=\"s\" style=\"--l:", series.colour.light, ";--d:", series.colour.dark, "\" stroke=\"currentColor\">");
 }
 
-std::string marker(const Series& series, double x, double y) {
-  return concat("<path d=\"", marker_path(series.marker, x, y, 4), series.hollow ? "\" class=\"o\"" : "\" fill=\"currentColor\"",
+std::string marker(const Series& series, double x, double y, double radius = 4) {
+  return concat("<path d=\"", marker_path(series.marker, x, y, radius), series.hollow ? "\" class=\"o\"" : "\" fill=\"currentColor\"",
                 " stroke-width=\"1.5\"/>");
 }
 
@@ -92,6 +92,9 @@ class Labels {
     taken_.push_back({x - half_width, x + half_width, y - half_height, y + half_height});
   }
   std::string place(double x, double y, const std::string& text) {
+    const auto said = [&](const auto& other) { return other.second == text && std::abs(other.first - x) < 1; };
+    if (std::any_of(said_.begin(), said_.end(), said)) return "";  // the same width of another run, straight above or below
+    said_.emplace_back(x, text);
     const double half = text_width(text, 11) / 2 + 1, side = half + 9;
     for (const auto& [dx, dy] : {std::pair{0.0, -13.0}, {0.0, 14.0}, {side, 0.0}, {-side, 0.0}, {side, -10.0}, {-side, -10.0},
                                  {side, 11.0}, {-side, 11.0}, {0.0, -25.0}, {0.0, 26.0}}) {
@@ -111,6 +114,7 @@ class Labels {
   };
   double left_, right_, top_, bottom_;
   std::vector<Rectangle> taken_;
+  std::vector<std::pair<double, std::string>> said_;
 };
 
 // Entries in rows below the plot. Returns the drawing and moves y to its lower end.
@@ -175,9 +179,11 @@ std::string svg(const Chart& chart) {
     if (at.empty()) continue;
     drawn += open_group(s);
     if (s.line && at.size() > 1) drawn += line_path(at, s.dashed);
-    const size_t every = at.size() / 12 + 1;  // markers only as dense as they can be told apart
-    for (size_t i = 0; s.marker >= 0 && i < at.size(); i += every) {
-      drawn += marker(s, at[i].first, at[i].second);
+    Series dots = s;
+    if (at.size() == 1) dots.marker = std::max<int64_t>(0, s.marker);  // a lone point is no line
+    const size_t every = s.line ? at.size() / 12 + 1 : 1;  // on a line, only as dense as they can be told apart
+    for (size_t i = 0; dots.marker >= 0 && i < at.size(); i += every) {
+      drawn += marker(dots, at[i].first, at[i].second, s.line || at.size() <= 30 ? 4 : 2);
       places.occupy(at[i].first, at[i].second, 5, 5);
     }
     drawn += "</g>\n";

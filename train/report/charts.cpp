@@ -103,7 +103,9 @@ Chart accuracy_chart(const Runs& runs, Cost cost) {
         const double top1 = runs[r].last(what, width.subnet.key), x = cost_of(runs[r], width, cost);
         if (!std::isfinite(top1) || !std::isfinite(x)) continue;
         points.push_back({x, top1, ema && std::isfinite(runs[r].last("top1", width.subnet.key)) ? "" : concat(width.subnet.key)});
-        if (r == 0) chart.alt += concat(chart.alt.empty() ? "" : ", ", heads_text(width.subnet.key), ema ? " averaged " : " ", print("%.1f %%", top1));
+        if (r == 0)
+          chart.alt +=
+              concat(chart.alt.empty() ? "" : ", ", heads_text(width.subnet.key), ema ? " averaged " : " ", print("%.1f %%", top1));
       }
       if (points.empty()) continue;
       const std::string weights = ema ? "averaged weights (EMA)" : "live weights";
@@ -136,7 +138,8 @@ Chart loss_chart(const Runs& runs) {
   Chart chart{"Training loss", "", {"step"}, {"loss (nats)"}, {}};
   for (size_t r = 0; r < runs.size(); ++r) {
     const RunData& run = runs[r];
-    Series all = line(runs.size() == 1 ? "all steps" : run.name, runs.size() == 1 ? Colour{"#57606a", "#c5ccd3"} : group_colour(static_cast<int64_t>(r)),
+    Series all = line(runs.size() == 1 ? "all steps" : run.name,
+                      runs.size() == 1 ? Colour{"#57606a", "#c5ccd3"} : group_colour(static_cast<int64_t>(r)),
                       runs.size() == 1 ? -1 : static_cast<int64_t>(r), over_steps(run, "train_loss", &RunEvents::Log::loss));
     if (r == 0 && !all.points.empty()) {
       chart.alt = concat("from ", print("%.3f", all.points.front().y), " to ", print("%.3f", all.points.back().y));
@@ -159,7 +162,8 @@ Chart loss_chart(const Runs& runs) {
 Chart learning_rate_chart(const Runs& runs) {
   Chart chart{"Learning rate", "", {"step"}, {"learning rate"}, {}};
   for (size_t r = 0; r < runs.size(); ++r) {
-    Series rate = line(runs.size() == 1 ? "" : runs[r].name, group_colour(static_cast<int64_t>(r)), -1, over_steps(runs[r], "lr", &RunEvents::Log::lr));
+    Series rate = line(runs.size() == 1 ? "" : runs[r].name, group_colour(static_cast<int64_t>(r)), -1,
+                       over_steps(runs[r], "lr", &RunEvents::Log::lr));
     if (r == 0 && !rate.points.empty()) chart.alt = concat("last ", print("%.3g", rate.points.back().y));
     rate.dashed = r % 2 == 1;
     chart.series.push_back(std::move(rate));
@@ -179,10 +183,12 @@ Chart test_chart(const Runs& runs) {
       for (size_t i = 0; i < points.size(); ++i) {
         mean[i] = {points[i].x, mean[i].y + points[i].y / static_cast<double>(run.widths.size())};
       }
-      if (runs.size() == 1) chart.series.push_back(line(heads_text(run.widths[w].subnet.key), width_colour(run, w), static_cast<int64_t>(w), points));
+      if (runs.size() == 1)
+        chart.series.push_back(line(heads_text(run.widths[w].subnet.key), width_colour(run, w), static_cast<int64_t>(w), points));
     }
     if (r == 0 && !mean.empty()) chart.alt = concat("mean over the widths at last ", print("%.1f %%", mean.back().y));
-    if (runs.size() > 1) chart.series.push_back(line(run.name, group_colour(static_cast<int64_t>(r)), static_cast<int64_t>(r), thinned(mean)));
+    if (runs.size() > 1)
+      chart.series.push_back(line(run.name, group_colour(static_cast<int64_t>(r)), static_cast<int64_t>(r), thinned(mean)));
   }
   return chart;
 }

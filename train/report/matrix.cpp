@@ -57,7 +57,8 @@ std::string svg(const Confusion& confusion, const std::vector<std::string>& name
                   names[static_cast<size_t>(pair.predicted)], " ", pair.count, " times");
     if (&pair - confusion.pairs.data() >= 2) break;
   }
-  std::string out = svg_begin(460, bottom + (named ? widest + 30 : 40), concat("Confusion matrix of the width with ", heads, heads == 1 ? " head" : " heads"), alt);
+  std::string out = svg_begin(460, bottom + (named ? widest + 30 : 40),
+                              concat("Confusion matrix of the width with ", heads, heads == 1 ? " head" : " heads"), alt);
   const Colour colour = group_colour(0);
   std::string cells = concat("<g class=\"s\" fill=\"currentColor\" style=\"--l:", colour.light, ";--d:", colour.dark, "\">"), texts;
   for (int64_t a = 0; a < n; ++a) {
@@ -77,7 +78,8 @@ std::string svg(const Confusion& confusion, const std::vector<std::string>& name
     if (named) {
       const std::string name = shortened(names[static_cast<size_t>(a)], 14);
       texts += svg_text(left - 6, top + middle + 4, name, "end");
-      texts += svg_text(0, 0, name, "end", concat(" transform=\"translate(", fixed(left + middle + 4), " ", fixed(bottom + 8), ") rotate(-90)\""));
+      texts += svg_text(0, 0, name, "end",
+                        concat(" transform=\"translate(", fixed(left + middle + 4), " ", fixed(bottom + 8), ") rotate(-90)\""));
     } else if (a % (n > 50 ? 20 : 10) == 0) {
       texts += svg_text(left - 6, top + middle + 4, concat(a), "end") + svg_text(left + middle, bottom + 16, concat(a));
     }

@@ -20,7 +20,7 @@ constexpr int64_t kSide = 96, kLargest = 128;  // pixels of a picture in the pag
 
 std::string percent(double share) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.0f %%", 100 * share);
+  std::snprintf(text, sizeof text, "%.0f\u00a0%%", 100 * share);
   return text;
 }
 
@@ -56,7 +56,8 @@ const std::vector<double>& column(const Table& table, const std::string& name) {
 }  // namespace
 
 RunImages::RunImages(const RunData& run) : run_(run) {
-  HV_CHECK_INPUT(run.header && !run.widths.empty(), "no checkpoint: ", run.problems.count("checkpoint") ? run.problems.at("checkpoint") : "");
+  HV_CHECK_INPUT(run.header && !run.widths.empty(),
+                 "no checkpoint: ", run.problems.count("checkpoint") ? run.problems.at("checkpoint") : "");
   loaded_ = load_model(run.folder);
   const std::string folder = run.option("data"), kind = run.option("kind");
   HV_CHECK_INPUT(!folder.empty(), loaded_.path, ": does not say which data it was trained on");
@@ -141,7 +142,8 @@ std::vector<Tile> RunImages::augmented(size_t count) const {
     std::string caption;
     for (size_t k = 0; k < classes; ++k) {
       const double share = targets[b * classes + k];
-      if (share > 0.005) caption += concat(caption.empty() ? "" : " + ", train_->class_names()[k], share > 0.995 ? "" : " " + percent(share));
+      if (share > 0.005)
+        caption += concat(caption.empty() ? "" : " + ", train_->class_names()[k], share > 0.995 ? "" : " " + percent(share));
     }
     tiles.push_back({shown(image), caption});
   }

@@ -16,7 +16,8 @@ namespace {
 constexpr const char* kStyle =
     "<style>.hv .bg{fill:#fff}.hv text{fill:#24292f;font:12px system-ui,sans-serif}.hv .t{font-weight:600;font-size:13px}"
     ".hv .n{stroke:#fff;stroke-width:3px;paint-order:stroke;font-size:11px}.hv .g{stroke:#d8dee4;fill:none}"
-    ".hv .a{stroke:#57606a;fill:none}.hv .s{color:var(--l)}.hv .o{fill:#fff}.hv .e{stroke:#24292f;stroke-width:2}.hv .h{stroke:#fff;stroke-width:5}"
+    ".hv .a{stroke:#57606a;fill:none}.hv .s{color:var(--l)}.hv .o{fill:#fff}.hv .e{stroke:#24292f;stroke-width:2}.hv "
+    ".h{stroke:#fff;stroke-width:5}"
     "@media(prefers-color-scheme:dark){.hv .bg{fill:#16191d}.hv text{fill:#e6e9ec}.hv .n{stroke:#16191d}.hv .g{stroke:#363c44}"
     ".hv .a{stroke:#9aa4af}.hv .s{color:var(--d)}.hv .o{fill:#16191d}.hv .e{stroke:#e6e9ec}.hv .h{stroke:#16191d}}</style>";
 
@@ -87,7 +88,8 @@ std::vector<double> ticks(double low, double high, int wanted) {
     }
   }
   std::vector<double> result;
-  for (double k = std::ceil(low / step - 1e-6); k * step <= high + 1e-6 * step && result.size() < 100; ++k) result.push_back(k * step + 0.0);
+  for (double k = std::ceil(low / step - 1e-6); k * step <= high + 1e-6 * step && result.size() < 100; ++k)
+    result.push_back(k * step + 0.0);
   return result;
 }
 

@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "train/file.h"
-#include "train/options.h"
 #include "train/progress.h"
 #include "train/report/charts.h"
 #include "train/report/html.h"
@@ -64,7 +63,8 @@ class Report {
     };
     const auto seconds = header.metrics.find("seconds");
     std::vector<std::vector<std::string>> rows = {{"what", "value"}};
-    rows.push_back({"model", concat(of(header.options, "preset"), ", ", run_.widths.size(), run_.widths.size() == 1 ? " width" : " widths")});
+    rows.push_back(
+        {"model", concat(of(header.options, "preset"), ", ", run_.widths.size(), run_.widths.size() == 1 ? " width" : " widths")});
     rows.push_back({"data", concat(of(header.provenance, "data"), ", ", of(header.provenance, "data_images"), " training images, checksum ",
                                    of(header.provenance, "data_checksum"))});
     rows.push_back({"length", concat(of(header.counters, "step"), " steps, ", of(header.counters, "images"), " images",
@@ -75,7 +75,7 @@ class Report {
     }
     page_.table(rows, true);
     page_.text("The command that repeats it:");
-    page_.code(command(header));
+    page_.code(repeat_command(header));
     rows = {{"option", "value"}};
     for (const auto& [name, value] : header.options) {
       if (!value.empty()) rows.push_back({name, value});
@@ -86,24 +86,17 @@ class Report {
     page_.fold("The model's configuration", rows);
   }
 
-  // Those options alone that differ from the defaults, and the seed.
-  static std::string command(const Header& header) {
-    TrainOptions defaults;
-    std::string text = "hydravit train";
-    for (const Field& field : train_fields(defaults)) {
-      const auto stored = header.options.find(field.name);
-      if (stored == header.options.end() || stored->second.empty() || field.name == "out" || field.name == "stop-after") continue;
-      if (stored->second == field.get() && field.name != "seed" && field.name != "preset") continue;
-      if (field.flag) {
-        text += " --" + field.name;
-        continue;
-      }
-      std::string quoted = "'";
-      for (const char c : stored->second) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-      const bool plain = stored->second.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,/") == std::string::npos;
-      text += concat(" --", field.name, " ", plain ? stored->second : quoted + "'");
+  // Why another run's points are not there or do not compare; "" where they do.
+  std::string incomparable(const RunData& other) const {
+    for (const char* file : {"checkpoint", "summary.csv"}) {
+      if (other.problems.count(file)) return "not drawn: " + other.problems.at(file);
     }
-    return text;
+    const auto images = [](const RunData& run) {
+      const auto found = run.header->provenance.find("test_checksum");
+      return found == run.header->provenance.end() ? "" : found->second;
+    };
+    if (run_.header && images(run_) != images(other)) return "measured on other test images, so its accuracy does not compare";
+    return other.images_per_second.empty() ? "its speed was not measured" : "";
   }
 
   void accuracy() {
@@ -114,6 +107,10 @@ class Report {
     }
     const std::vector<double>* images = run_.summary->find("images");
     page_.text(concat("One set of weights, run at each of its widths. Measured on ", images ? images->back() : 0, " test images."));
+    for (size_t i = 1; i < runs_.size(); ++i) {
+      const std::string hurdle = incomparable(runs_[i]);
+      if (!hurdle.empty()) page_.missing(concat(runs_[i].name, ": ", hurdle, "."));
+    }
     const char* labels = "Each point is a width, its number of heads beside it; up and to the left is better.";
     figure("accuracy-macs", svg(accuracy_chart(runs_, Cost::macs)), labels);
     figure("accuracy-parameters", svg(accuracy_chart(runs_, Cost::params)), labels);
@@ -121,7 +118,8 @@ class Report {
       page_.missing("No accuracy against speed: " + why("events.jsonl") + "; " + no_images_ + ".");
     } else {
       figure("accuracy-speed", svg(accuracy_chart(runs_, Cost::images_per_second)),
-             concat("The same against the speed measured ", run_.events ? "while training" : "for this report, on 1000 images", "; up and to the right is better."));
+             concat("The same against the speed measured ", run_.events ? "while training" : "for this report, on 1000 images",
+                    "; up and to the right is better."));
     }
     page_.table(accuracy_table(runs_));
   }
@@ -133,9 +131,11 @@ class Report {
       return;
     }
     if (!run_.events || run_.events->logs.empty()) {
-      page_.text("Only the evaluations of summary.csv are drawn: " + (run_.events ? "events.jsonl holds no steps" : why("events.jsonl")) + ".");
+      page_.text("Only the evaluations of summary.csv are drawn: " + (run_.events ? "events.jsonl holds no steps" : why("events.jsonl")) +
+                 ".");
     }
-    figure("loss", svg(loss_chart(runs_)), "Mean loss of the steps since the point before. Lower is better; narrow widths usually stay above wide ones.");
+    figure("loss", svg(loss_chart(runs_)),
+           "Mean loss of the steps since the point before. Lower is better; narrow widths usually stay above wide ones.");
     figure("learning-rate", svg(learning_rate_chart(runs_)), "What the update of each step is multiplied by.");
     figure("test-accuracy", svg(test_chart(runs_)), "On the test images of --eval-limit, live weights; higher is better.");
   }
@@ -149,8 +149,9 @@ class Report {
     }
     figure("draws", svg(draws->bars), "Bars: steps that ran at this width. Lines: how many were asked for.");
     char text[200];
-    std::snprintf(text, sizeof text, "Chi-square %.2f over %lld steps, p = %.3f: %s.", draws->chi_square, static_cast<long long>(draws->steps),
-                  draws->p, draws->p >= 0.01 ? "as even as chance would have it" : "chance alone would rarely be as uneven");
+    std::snprintf(text, sizeof text, "Chi-square %.2f over %lld steps, p = %.3f: %s.", draws->chi_square,
+                  static_cast<long long>(draws->steps), draws->p,
+                  draws->p >= 0.01 ? "as even as chance would have it" : "chance alone would rarely be as uneven");
     page_.text(text);
   }
 
@@ -191,7 +192,8 @@ class Report {
       return;
     }
     if (predicted_here_) {
-      page_.text(concat("On the first ", run_.predictions->rows(), " test images, evaluated for this report: ", why("predictions.csv"), "."));
+      page_.text(
+          concat("On the first ", run_.predictions->rows(), " test images, evaluated for this report: ", why("predictions.csv"), "."));
     }
     const int64_t widest = run_.widths.back().subnet.key;
     const std::vector<std::string>& names = run_.header->class_names;
@@ -223,10 +225,12 @@ class Report {
     with_images([&] {
       const bool chosen = wanted_.empty();
       const std::vector<int64_t> indices = chosen ? images_->choose(*run_.predictions, 6) : wanted_;
-      page_.text(concat("Attention rollout: how much of each patch reaches the classifier, from dark blue (least) through red to light yellow "
-                        "(most), on one scale for all widths of an image. Below: what the width says and how surely.",
-                        chosen ? " The images: three that every width gets right, then three that the widest does and the narrowest does "
-                                 "not, as far as there are such." : ""));
+      page_.text(
+          concat("Attention rollout: how much of each patch reaches the classifier, from dark blue (least) through red to light yellow "
+                 "(most), on one scale for all widths of an image. Below: what the width says and how surely.",
+                 chosen ? " The images: three that every width gets right, then three that the widest does and the narrowest does "
+                          "not, as far as there are such."
+                        : ""));
       for (const int64_t index : indices) {
         const RunImages::Look look = images_->look(index);
         if (look.tiles.empty()) return page_.missing("This model cannot tell what it looks at.");
@@ -264,7 +268,8 @@ std::string write_report(const ReportOptions& options) {
       if (runs[i].name == runs.back().name) runs.back().name = other;
     }
   }
-  const std::string pictures = join_path(options.folder, "report"), page = options.out.empty() ? join_path(options.folder, "report.html") : options.out;
+  const std::string pictures = join_path(options.folder, "report"),
+                    page = options.out.empty() ? join_path(options.folder, "report.html") : options.out;
   std::error_code error;
   std::filesystem::create_directories(pictures, error);
   HV_CHECK(!error, pictures, ": cannot make folder: ", error.message(), "; make ", options.folder, " writable");

@@ -7,6 +7,7 @@
 
 #include "train/file.h"
 #include "train/json.h"
+#include "train/options.h"
 #include "train/setup.h"
 
 namespace hv::train {
@@ -210,6 +211,26 @@ RunData read_run(const std::string& folder) {
   HV_CHECK_INPUT(run.header || run.summary, folder, ": holds neither a checkpoint nor summary.csv (", run.problems["checkpoint"], "; ",
                  run.problems["summary.csv"], "); name the folder of a run");
   return run;
+}
+
+std::string repeat_command(const Header& header) {
+  TrainOptions defaults;
+  std::string text = "hydravit train";
+  for (const Field& field : train_fields(defaults)) {
+    const auto stored = header.options.find(field.name);
+    if (stored == header.options.end() || stored->second.empty() || field.name == "out" || field.name == "stop-after") continue;
+    if (stored->second == field.get() && field.name != "seed" && field.name != "preset") continue;
+    if (field.flag) {
+      text += " --" + field.name;
+      continue;
+    }
+    std::string quoted = "'";
+    for (const char c : stored->second) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    const bool plain =
+        stored->second.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,/") == std::string::npos;
+    text += concat(" --", field.name, " ", plain ? stored->second : quoted + "'");
+  }
+  return text;
 }
 
 }  // namespace hv::train

@@ -59,4 +59,7 @@ struct RunData {
 };
 RunData read_run(const std::string& folder);
 
+// What to type to run it again: those options alone that differ from the defaults, the preset and the seed.
+std::string repeat_command(const Header& header);
+
 }  // namespace hv::train

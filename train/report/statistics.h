@@ -12,7 +12,8 @@ inline double chi_square_p(double x, int64_t freedom) {
   const bool odd = freedom % 2 != 0;
   double p = odd ? std::erfc(std::sqrt(x / 2)) : 0;
   // Terms (x/2)^a e^(-x/2) / Gamma(a + 1), for a = 0, 1, ... or 1/2, 3/2, ... below freedom / 2.
-  for (double a = odd ? 0.5 : 0; a < static_cast<double>(freedom) / 2 - 0.25; ++a) p += std::exp(a * std::log(x / 2) - x / 2 - std::lgamma(a + 1));
+  for (double a = odd ? 0.5 : 0; a < static_cast<double>(freedom) / 2 - 0.25; ++a)
+    p += std::exp(a * std::log(x / 2) - x / 2 - std::lgamma(a + 1));
   return p < 1 ? p : 1;
 }
 
