@@ -1,6 +1,6 @@
 """check_onnx.py BINARY WORKDIR: exported ONNX files against ONNX Runtime.
 
-Trains two presets a moment, exports every width and asks of each file: does ONNX's own checker accept it, shape inference included; and
+Trains every preset a moment, exports every width and asks of each file: does ONNX's own checker accept it, shape inference included; and
 does ONNX Runtime, given batches of 1 and of 7, compute the logits that `eval` computed? The images are normalised here by what the
 file's metadata says, so that is checked as well.
 """
@@ -12,11 +12,13 @@ import numpy
 import onnx
 import onnxruntime
 import safetensors.numpy
+from PIL import Image
 
 BINARY, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
 TOLERANCE = 1e-4  # of the largest logit
 COUNT = 7
-MODELS = {"nano": range(2, 7), "cifar": range(3, 9)}
+# widths, steps to train, batch
+MODELS = {"nano": (range(2, 7), 12, 8), "cifar": (range(3, 9), 12, 8), "deit": (range(3, 13), 1, 2)}
 
 
 def program(*arguments):
@@ -36,12 +38,24 @@ def by_onnx(file, images):
     return numpy.array([together, alone])
 
 
+def large_images(folder, images):
+    """Images of 32 pixels as 224, a folder per class, for preset deit."""
+    for i, image in enumerate(images):
+        for split in ("train", "test"):
+            file = folder / split / f"class{i}" / "0.png"
+            file.parent.mkdir(parents=True)
+            Image.fromarray(image.transpose(1, 2, 0).repeat(7, 0).repeat(7, 1)).save(file)
+    return folder
+
+
 def main():
-    worst = 0
-    for preset, widths in MODELS.items():
+    worst, data = 0, "shapes10"
+    for preset, (widths, steps, batch) in MODELS.items():
         run, predictions = WORK / preset, WORK / f"{preset}.safetensors"
-        program("train", "--preset", preset, "--data", "shapes10", "--train-limit", 64, "--steps", 100, "--stop-after", 12,
-                "--eval-every", 0, "--batch-size", 8, "--lr", 0.01, "--warmup", 0, "--out", run)  # and no evaluation
+        if preset == "deit":
+            data = large_images(WORK / "large", ours["images"])
+        program("train", "--preset", preset, "--data", data, "--train-limit", 64, "--steps", 100, "--stop-after", steps, "--ema", 0,
+                "--eval-every", 0, "--batch-size", batch, "--lr", 0.01, "--warmup", 0, "--out", run)  # and no evaluation
         program("eval", run, "--limit", COUNT, "--predictions", predictions)
         ours = safetensors.numpy.load_file(predictions)
         for heads in widths:
