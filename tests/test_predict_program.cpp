@@ -126,7 +126,7 @@ TEST_CASE("predict: the program draws what each width pays attention to") {
   fixtures::write_text(folder / "1.png", "damaged");
   const Result drawn = program("m 0.png 1.png 2.png --heads all --explain e.png");
   CHECK(drawn.code == 3);
-  CHECK(drawn.says("e.png: a row a picture, a column a width: "));
+  CHECK(drawn.says("e.png: a row a picture; columns: the picture, heads=2, heads=3, heads=4, heads=5: where the "));
   CHECK(drawn.out.find("2.png") != std::string::npos);
   const data::Image picture = data::load_image(folder / "e.png");
   CHECK(picture.width == 5 * (192 + 8) + 8);                      // the original and 4 widths
@@ -158,3 +158,4 @@ TEST_CASE("predict: the program draws what each width pays attention to") {
   for (int i = 0; i < 33; ++i) many += " 0.png";
   program.refuses("m --explain e.png" + many, "--explain: 33 pictures; at most 32 fit into one PNG: name fewer");
 }
+  CHECK(alone.says("one.png: a row a picture; columns: the picture, heads=5: where "));

@@ -134,7 +134,10 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   output.finish();
   if (!a.explain.empty() && problems < images.size()) {
     data::write_png(a.explain, explanation(explained, widths));
-    say(concat(a.explain, ": a row a picture, a column a width: where the attention of all blocks together leads (rollout); ",
+    std::string columns = "the picture";
+    for (const models::Subnet& width : widths) columns += ", " + width.label;
+    say(concat(a.explain, ": a row a picture; columns: ", columns,
+               ": where the attention of all blocks together leads (rollout); ",
                "dark blue is the least of a row, yellow the most"));
   }
   HV_CHECK_INPUT(problems == 0, "predict: ", problems, " of ", images.size(), " pictures could not be read, the first is ", first_problem,
