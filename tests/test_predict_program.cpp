@@ -117,6 +117,17 @@ TEST_CASE("predict: the program predicts what it can, says what it cannot, and c
   program.refuses("m 0.png --out ./0.png", "--out: ./0.png is one of the pictures to look at; name another file");
   program.refuses("m 0.png --out nowhere/a.csv", "nowhere/a.csv: cannot create: No such file or directory", 1);
   CHECK(data::load_image(folder / "0.png").chw == shape_image(0).chw);
+
+  // Hours of training are not lost to a slip: no checkpoint is written over, this one, another, or one behind a link.
+  fs::copy_file(folder / "m", folder / "best.ckpt");
+  fs::create_symlink("best.ckpt", folder / "link");
+  for (const std::string target : {"m", "./best.ckpt", "link"}) {
+    program.refuses("m 0.png --out " + target, "--out: " + target + " holds a checkpoint; name another file");
+  }
+  CHECK(slurp(folder / "best.ckpt") == slurp(folder / "m"));
+  CHECK(fs::is_symlink(folder / "link"));
+  fixtures::write_text(folder / "old.csv", "HYDRA");  // shorter than a checkpoint's beginning
+  CHECK(program("m 0.png --out old.csv").code == 0);
 }
 
 TEST_CASE("predict: the program draws what each width pays attention to") {
@@ -126,7 +137,7 @@ TEST_CASE("predict: the program draws what each width pays attention to") {
   fixtures::write_text(folder / "1.png", "damaged");
   const Result drawn = program("m 0.png 1.png 2.png --heads all --explain e.png");
   CHECK(drawn.code == 3);
-  CHECK(drawn.says("e.png: a row a picture, a column a width: "));
+  CHECK(drawn.says("e.png: a row a picture; columns: the picture, heads=2, heads=3, heads=4, heads=5: where the "));
   CHECK(drawn.out.find("2.png") != std::string::npos);
   const data::Image picture = data::load_image(folder / "e.png");
   CHECK(picture.width == 5 * (192 + 8) + 8);                      // the original and 4 widths
@@ -149,9 +160,12 @@ TEST_CASE("predict: the program draws what each width pays attention to") {
   }
   const Result alone = program("m 0.png --explain one.png");
   CHECK(alone.code == 0);
+  CHECK(alone.says("one.png: a row a picture; columns: the picture, heads=5: where "));
   CHECK(data::load_image(folder / "one.png").width == 2 * 200 + 8);
 
   program.refuses("m 0.png --explain e.jpg", "--explain: 'e.jpg' does not end in .png; a PNG is what is written");
+  fs::copy_file(folder / "m", folder / "m.png");
+  program.refuses("m 0.png --explain m.png", "--explain: m.png holds a checkpoint; name another file");
   program.refuses("m 0.png --explain 0.png", "--explain: 0.png is one of the pictures to look at; name another file");
   program.refuses("m 0.png --explain e.png --out e.png", "--out and --explain: e.png can hold only one of the two");
   std::string many;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cereal/archives/portable_binary.hpp>
 #include <cstring>
+#include <fstream>
 #include <set>
 #include <sstream>
 
@@ -302,6 +303,12 @@ const Tensor& Checkpoint::tensor(const std::string& name) const {
     if (entry.name == name) return entry.value;
   }
   fail(Fault::input, path, ": has no tensor ", name, "; is it a checkpoint of another model?");
+}
+
+bool is_checkpoint(const std::string& path) {
+  char magic[sizeof kMagic] = {};
+  std::ifstream(path, std::ios::binary).read(magic, sizeof magic);
+  return std::memcmp(magic, kMagic, sizeof magic) == 0;
 }
 
 std::string checkpoint_path(const std::string& run_or_file) {

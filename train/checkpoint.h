@@ -62,6 +62,8 @@ struct Checkpoint {
 void save_checkpoint(const std::string& path, Header header, const std::vector<NamedTensor>& tensors,
                      const std::string& keep_as = "");
 Header read_header(const std::string& path);
+// Does the file begin as a checkpoint does, whole or not? What cannot be read does not.
+bool is_checkpoint(const std::string& path);
 // `wanted` chooses the tensors to keep, by name; all are verified.
 Checkpoint load_checkpoint(const std::string& path, const std::function<bool(const std::string&)>& wanted = {});
 

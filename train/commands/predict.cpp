@@ -47,10 +47,11 @@ void check_arguments(PredictArguments& a, const std::set<std::string>& given) {
   HV_CHECK_USAGE(a.out.empty() || a.out != a.explain, "--out and --explain: ", a.out, " can hold only one of the two");
 }
 
-// A result never replaces one of the pictures it was made from, and a place that cannot be written to is found out first.
+// A result never replaces a checkpoint or a picture it was made from, and a place that cannot be written to is found out first.
 void check_target(const std::string& option, const std::string& path, const std::vector<ImagePath>& images) {
   if (path.empty()) return;
   HV_CHECK_USAGE(!file_exists(path) || fs::is_regular_file(path), option, ": ", path, " is a folder or a device; name a file");
+  HV_CHECK_USAGE(!is_checkpoint(path), option, ": ", path, " holds a checkpoint; name another file");
   for (const ImagePath& image : images) {
     std::error_code ignored;
     HV_CHECK_USAGE(!fs::equivalent(path, image.path, ignored), option, ": ", path, " is one of the pictures to look at; name another file");
@@ -134,7 +135,10 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   output.finish();
   if (!a.explain.empty() && problems < images.size()) {
     data::write_png(a.explain, explanation(explained, widths));
-    say(concat(a.explain, ": a row a picture, a column a width: where the attention of all blocks together leads (rollout); ",
+    std::string columns = "the picture";
+    for (const models::Subnet& width : widths) columns += ", " + width.label;
+    say(concat(a.explain, ": a row a picture; columns: ", columns,
+               ": where the attention of all blocks together leads (rollout); ",
                "dark blue is the least of a row, yellow the most"));
   }
   HV_CHECK_INPUT(problems == 0, "predict: ", problems, " of ", images.size(), " pictures could not be read, the first is ", first_problem,
