@@ -141,6 +141,9 @@ TEST_CASE("program: bad files exit with 3, what cannot be written with 1, and no
   check_refused(program("export run --format pt"), 2, "--format: 'pt' is unknown; choose safetensors or onnx");
   check_refused(program("export run --format onnx"), 2, "--heads: an ONNX file computes one width; name it: 2 to 6");
   check_refused(program("export run --format onnx --heads 3 --out none/a.onnx"), 1, "none/a.onnx: cannot create: No such file");
+  for (const char* writes : {"export run --out", "report run --out", "eval run --limit 1 --predictions"}) {
+    check_refused(program(std::string(writes) + " run/last.ckpt"), 2, "run/last.ckpt holds a checkpoint; name another file");
+  }
   check_refused(program("train --resume run --data shapes10"), 3, "these are not the training images of");
   const std::string good = slurp(program / "run/last.ckpt");
   std::ofstream(program / "altered.ckpt", std::ios::binary) << good.substr(0, 200000) << "altered" << good.substr(200007);

@@ -3,11 +3,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 
 #include "core/kernels/gemm.h"
 #include "core/kernels/simd.h"
 #include "core/parallel.h"
+#include "train/file.h"
 #include "train/sampler.h"
 
 namespace hv::train {
@@ -32,6 +34,13 @@ std::string compiler() {
 }  // namespace
 
 void start_compute(int64_t threads) { init_compute(threads > 0 ? static_cast<int>(threads) : num_threads()); }
+
+void check_output(const std::string& option, const std::string& path) {
+  HV_CHECK_USAGE(!file_exists(path) || std::filesystem::is_regular_file(path), option, ": ", path,
+                 " is a folder or a device; name a file");
+  HV_CHECK_USAGE(!is_checkpoint(path), option, ": ", path, " holds a checkpoint; name another file");
+  AtomicFile probe(path);  // created and removed
+}
 
 void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 

@@ -16,6 +16,9 @@ namespace hv::train {
 // Starts the threads (0: as many as cores) and the BLAS. Called once, before any computing.
 void start_compute(int64_t threads);
 void say(const std::string& line);  // to stderr
+// A file that a command will write, checked before its work: a folder, a device, a checkpoint (its loss would be the loss of a training)
+// and a place that cannot be written to are errors.
+void check_output(const std::string& option, const std::string& path);
 
 // The folder given, else $HYDRAVIT_DATA, else datasets/ if data lies there, else the built-in shapes10, with a notice.
 data::Source choose_data(const std::string& folder, const std::string& kind, int64_t image_size);

@@ -44,6 +44,7 @@ void write_predictions(const std::string& path, const Loaded& loaded, const data
 }
 
 int run_eval(const EvalArguments& a) {
+  if (!a.predictions.empty()) check_output("--predictions", a.predictions);
   start_compute(a.threads);
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
   const std::vector<models::Subnet> widths = choose_widths(*loaded.model, a.heads.empty() ? trained_heads(loaded.header) : a.heads);

@@ -45,8 +45,9 @@ int run_export(const ExportArguments& a) {
     heads = chosen[0];
   }
   start_compute(1);
-  const TimmModel model = load_timm(a.checkpoint.at(0), heads, a.ema);
-  const std::string out = a.out.empty() ? default_name(a.checkpoint[0], a) : a.out;
+  const std::string out = a.out.empty() ? default_name(a.checkpoint.at(0), a) : a.out;
+  check_output("--out", out);
+  const TimmModel model = load_timm(a.checkpoint[0], heads, a.ema);
   for (const Format& format : kFormats) {
     if (a.format == format.name) format.write(out, model);
   }

@@ -61,7 +61,7 @@ int run_lr_find(LrFindArguments& a) {
   o.steps = a.steps;  // the schedule is the ramp
   check_options(o);
   check_heads(o);
-  if (!a.out.empty()) AtomicFile probe(a.out);  // refused now rather than after the run
+  if (!a.out.empty()) check_output("--out", a.out);
   const InterruptScope listening;
   const Prepared p = prepare(o);
   o.ema = 0;

@@ -47,16 +47,14 @@ void check_arguments(PredictArguments& a, const std::set<std::string>& given) {
   HV_CHECK_USAGE(a.out.empty() || a.out != a.explain, "--out and --explain: ", a.out, " can hold only one of the two");
 }
 
-// A result never replaces a checkpoint or a picture it was made from, and a place that cannot be written to is found out first.
+// A result never replaces one of the pictures it was made from.
 void check_target(const std::string& option, const std::string& path, const std::vector<ImagePath>& images) {
   if (path.empty()) return;
-  HV_CHECK_USAGE(!file_exists(path) || fs::is_regular_file(path), option, ": ", path, " is a folder or a device; name a file");
-  HV_CHECK_USAGE(!is_checkpoint(path), option, ": ", path, " holds a checkpoint; name another file");
   for (const ImagePath& image : images) {
     std::error_code ignored;
     HV_CHECK_USAGE(!fs::equivalent(path, image.path, ignored), option, ": ", path, " is one of the pictures to look at; name another file");
   }
-  AtomicFile probe(path);  // created and removed
+  check_output(option, path);
 }
 
 std::vector<models::Subnet> widths_for(const PredictArguments& a, const Loaded& loaded) {

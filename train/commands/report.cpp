@@ -35,6 +35,7 @@ int run_report(const ReportArguments& a) {
   // The command line gives --compare its first folder and leaves the others among the runs.
   if (!a.compare.empty()) options.compare.push_back(a.compare);
   options.compare.insert(options.compare.end(), a.run.begin() + 1, a.run.end());
+  if (!a.out.empty()) check_output("--out", a.out);
   start_compute(a.threads);
   std::printf("report: %s\n", write_report(options).c_str());
   return 0;
