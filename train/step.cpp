@@ -52,13 +52,13 @@ double Stepper::run(int64_t step, double lr) {
     const nn::NoiseScope noise(static_cast<uint64_t>(o.seed), static_cast<uint64_t>(pass));
     const Tensor value = recipe_->loss(model_, batch, step);
     loss += static_cast<double>(value.item()) / static_cast<double>(o.grad_accum);
-    if (!std::isfinite(loss)) fail(Fault::diverged, "the loss is ", loss);
+    if (!std::isfinite(loss)) fail(Fault::diverged, "the loss is ", std::isnan(loss) ? "not a number" : "infinite");
     value.backward();
   }
   double scale = 1 / static_cast<double>(o.grad_accum);
   if (o.clip_grad > 0) {
     const double norm = optimizer_->gradient_norm() * scale;
-    if (!std::isfinite(norm)) fail(Fault::diverged, "the gradient's norm is ", norm);
+    if (!std::isfinite(norm)) fail(Fault::diverged, "the gradient's norm is ", std::isnan(norm) ? "not a number" : "infinite");
     if (norm > o.clip_grad) scale *= o.clip_grad / norm;
   }
   optimizer_->step(lr, scale, ema_.values(), ema_.decay(step),

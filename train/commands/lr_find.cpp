@@ -100,7 +100,7 @@ Command lr_find_command() {
   }
   fields.insert(fields.end(), {{"low", &a->low, "first learning rate", 1e-12, 1e3},
                                {"high", &a->high, "last learning rate", 1e-12, 1e6},
-                               {"steps", &a->steps, "from the first to the last", 20, 100000},
+                               {"steps", &a->steps, "from the first to the last", 20, 10000},
                                {"out", &a->out, "the curve as a picture (.svg) or a table (.csv)"},
                                {"json", &a->json, "machine-readable output", 0, 0, {}, true}});
   return {"lr-find", "which learning rate to train with", std::move(fields), {},
