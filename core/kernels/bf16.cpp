@@ -1,0 +1,269 @@
+// Three loops around a tile kernel: K in pieces of kDepth, N in pieces of kWidth, then 32 x 32 tiles of C.
+//
+// Packed, both operands consist of 1 KiB tiles of 16 rows of 16 pairs of bf16 (a pair: two neighbours along K):
+//   A tile: row i, pair p  = A(i, 2p), A(i, 2p + 1)         16 rows of C, 32 of K
+//   B tile: row p, pair j  = B(2p, j), B(2p + 1, j)         32 of K, 16 columns of C
+// Each is the transpose, pair by pair, of the other: whichever way an operand lies in memory, its pairs are read along rows and the
+// 16 x 16 pairs are transposed where that is the wrong way.
+#include "core/kernels/bf16.h"
+
+// g++ 12 takes the deliberately undefined operands of its own header for mistakes (GCC bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/check.h"
+
+namespace hv {
+namespace {
+
+using Bf16 = uint16_t;
+constexpr int64_t kTile = 512;  // bf16 numbers a tile: 16 x 32
+constexpr int64_t kDepth = 512, kWidth = 256, kHeight = 1536;
+
+#define HV_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
+#define HV_AMX __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16")))
+
+// --- packing -----------------------------------------------------------------------------------------------------------------------
+
+struct Pairs {  // 16 rows of 16 pairs: a tile on its way
+  __m512i row[16];
+};
+
+// 16 x 16 32-bit numbers, in place: four rounds of exchanges at distance 8, 4, 2, 1 would do; these are the shuffles of AVX-512.
+HV_BF16 inline void transpose16(Pairs& tile) {
+  __m512i *r = tile.row, t[16];
+  for (size_t i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+  }
+  for (size_t i = 0; i < 16; i += 4) {
+    r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+    r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+    r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+    r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  // Now r[4 q + j] holds, in 128-bit lane l, column 4 l + j of rows 4 q .. 4 q + 3.
+  for (size_t j = 0; j < 4; ++j) {
+    const __m512i a = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88), b = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
+    const __m512i c = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD), d = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
+    t[j] = _mm512_shuffle_i32x4(a, b, 0x88);
+    t[8 + j] = _mm512_shuffle_i32x4(a, b, 0xDD);
+    t[4 + j] = _mm512_shuffle_i32x4(c, d, 0x88);
+    t[12 + j] = _mm512_shuffle_i32x4(c, d, 0xDD);
+  }
+  std::copy_n(t, 16, r);
+}
+
+HV_BF16 inline __m512i rounded(__m512 low, __m512 high) {  // 32 floats -> 32 bf16
+  const __m512bh packed = _mm512_cvtne2ps_pbh(high, low);
+  __m512i bits;
+  std::memcpy(&bits, &packed, sizeof bits);
+  return bits;
+}
+
+// A memory row runs along K: pairs lie side by side. 16 rows of up to 32 numbers.
+HV_BF16 inline void rows_along_k(const float* from, int64_t ld, int64_t rows, int64_t depth, Pairs& out) {
+  const __mmask16 low = depth >= 16 ? 0xFFFF : static_cast<__mmask16>((1U << depth) - 1);
+  const __mmask16 high = depth >= 32 ? 0xFFFF : depth > 16 ? static_cast<__mmask16>((1U << (depth - 16)) - 1) : 0;
+  for (int64_t i = 0; i < 16; ++i) {
+    out.row[i] = i < rows ? rounded(_mm512_maskz_loadu_ps(low, from + i * ld), _mm512_maskz_loadu_ps(high, from + i * ld + 16))
+                                           : _mm512_setzero_si512();
+  }
+}
+
+// A memory row runs across K: a pair is two neighbouring rows. 32 rows of up to 16 numbers.
+HV_BF16 inline void rows_across_k(const float* from, int64_t ld, int64_t depth, int64_t cols, Pairs& out) {
+  alignas(64) static constexpr uint16_t kWeave[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                                      8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  const __m512i weave = _mm512_load_si512(kWeave);
+  const __mmask16 mask = cols >= 16 ? 0xFFFF : static_cast<__mmask16>((1U << cols) - 1);
+  for (int64_t p = 0; p < 16; ++p) {
+    const __m512 first = 2 * p < depth ? _mm512_maskz_loadu_ps(mask, from + 2 * p * ld) : _mm512_setzero_ps();
+    const __m512 second = 2 * p + 1 < depth ? _mm512_maskz_loadu_ps(mask, from + (2 * p + 1) * ld) : _mm512_setzero_ps();
+    out.row[p] = _mm512_permutexvar_epi16(weave, rounded(first, second));
+  }
+}
+
+// One operand, `outer` (rows of A or columns of B) by `depth`, element (o, k) at data[o * so + k * sk]; tiles [outer / 16][depth / 32].
+// `pairs_last`: A's kind of tile, else B's.
+HV_BF16 void pack(const float* data, int64_t so, int64_t sk, int64_t outer, int64_t depth, bool pairs_last, Bf16* to) {
+  const bool along = sk == 1;
+  for (int64_t o = 0; o < outer; o += 16) {
+    for (int64_t k = 0; k < depth; k += 32, to += kTile) {
+      const float* from = data + o * so + k * sk;
+      Pairs tile;
+      if (along) {
+        rows_along_k(from, so, outer - o, depth - k, tile);
+      } else {
+        rows_across_k(from, sk, depth - k, outer - o, tile);
+      }
+      if (along != pairs_last) transpose16(tile);
+      for (size_t i = 0; i < 16; ++i) _mm512_store_si512(to + 32 * i, tile.row[i]);
+    }
+  }
+}
+
+// --- C tiles -----------------------------------------------------------------------------------------------------------------------
+
+// C [32, 32] (+)= two rows of A tiles times two columns of B tiles, `steps` tiles deep; `step` apart lie the second row and column.
+using TileKernel = void (*)(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, float* c, int64_t ldc, bool add);
+
+HV_AMX void tile_amx(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, float* c, int64_t ldc, bool add) {
+  const auto stride = static_cast<size_t>(4 * ldc);
+  if (add) {
+    _tile_loadd(0, c, stride);
+    _tile_loadd(1, c + 16, stride);
+    _tile_loadd(2, c + 16 * ldc, stride);
+    _tile_loadd(3, c + 16 * ldc + 16, stride);
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  for (int64_t s = 0; s < steps; ++s, a += kTile, b += kTile) {
+    _tile_loadd(4, a, 64);
+    _tile_loadd(6, b, 64);
+    _tile_loadd(7, b + b_next, 64);
+    _tile_loadd(5, a + a_next, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, c, stride);
+  _tile_stored(1, c + 16, stride);
+  _tile_stored(2, c + 16 * ldc, stride);
+  _tile_stored(3, c + 16 * ldc + 16, stride);
+}
+
+HV_BF16 void tile_avx512(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, float* c, int64_t ldc, bool add) {
+  for (int64_t row = 0; row < 32; row += 8) {  // 8 x 2 sums stay in registers
+    const Bf16* a_row = a + (row / 16) * a_next + (row % 16) * 32;
+    __m512 sums[8][2];
+    for (int i = 0; i < 8; ++i) {
+      for (int j = 0; j < 2; ++j) sums[i][j] = add ? _mm512_loadu_ps(c + (row + i) * ldc + 16 * j) : _mm512_setzero_ps();
+    }
+    for (int64_t s = 0; s < steps; ++s) {
+      for (int64_t p = 0; p < 16; ++p) {
+        __m512bh cols[2];
+        std::memcpy(&cols[0], b + s * kTile + 32 * p, 64);
+        std::memcpy(&cols[1], b + b_next + s * kTile + 32 * p, 64);
+        for (int i = 0; i < 8; ++i) {
+          int32_t pair;
+          std::memcpy(&pair, a_row + s * kTile + 32 * i + 2 * p, 4);
+          const __m512i all = _mm512_set1_epi32(pair);
+          __m512bh rows;
+          std::memcpy(&rows, &all, 64);
+          sums[i][0] = _mm512_dpbf16_ps(sums[i][0], rows, cols[0]);
+          sums[i][1] = _mm512_dpbf16_ps(sums[i][1], rows, cols[1]);
+        }
+      }
+    }
+    for (int i = 0; i < 8; ++i) {
+      for (int j = 0; j < 2; ++j) _mm512_storeu_ps(c + (row + i) * ldc + 16 * j, sums[i][j]);
+    }
+  }
+}
+
+struct TileConfig {  // 64 bytes that tell the processor that all eight tiles are 16 rows of 64 bytes
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+HV_AMX void configure_tiles() {
+  static constexpr TileConfig config;
+  _tile_loadconfig(&config);
+}
+HV_AMX void release_tiles() { _tile_release(); }
+
+Bf16Unit detect() {
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl")) return Bf16Unit::none;
+  const char* wish = std::getenv("HYDRAVIT_BF16");
+  if (wish && std::strcmp(wish, "none") == 0) return Bf16Unit::none;
+  if (wish && std::strcmp(wish, "avx512") == 0) return Bf16Unit::avx512;
+  // CPUID leaf 7: bits 22 (AMX-BF16) and 24 (AMX-TILE) of edx. A process asks Linux for the tiles' 8 KiB of state: arch_prctl
+  // (ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18).
+  unsigned eax = 7, ebx = 0, ecx = 0, edx = 0;
+  asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+  const bool amx = (edx >> 22 & 1) && (edx >> 24 & 1);
+  return amx && ::syscall(SYS_arch_prctl, 0x1023, 18) == 0 ? Bf16Unit::amx : Bf16Unit::avx512;
+}
+
+struct Scratch {  // packed A and B of one thread, kept
+  Bf16* a = nullptr;
+  Bf16* b = nullptr;
+  Scratch() {
+    const size_t bytes = sizeof(Bf16) * static_cast<size_t>(kDepth * (kHeight + kWidth));
+    a = static_cast<Bf16*>(std::aligned_alloc(64, bytes));
+    if (!a) throw std::bad_alloc();
+    b = a + kDepth * kHeight;
+  }
+  ~Scratch() { std::free(a); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+};
+
+}  // namespace
+
+Bf16Unit bf16_unit() {
+  static const Bf16Unit unit = detect();
+  return unit;
+}
+
+const char* bf16_unit_name() {
+  constexpr const char* names[] = {"none", "AVX512-BF16", "AMX"};
+  return names[static_cast<int>(bf16_unit())];
+}
+
+void gemm_bf16(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool add) {
+  static thread_local const Scratch scratch;
+  const bool amx = bf16_unit() == Bf16Unit::amx;
+  const TileKernel kernel = amx ? tile_amx : tile_avx512;
+  if (amx) configure_tiles();
+  const int64_t m = a.rows, n = b.cols, depth = a.cols;
+  alignas(64) float edge[32 * 32];
+  for (int64_t top = 0; top < m; top += kHeight) {
+    const int64_t height = std::min(kHeight, m - top);
+    for (int64_t k = 0; k < depth; k += kDepth) {
+      const int64_t deep = std::min(kDepth, depth - k), steps = (deep + 31) / 32;
+      pack(a.data + top * a.row + k * a.col, a.row, a.col, height, deep, true, scratch.a);
+      for (int64_t left = 0; left < n; left += kWidth) {
+        const int64_t width = std::min(kWidth, n - left);
+        pack(b.data + k * b.row + left * b.col, b.col, b.row, width, deep, false, scratch.b);
+        for (int64_t i = 0; i < height; i += 32) {
+          for (int64_t j = 0; j < width; j += 32) {
+            const Bf16 *at = scratch.a + i / 16 * steps * kTile, *bt = scratch.b + j / 16 * steps * kTile;
+            // The last row or column of tiles may be missing: its place is taken by the one before, and the result is dropped.
+            const int64_t a_next = i + 16 < height ? steps * kTile : 0, b_next = j + 16 < width ? steps * kTile : 0;
+            const int64_t rows = std::min<int64_t>(32, height - i), cols = std::min<int64_t>(32, width - j);
+            float* to = c + (top + i) * ldc + left + j;
+            const bool plus = add || k > 0;
+            if (rows == 32 && cols == 32) {
+              kernel(at, bt, steps, a_next, b_next, to, ldc, plus);
+              continue;
+            }
+            for (int64_t r = 0; plus && r < rows; ++r) std::copy_n(to + r * ldc, cols, edge + 32 * r);
+            kernel(at, bt, steps, a_next, b_next, edge, 32, plus);
+            for (int64_t r = 0; r < rows; ++r) std::copy_n(edge + 32 * r, cols, to + r * ldc);
+          }
+        }
+      }
+    }
+  }
+  if (amx) release_tiles();
+}
+
+}  // namespace hv
