@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/kernels/bf16.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/simd.h"
 #include "core/parallel.h"
@@ -33,7 +34,12 @@ std::string compiler() {
 
 }  // namespace
 
-void start_compute(int64_t threads) { init_compute(threads > 0 ? static_cast<int>(threads) : num_threads()); }
+void start_compute(int64_t threads, const std::string& precision) {
+  init_compute(threads > 0 ? static_cast<int>(threads) : num_threads());
+  const bool bf16 = precision == "bf16";
+  if (bf16 && bf16_unit() == Bf16Unit::none) say("NOTICE: this processor has no bf16 units; products are made in fp32");
+  set_precision(bf16 && bf16_unit() != Bf16Unit::none ? Precision::bf16 : Precision::fp32);
+}
 
 void check_output(const std::string& option, const std::string& path) {
   HV_CHECK_USAGE(!file_exists(path) || std::filesystem::is_regular_file(path), option, ": ", path,

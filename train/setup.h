@@ -14,7 +14,8 @@
 namespace hv::train {
 
 // Starts the threads (0: as many as cores) and the BLAS. Called once, before any computing.
-void start_compute(int64_t threads);
+// Where the processor has no bf16 units, fp32 is used instead, with a notice.
+void start_compute(int64_t threads, const std::string& precision = "fp32");
 void say(const std::string& line);  // to stderr
 // A file that a command will write, checked before its work: a folder, a device, a checkpoint (its loss would be the loss of a training)
 // and a place that cannot be written to are errors.

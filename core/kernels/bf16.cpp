@@ -228,6 +228,7 @@ const char* bf16_unit_name() {
   return names[static_cast<int>(bf16_unit())];
 }
 
+#ifndef HV_DOUBLE
 void gemm_bf16(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool add) {
   static thread_local const Scratch scratch;
   const bool amx = bf16_unit() == Bf16Unit::amx;
@@ -265,5 +266,6 @@ void gemm_bf16(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool add
   }
   if (amx) release_tiles();
 }
+#endif
 
 }  // namespace hv

@@ -18,7 +18,9 @@ enum class Bf16Unit { none, avx512, amx };
 Bf16Unit bf16_unit();
 const char* bf16_unit_name();  // "AMX", "AVX512-BF16", "none"
 
+#ifndef HV_DOUBLE
 // C [M, N] = A B, or with `add` C += A B. Any operand with a unit stride; needs a unit.
 void gemm_bf16(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool add);
+#endif
 
 }  // namespace hv

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/kernels/bf16.h"
 #include "core/kernels/simd.h"
 #include "core/parallel.h"
 #include "core/timing.h"
@@ -34,6 +35,8 @@ struct Operand {
   }
 };
 
+Precision wanted = Precision::fp32;
+
 Matrix rows_of(const Matrix& m, int64_t begin, int64_t end) { return {m.data + begin * m.row, end - begin, m.cols, m.row, m.col}; }
 Matrix cols_of(const Matrix& m, int64_t begin, int64_t end) { return {m.data + begin * m.col, m.rows, end - begin, m.row, m.col}; }
 
@@ -49,6 +52,11 @@ void gemm(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha, Re
   }
   const Operand left(a), right(b);
   const PartTimer timer(Part::gemm);
+#ifndef HV_DOUBLE
+  if (wanted == Precision::bf16 && alpha == 1 && (beta == 0 || beta == 1) && std::min({a.rows, a.cols, b.cols}) >= 16) {
+    return gemm_bf16(a, b, c, ldc, beta == 1);
+  }
+#endif
   blas<Real>(left.trans, right.trans, a.rows, b.cols, a.cols, alpha, a.data, left.ld, b.data, right.ld, beta, c, std::max<int64_t>(ldc, b.cols));
 }
 
@@ -97,6 +105,12 @@ void add_partials(const Real* partials, int64_t count, int64_t rows, int64_t col
     }
   });
 }
+
+void set_precision(Precision p) {
+  HV_CHECK_USAGE(p == Precision::fp32 || bf16_unit() != Bf16Unit::none, "precision: this processor has no bf16 units; use fp32");
+  wanted = p;
+}
+Precision precision() { return wanted; }
 
 void init_compute(int threads) {
   HV_CHECK_USAGE(threads >= 1, "threads: at least 1 is needed, found ", threads);

@@ -46,6 +46,12 @@ struct Segments {
 // C [rows, cols] (+)= the sum of `count` dense partial results.
 void add_partials(const Real* partials, int64_t count, int64_t rows, int64_t cols, Real* c, int64_t ldc, bool add);
 
+// How operands enter a product. bf16: rounded to 8 bits of mantissa, on the processor's matrix units (core/kernels/bf16.h), sums in
+// float32; small products (a dimension under 16: the classifier, say) and all else stay as they are. Set between steps.
+enum class Precision { fp32, bf16 };
+void set_precision(Precision precision);
+Precision precision();
+
 // Sets one BLAS thread and flushes denormals to zero on every thread; called once by every program at its start.
 void init_compute(int threads);
 std::string blas_name();    // "OpenBLAS 0.3.21 pthread"

@@ -25,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct BenchArguments {
-  std::string preset = "cifar", heads, mode = "train,infer";
+  std::string preset = "cifar", heads, mode = "train,infer", precision = "fp32";
   int64_t batch_size = 128, steps = 10, threads = 0;
   bool json = false;
 };
@@ -93,7 +93,7 @@ int run_bench(const BenchArguments& a) {
   HV_CHECK_USAGE(a.mode == "train" || a.mode == "infer" || a.mode == "train,infer" || a.mode == "infer,train", "--mode: '", a.mode,
                  "' is unknown; choose train, infer or train,infer");
   const models::HydraViTConfig config = models::preset(a.preset);
-  start_compute(a.threads);
+  start_compute(a.threads, a.precision);
   const auto model = models::make_model(models::to_config(config), 0);
   const std::vector<models::Subnet> widths = choose_widths(*model, a.heads);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(model->parameters(), {});
@@ -143,8 +143,9 @@ int run_bench(const BenchArguments& a) {
     std::printf("%s\n", bench_json(report).c_str());
     return 0;
   }
-  std::printf("preset %s, batch %lld, %lld threads, fp32; matrix products at full width: %.0f GFLOP/s; peak memory %.0f MiB\n",
-              a.preset.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads), report.gemm_gflops,
+  std::printf("preset %s, batch %lld, %lld threads, %s; matrix products at full width: %.0f GFLOP/s; peak memory %.0f MiB\n",
+              a.preset.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads),
+              precision() == Precision::bf16 ? "bf16" : "fp32", report.gemm_gflops,
               report.peak_rss_mib);
   std::printf("%5s %5s %5s %10s %10s %9s %6s   time: %s\n", "mode", "heads", "dim", "images/s", "ms/step", "GFLOP/s", "share",
               "products attention norm+GELU optimiser other");
@@ -171,6 +172,7 @@ Command bench_command() {
       {"mode", &a->mode, "train, infer or train,infer"},
       {"batch-size", &a->batch_size, "images a step", 1, 65536},
       {"steps", &a->steps, "timed steps, after 3 to warm up", 1, 100000},
+      {"precision", &a->precision, "of the operands of products", 0, 0, {"fp32", "bf16"}},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
