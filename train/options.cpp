@@ -152,6 +152,7 @@ Fields train_fields(TrainOptions& o) {
       {"stop-after", &o.stop_after, "save and stop after this many steps of this call; --resume goes on", 0, kMany},
       {"seed", &o.seed, "of all randomness", 0, 9e15},
       {"threads", &o.threads, "cores to use; 0: all", 0, 1024},
+      {"precision", &o.precision, "of the operands of products; weights, sums and all else stay fp32", 0, 0, {"fp32", "bf16"}},
       {"out", &o.out, "run folder; default: runs/<preset>-<date>-<time>"},
   };
 }

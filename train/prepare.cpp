@@ -49,7 +49,7 @@ void check_heads(const TrainOptions& o) {
 }
 
 Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
-  start_compute(o.threads);
+  start_compute(o.threads, o.precision);
   const int64_t image_size = image_side(o);
   const data::Source source = choose_data(o.data, o.kind, image_size);
   o.data = source.data;

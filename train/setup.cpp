@@ -69,7 +69,8 @@ data::Source choose_data(const std::string& folder, const std::string& kind, int
 
 std::string start_line(int64_t seed, const data::Source& source, const data::Dataset* train, const data::Dataset* test) {
   const data::Dataset* any = train ? train : test;
-  std::string text = concat(blas_name(), " (", blas_kernel(), "), SIMD ", simd::kernels().level, ", ", num_threads(),
+  std::string text = concat(blas_name(), " (", blas_kernel(), "), SIMD ", simd::kernels().level, ", ",
+                            precision() == Precision::bf16 ? concat("bf16 on ", bf16_unit_name(), ", ") : "", num_threads(),
                             num_threads() == 1 ? " thread" : " threads", ", seed ", seed, ", data ", any->name());
   if (source.data != any->name()) text += " from " + source.data;
   text += ":";

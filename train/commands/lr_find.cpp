@@ -95,7 +95,7 @@ Command lr_find_command() {
   Fields fields;
   for (const char* name : {"preset", "heads", "weights", "data", "kind", "batch-size", "grad-accum", "optimizer", "weight-decay", "momentum",
                            "clip-grad", "smoothing", "drop-path", "dropout", "active-only", "init", "augment", "mixup", "cutmix", "erase",
-                           "randaugment", "shuffle", "train-limit", "seed", "threads"}) {
+                           "randaugment", "shuffle", "train-limit", "seed", "threads", "precision"}) {
     fields.push_back(*find_field(train_fields(a->options), name));
   }
   fields.insert(fields.end(), {{"low", &a->low, "first learning rate", 1e-12, 1e3},

@@ -1,0 +1,93 @@
+// Products in bf16: within its rounding of the fp32 product, in every layout and size, the same bits each time, on each unit.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "core/kernels/bf16.h"
+#include "core/ops.h"
+#include "core/random.h"
+
+using namespace hv;
+
+namespace {
+
+bool no_unit() {
+  if (bf16_unit() != Bf16Unit::none) return false;
+  MESSAGE("skipped: this processor has no bf16 units");
+  return true;
+}
+
+std::vector<float> numbers(int64_t count, uint64_t seed) {
+  Stream stream(seed, Purpose::test);
+  const Tensor drawn = Tensor::normal({count}, 0, 1, stream);
+  return {drawn.data(), drawn.data() + count};
+}
+
+float rounded(float x) {  // to the nearest bf16, ties to even
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
+}  // namespace
+
+TEST_CASE("bf16: the product of the rounded operands, with float sums, in every layout") {
+  if (no_unit()) return;
+  const int64_t sizes[][3] = {{1, 1, 1},     {16, 16, 32},   {32, 32, 64},    {33, 17, 31},
+                              {65, 48, 100}, {260, 96, 288}, {1600, 40, 530}, {20, 300, 1100}};
+  for (const auto& size_of : sizes) {
+    const int64_t m = size_of[0], n = size_of[1], k = size_of[2];
+    const std::vector<float> a = numbers(m * k, 1), b = numbers(k * n, 2), before = numbers(m * n, 3);
+    for (const int layout : {0, 1, 2, 3}) {
+      const Matrix left = layout & 1 ? Matrix{a.data(), m, k, 1, m} : Matrix{a.data(), m, k, k, 1};
+      const Matrix right = layout & 2 ? Matrix{b.data(), k, n, 1, k} : Matrix{b.data(), k, n, n, 1};
+      for (const bool add : {false, true}) {
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(k);
+        CAPTURE(layout);
+        std::vector<float> c = before, again = before;
+        gemm_bf16(left, right, c.data(), n, add);
+        gemm_bf16(left, right, again.data(), n, add);
+        CHECK(c == again);
+        double worst = 0;
+        for (int64_t i = 0; i < m; i += 1 + m / 40) {
+          for (int64_t j = 0; j < n; ++j) {
+            double sum = add ? before[static_cast<size_t>(i * n + j)] : 0, size = std::abs(sum);
+            for (int64_t x = 0; x < k; ++x) {
+              const double term = double{rounded(left.data[i * left.row + x * left.col])} * rounded(right.data[x * right.row + j * right.col]);
+              sum += term;
+              size += std::abs(term);
+            }
+            worst = std::max(worst, std::abs(c[static_cast<size_t>(i * n + j)] - sum) / size);
+          }
+        }
+        CHECK(worst < 1e-6);  // float32 sums of the exact products of bf16 numbers
+      }
+    }
+  }
+}
+
+TEST_CASE("bf16: set_precision changes products of a layer by bf16's rounding, and nothing small") {
+  if (no_unit()) return;
+  Stream stream(5, Purpose::test);
+  const Tensor x = Tensor::normal({64, 96}, 0, 1, stream), w = Tensor::normal({80, 96}, 0, 0.1, stream), small = Tensor::normal({10, 96}, 0, 0.1, stream);
+  const Tensor exact = linear(x, w, {}), head = linear(x, small, {});
+  set_precision(Precision::bf16);
+  const Tensor rough = linear(x, w, {}), same = linear(x, small, {});
+  set_precision(Precision::fp32);
+  double difference = 0, size = 0;
+  const std::vector<double> e = exact.to_vector(), r = rough.to_vector();
+  for (size_t i = 0; i < e.size(); ++i) {
+    difference += (e[i] - r[i]) * (e[i] - r[i]);
+    size += e[i] * e[i];
+  }
+  const double relative = std::sqrt(difference / size);
+  CHECK(relative > 1e-4);  // it was used
+  CHECK(relative < 4e-3);  // 2^-8 an operand, averaged over sums
+  CHECK(head.to_vector() == same.to_vector());
+}
