@@ -7,6 +7,13 @@
 // 16 x 16 pairs are transposed where that is the wrong way.
 #include "core/kernels/bf16.h"
 
+#ifdef HV_DOUBLE  // numbers are double there, to check gradients: no bf16
+namespace hv {
+Bf16Unit bf16_unit() { return Bf16Unit::none; }
+const char* bf16_unit_name() { return "none"; }
+}  // namespace hv
+#else
+
 // g++ 12 takes the deliberately undefined operands of its own header for mistakes (GCC bug 105593).
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -228,7 +235,6 @@ const char* bf16_unit_name() {
   return names[static_cast<int>(bf16_unit())];
 }
 
-#ifndef HV_DOUBLE
 void gemm_bf16(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool add) {
   static thread_local const Scratch scratch;
   const bool amx = bf16_unit() == Bf16Unit::amx;
@@ -266,6 +272,7 @@ void gemm_bf16(const Matrix& a, const Matrix& b, float* c, int64_t ldc, bool add
   }
   if (amx) release_tiles();
 }
-#endif
 
 }  // namespace hv
+
+#endif
