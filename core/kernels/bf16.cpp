@@ -47,7 +47,7 @@ struct Pairs {  // 16 rows of 16 pairs: a tile on its way
   __m512i row[16];
 };
 
-// 16 x 16 32-bit numbers, in place: four rounds of exchanges at distance 8, 4, 2, 1 would do; these are the shuffles of AVX-512.
+// 16 x 16 32-bit numbers, in place: first within groups of four rows, then the 128-bit lanes among the groups.
 HV_BF16 inline void transpose16(Pairs& tile) {
   __m512i *r = tile.row, t[16];
   for (size_t i = 0; i < 16; i += 2) {
@@ -85,7 +85,7 @@ HV_BF16 inline void rows_along_k(const float* from, int64_t ld, int64_t rows, in
   const __mmask16 high = depth >= 32 ? 0xFFFF : depth > 16 ? static_cast<__mmask16>((1U << (depth - 16)) - 1) : 0;
   for (int64_t i = 0; i < 16; ++i) {
     out.row[i] = i < rows ? rounded(_mm512_maskz_loadu_ps(low, from + i * ld), _mm512_maskz_loadu_ps(high, from + i * ld + 16))
-                                           : _mm512_setzero_si512();
+                          : _mm512_setzero_si512();
   }
 }
 
@@ -123,7 +123,8 @@ HV_BF16 void pack(const float* data, int64_t so, int64_t sk, int64_t outer, int6
 
 // --- C tiles -----------------------------------------------------------------------------------------------------------------------
 
-// C [32, 32] (+)= two rows of A tiles times two columns of B tiles, `steps` tiles deep; `step` apart lie the second row and column.
+// C [32, 32] (+)= two rows of A tiles times two columns of B tiles, `steps` tiles deep. The second row of A lies
+// a_next numbers after the first, the second column of B b_next.
 using TileKernel = void (*)(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, float* c, int64_t ldc, bool add);
 
 HV_AMX void tile_amx(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, float* c, int64_t ldc, bool add) {
