@@ -1,20 +1,13 @@
 #include "train/predict_format.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "core/check.h"
+#include "train/print.h"
 #include "train/printable.h"
 
 namespace hv::train {
 namespace {
-
-template <class... Args>
-std::string print(const char* format, Args... args) {
-  char text[256];
-  std::snprintf(text, sizeof text, format, args...);
-  return text;
-}
 
 size_t characters(const std::string& text) {  // of UTF-8: bytes that do not go on with the one before
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));

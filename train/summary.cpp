@@ -1,22 +1,12 @@
 #include "train/summary.h"
 
-#include <cstdio>
 #include <fstream>
 #include <sstream>
 
 #include "train/file.h"
+#include "train/print.h"
 
 namespace hv::train {
-namespace {
-
-template <class... Args>
-std::string print(const char* format, Args... args) {
-  char text[256];
-  std::snprintf(text, sizeof text, format, args...);
-  return text;
-}
-
-}  // namespace
 
 Summary::Summary(std::string path, const std::vector<models::Subnet>& widths, bool ema, int64_t step) : path_(std::move(path)) {
   head_ = "step,images,epoch,seconds,lr,train_loss";
