@@ -33,6 +33,21 @@ float rounded(float x) {  // to the nearest bf16, ties to even
   return x;
 }
 
+double distance(const Tensor& a, const Tensor& b) {  // |a - b| / |a|
+  const std::vector<double> x = a.to_vector(), y = b.to_vector();
+  double difference = 0, size = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    difference += (x[i] - y[i]) * (x[i] - y[i]);
+    size += x[i] * x[i];
+  }
+  return std::sqrt(difference / size);
+}
+
+struct InBf16 {  // products are made in bf16 while it lives
+  InBf16() { set_precision(Precision::bf16); }
+  ~InBf16() { set_precision(Precision::fp32); }
+};
+
 }  // namespace
 
 TEST_CASE("bf16: the product of the rounded operands, with float sums, in every layout") {
@@ -77,17 +92,42 @@ TEST_CASE("bf16: set_precision changes products of a layer by bf16's rounding, a
   Stream stream(5, Purpose::test);
   const Tensor x = Tensor::normal({64, 96}, 0, 1, stream), w = Tensor::normal({80, 96}, 0, 0.1, stream), small = Tensor::normal({10, 96}, 0, 0.1, stream);
   const Tensor exact = linear(x, w, {}), head = linear(x, small, {});
-  set_precision(Precision::bf16);
-  const Tensor rough = linear(x, w, {}), same = linear(x, small, {});
-  set_precision(Precision::fp32);
-  double difference = 0, size = 0;
-  const std::vector<double> e = exact.to_vector(), r = rough.to_vector();
-  for (size_t i = 0; i < e.size(); ++i) {
-    difference += (e[i] - r[i]) * (e[i] - r[i]);
-    size += e[i] * e[i];
+  Tensor rough, same;
+  {
+    const InBf16 scope;
+    rough = linear(x, w, {});
+    same = linear(x, small, {});
   }
-  const double relative = std::sqrt(difference / size);
-  CHECK(relative > 1e-4);  // it was used
-  CHECK(relative < 4e-3);  // 2^-8 an operand, averaged over sums
+  CHECK(distance(exact, rough) > 1e-4);  // it was used
+  CHECK(distance(exact, rough) < 4e-3);  // 2^-8 an operand, averaged over sums
   CHECK(head.to_vector() == same.to_vector());
+}
+
+TEST_CASE("bf16: attention and its gradient stay within the rounding of their products") {
+  if (no_unit()) return;
+  for (const int64_t tokens : {16, 65, 197}) {
+    for (const int64_t head_dim : {16, 32, 64, 40}) {
+      CAPTURE(tokens);
+      CAPTURE(head_dim);
+      Stream stream(6, Purpose::test);
+      const Tensor qkv = Tensor::normal({2, tokens, 2 * 3 * head_dim}, 0, 1, stream);
+      const Tensor cotangent = Tensor::normal({2, tokens, 2 * head_dim}, 0, 1, stream);
+      const auto run = [&](Tensor& gradient) {
+        const Tensor x = qkv.clone().requires_grad_();
+        const Tensor y = attention(x, head_dim);
+        sum(y * cotangent).backward();
+        gradient = x.grad();
+        return y;
+      };
+      Tensor exact_gradient, rough_gradient, again_gradient;
+      const Tensor exact = run(exact_gradient);
+      const InBf16 scope;
+      const Tensor rough = run(rough_gradient), again = run(again_gradient);
+      CHECK(distance(exact, rough) > 1e-4);
+      CHECK(distance(exact, rough) < 6e-3);
+      CHECK(distance(exact_gradient, rough_gradient) < 1e-2);
+      CHECK(rough.to_vector() == again.to_vector());
+      CHECK(rough_gradient.to_vector() == again_gradient.to_vector());
+    }
+  }
 }

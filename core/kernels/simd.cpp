@@ -37,9 +37,13 @@ const Kernels& kernels() {
   return chosen;
 }
 
+namespace {
+int64_t padded(int64_t tokens) { return (tokens + 15) / 16 * 16; }
+}  // namespace
+
 int64_t attention_scratch(int64_t tokens, int64_t head_dim) {
-  const int64_t padded = (tokens + 15) / 16 * 16;
-  return 2 * head_dim * padded + 2 * tokens * padded;  // k^T and v^T; probabilities and their gradient
+  return head_dim * padded(tokens) + 2 * tokens * padded(tokens);  // q^T or do^T; probabilities and their gradient
 }
+int64_t attention_stats(int64_t tokens) { return 2 * padded(tokens); }
 
 }  // namespace hv::simd

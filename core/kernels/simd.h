@@ -43,22 +43,35 @@
 
 namespace hv::simd {
 
+// C [rows, cols] (+)= A B: A(i, x) = a[i * row_a + x * col_a], B(x, j) = b[x * row_b + j * col_b] for x in [0, inner).
+struct Product {
+  const Real *a;
+  int64_t row_a, col_a;
+  const Real *b;
+  int64_t row_b, col_b;
+  Real *c;
+  int64_t ldc, rows, cols, inner;
+  bool add;
+};
+
 // q, k, v (and their gradients) are T rows of head_dim, `ld` apart; out and dout are `ldo` apart.
 struct AttentionHead {
   const Real *q, *k, *v;
   int64_t ld;
   Real *out;           // forward only
   int64_t ldo;
-  Real *lse;           // T: log of the sum of exponentials; written by forward, read by backward
+  Real *stats;         // attention_stats(T): written by forward, read by backward
   int64_t tokens, head_dim;
   Real scale;
   Real *scratch;       // attention_scratch(T, head_dim) elements
+  void (*multiply)(const Product&);  // another way to make the products, or null
   const Real *dout;    // backward only, the rest too
   Real *dq, *dk, *dv;
   int64_t ldd;
   bool add;            // dq, dk, dv += instead of =
 };
 int64_t attention_scratch(int64_t tokens, int64_t head_dim);
+int64_t attention_stats(int64_t tokens);
 
 // theta, moments and average of one stretch of parameters; Loshchilov and Hutter 2019, "Decoupled weight decay regularization".
 struct AdamWChunk {

@@ -1,9 +1,10 @@
 // Scaled dot-product attention on stacked heads (Vaswani et al. 2017): o = softmax(q k^T / sqrt(D)) v for each image and head.
 //
 // qkv is [B, T, heads * 3 * D], packed (head, {q, k, v}, D) so that the first k heads are a prefix (idea 3). The fused op keeps qkv and
-// one number a row (log of the sum of exponentials) and makes the probabilities again in backward; nothing of size T x T is stored.
+// two numbers a row (largest score, 1 / sum of exponentials) and makes the probabilities again in backward; nothing of size T x T is stored.
 #include <cmath>
 
+#include "core/kernels/bf16.h"
 #include "core/kernels/simd.h"
 #include "core/ops.h"
 #include "core/ops/sink.h"
@@ -26,19 +27,28 @@ struct Sizes {
   Real scale() const { return static_cast<Real>(1.0 / std::sqrt(static_cast<double>(head_dim))); }
 };
 
+#ifndef HV_DOUBLE
+void multiply_bf16(const simd::Product& p) {
+  gemm_bf16({p.a, p.rows, p.inner, p.row_a, p.col_a}, {p.b, p.inner, p.cols, p.row_b, p.col_b}, p.c, p.ldc, p.add);
+}
+#endif
+
 // Pointers of one (image, head); `b` counts images.
-simd::AttentionHead head_at(const Sizes& z, const Real* qkv, const Tensor& lse, int64_t b, int64_t h, Real* scratch) {
+simd::AttentionHead head_at(const Sizes& z, const Real* qkv, const Tensor& stats, int64_t b, int64_t h, Real* scratch) {
   simd::AttentionHead head{};
   head.q = qkv + (b * z.tokens * z.heads + h) * 3 * z.head_dim;
   head.k = head.q + z.head_dim;
   head.v = head.k + z.head_dim;
   head.ld = z.packed();
   head.ldo = z.width();
-  head.lse = lse.data() + (b * z.heads + h) * z.tokens;
+  head.stats = stats.data() + (b * z.heads + h) * stats.size(2);
   head.tokens = z.tokens;
   head.head_dim = z.head_dim;
   head.scale = z.scale();
   head.scratch = scratch;
+#ifndef HV_DOUBLE
+  if (precision() == Precision::bf16 && z.head_dim >= 16 && z.tokens >= 16) head.multiply = multiply_bf16;
+#endif
   return head;
 }
 
@@ -63,22 +73,22 @@ Tensor unpacked(const Tensor& qkv, const Sizes& z, int which) {
 Tensor attention(const Tensor& qkv, int64_t head_dim) {
   const Sizes z(qkv, head_dim, "attention");
   const Tensor packed = qkv.detach().contiguous();
-  const Tensor out = Tensor::empty({z.batch, z.tokens, z.width()}), lse = Tensor::empty({z.batch, z.heads, z.tokens});
+  const Tensor out = Tensor::empty({z.batch, z.tokens, z.width()}), stats = Tensor::empty({z.batch, z.heads, simd::attention_stats(z.tokens)});
   if (z.tokens > 0) {
     for_heads(z, [&](int64_t b, int64_t h, Real* scratch) {
-      simd::AttentionHead head = head_at(z, packed.data(), lse, b, h, scratch);
+      simd::AttentionHead head = head_at(z, packed.data(), stats, b, h, scratch);
       head.out = out.data() + b * z.tokens * z.width() + h * head_dim;
       simd::kernels().attention_head(head);
     });
   }
   if (!wants_grad({qkv})) return out;
   // Formulas: simd::attention_head_backward.
-  return record("attention", out, {qkv}, [z, lse, saved = Saved(packed)](const Tensor& g, const Edges& in) {
+  return record("attention", out, {qkv}, [z, stats, saved = Saved(packed)](const Tensor& g, const Edges& in) {
     const Sink dqkv(in, 0, z.batch * z.tokens, z.packed());
     if (!dqkv || z.tokens == 0) return dqkv.finish();
     const Real* qkv_data = saved.get().data();
     for_heads(z, [&](int64_t b, int64_t h, Real* scratch) {
-      simd::AttentionHead head = head_at(z, qkv_data, lse, b, h, scratch);
+      simd::AttentionHead head = head_at(z, qkv_data, stats, b, h, scratch);
       head.dout = g.data() + b * z.tokens * z.width() + h * z.head_dim;
       head.dq = dqkv.data + b * z.tokens * dqkv.ld + h * 3 * z.head_dim;
       head.dk = head.dq + z.head_dim;

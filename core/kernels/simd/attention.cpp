@@ -1,7 +1,7 @@
 // Attention for one head of one image: T tokens (65 on CIFAR) of head_dim channels fit in the first-level caches, so the products are
 // done here by a small register-blocked loop instead of BLAS, whose calls cost more than such a product.
 //
-// Letters: s = scale * q k^T, p = softmax(s), o = p v. Scratch rows are padded to a multiple of 16.
+// Letters: s = q k^T, p = softmax(scale * s), o = p v. Scratch rows are padded to a multiple of 16.
 #include "core/kernels/simd/vec.h"
 
 namespace hv::simd::HV_LEVEL {
@@ -67,86 +67,100 @@ static void product(const Real* a, int64_t row_a, int64_t col_a, const Real* b, 
 
 // to [cols, padded] = from [rows, cols] transposed; the padding is 0.
 static void transpose(const Real* from, int64_t ld, int64_t rows, int64_t cols, Real* to, int64_t padded) {
+  const int64_t whole_rows = rows / kWidth * kWidth, whole_cols = cols / kWidth * kWidth;
+  for (int64_t i = 0; i < whole_rows; i += kWidth) {
+    for (int64_t j = 0; j < whole_cols; j += kWidth) {
+      Vec square[kWidth];
+      for (int64_t k = 0; k < kWidth; ++k) square[k] = load(from + (i + k) * ld + j);
+      transpose_square<kWidth / 2>(square, Lanes{});
+      for (int64_t k = 0; k < kWidth; ++k) store(to + (j + k) * padded + i, square[k]);
+    }
+  }
   for (int64_t j = 0; j < cols; ++j) {
-    for (int64_t i = 0; i < rows; ++i) to[j * padded + i] = from[i * ld + j];
+    for (int64_t i = j < whole_cols ? whole_rows : 0; i < rows; ++i) to[j * padded + i] = from[i * ld + j];
     for (int64_t i = rows; i < padded; ++i) to[j * padded + i] = 0;
+  }
+}
+
+// C (+)= A B, here or by the caller's own means. `transposed`: room for B where its rows have no unit stride.
+static void multiply(const AttentionHead& h, const Product& p, Real* transposed = nullptr) {
+  if (h.multiply) return h.multiply(p);
+  const Real* b = p.b;
+  int64_t ldb = p.row_b, cols = p.cols;
+  if (transposed) {
+    ldb = cols = (p.cols + 15) / 16 * 16;  // C's rows are padded as well
+    transpose(p.b, p.col_b, p.cols, p.inner, transposed, ldb);
+    b = transposed;
+  }
+  if (p.add) {
+    product<true>(p.a, p.row_a, p.col_a, b, ldb, p.c, p.ldc, p.rows, cols, p.inner);
+  } else {
+    product<false>(p.a, p.row_a, p.col_a, b, ldb, p.c, p.ldc, p.rows, cols, p.inner);
   }
 }
 
 // --- forward -------------------------------------------------------------------------------------------------------------------------
 
-// Rows of scores to probabilities, in place; lse = max + log(sum of exp(s - max)). The padding beyond `tokens` becomes 0.
-static void softmax_rows(Real* s, int64_t padded, int64_t tokens, Real scale, Real* lse) {
-  const int64_t whole = tokens / kWidth * kWidth;
-  for (int64_t i = 0; i < tokens; ++i, s += padded) {
-    Real top = s[0];
-    if (whole > 0) {
-      Vec best = load(s);
-      for (int64_t j = kWidth; j < whole; j += kWidth) {
-        const Vec x = load(s + j);
-        best = x > best ? x : best;
-      }
-      top = max_lanes(best);
+// Scores lie transposed, [keys, queries]: a softmax goes down a column, so that each lane has a query of its own and no lanes are joined.
+// s becomes exp(scale * (s - top)), not yet divided by its sum.
+static void softmax_columns(Real* s, int64_t padded, int64_t tokens, Real scale, Real* top, Real* inverse) {
+  for (int64_t i = 0; i < padded; i += kWidth) {
+    Vec best = load(s + i), total{};
+    for (int64_t j = 1; j < tokens; ++j) {
+      const Vec x = load(s + j * padded + i);
+      best = x > best ? x : best;
     }
-    for (int64_t j = whole; j < tokens; ++j) top = s[j] > top ? s[j] : top;
-    Vec total{};
-    const auto exponentials = [&](int64_t j, auto lanes) {
-      const Vec e = lanes.keep(exp((load(s + j) - top) * scale));
-      store(s + j, e);
+    for (int64_t j = 0; j < tokens; ++j) {
+      const Vec e = exp((load(s + j * padded + i) - best) * scale);
+      store(s + j * padded + i, e);
       total += e;
-    };
-    for_vectors(tokens, exponentials);
-    for (int64_t j = (tokens + kWidth - 1) / kWidth * kWidth; j < padded; j += kWidth) store(s + j, Vec{});
-    const Real sum = sum_lanes(total), inverse = static_cast<Real>(1) / sum;
-    for (int64_t j = 0; j < padded; j += kWidth) store(s + j, load(s + j) * inverse);
-    lse[i] = top * scale + static_cast<Real>(__builtin_log(static_cast<double>(sum)));
+    }
+    store(top + i, best);
+    store(inverse + i, static_cast<Real>(1) / total);
   }
 }
 
 void attention_head(const AttentionHead& h) {
   const int64_t T = h.tokens, D = h.head_dim, padded = (T + 15) / 16 * 16;
-  Real* kt = h.scratch;
-  Real* p = kt + 2 * D * padded;
-  transpose(h.k, h.ld, T, D, kt, padded);
-  product<false>(h.q, h.ld, 1, kt, padded, p, padded, T, padded, D);  // q k^T
-  softmax_rows(p, padded, T, h.scale, h.lse);
-  product<false>(p, padded, 1, h.v, h.ld, h.out, h.ldo, T, D, T);     // p v
+  Real *qt = h.scratch, *s = qt + D * padded, *top = h.stats, *inverse = top + padded;
+  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, s, padded, T, T, D, false}, qt);     // s^T = k q^T
+  softmax_columns(s, padded, T, h.scale, top, inverse);
+  multiply(h, {s, 1, padded, h.v, h.ld, 1, h.out, h.ldo, T, D, T, false});      // o = p v
+  for (int64_t i = 0; i < T; ++i) {
+    Real* row = h.out + i * h.ldo;
+    for_vectors(D, [&](int64_t j, auto lanes) { lanes.store(row + j, lanes.load(row + j) * inverse[i]); });
+  }
 }
 
 // --- backward ------------------------------------------------------------------------------------------------------------------------
 
-// dv = p^T do;  dp = do v^T;  ds = p * (dp - sum over j of p dp);  dq = scale * ds k;  dk = scale * ds^T q.
+// p = the probabilities again, ds = scale * p * (dp - sum over keys of p dp); ds holds dp before.
+static void softmax_columns_backward(Real* p, Real* ds, int64_t padded, int64_t tokens, Real scale, const Real* top, const Real* inverse) {
+  for (int64_t i = 0; i < padded; i += kWidth) {
+    const Vec best = load(top + i), norm = load(inverse + i);
+    Vec dot{};
+    for (int64_t j = 0; j < tokens; ++j) {
+      const int64_t at = j * padded + i;
+      const Vec e = exp((load(p + at) - best) * scale) * norm;
+      store(p + at, e);
+      dot += e * load(ds + at);
+    }
+    for (int64_t j = 0; j < tokens; ++j) {
+      const int64_t at = j * padded + i;
+      store(ds + at, load(p + at) * (load(ds + at) - dot) * scale);
+    }
+  }
+}
+
 void attention_head_backward(const AttentionHead& h) {
   const int64_t T = h.tokens, D = h.head_dim, padded = (T + 15) / 16 * 16;
-  Real* kt = h.scratch;
-  Real* vt = kt + D * padded;
-  Real* p = vt + D * padded;
-  Real* ds = p + T * padded;
-  transpose(h.k, h.ld, T, D, kt, padded);
-  transpose(h.v, h.ld, T, D, vt, padded);
-  product<false>(h.q, h.ld, 1, kt, padded, p, padded, T, padded, D);      // scores again
-  product<false>(h.dout, h.ldo, 1, vt, padded, ds, padded, T, padded, D);  // dp
-  for (int64_t i = 0; i < T; ++i) {
-    Real *row_p = p + i * padded, *row_d = ds + i * padded;
-    Vec dot{};
-    for (int64_t j = 0; j < padded; j += kWidth) {
-      // The padding holds score 0, whose probability is not 0, but its dp is 0 and nobody reads past T below.
-      const Vec e = exp(load(row_p + j) * h.scale - h.lse[i]);
-      store(row_p + j, e);
-      dot += e * load(row_d + j);
-    }
-    const Real total = sum_lanes(dot);
-    for (int64_t j = 0; j < padded; j += kWidth) store(row_d + j, load(row_p + j) * (load(row_d + j) - total) * h.scale);
-  }
-  if (h.add) {
-    product<true>(p, 1, padded, h.dout, h.ldo, h.dv, h.ldd, T, D, T);
-    product<true>(ds, padded, 1, h.k, h.ld, h.dq, h.ldd, T, D, T);
-    product<true>(ds, 1, padded, h.q, h.ld, h.dk, h.ldd, T, D, T);
-  } else {
-    product<false>(p, 1, padded, h.dout, h.ldo, h.dv, h.ldd, T, D, T);
-    product<false>(ds, padded, 1, h.k, h.ld, h.dq, h.ldd, T, D, T);
-    product<false>(ds, 1, padded, h.q, h.ld, h.dk, h.ldd, T, D, T);
-  }
+  Real *turned = h.scratch, *p = turned + D * padded, *ds = p + T * padded;
+  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, p, padded, T, T, D, false}, turned);         // scores again, transposed
+  multiply(h, {h.v, h.ld, 1, h.dout, 1, h.ldo, ds, padded, T, T, D, false}, turned);    // dp^T = v do^T
+  softmax_columns_backward(p, ds, padded, T, h.scale, h.stats, h.stats + padded);
+  multiply(h, {p, padded, 1, h.dout, h.ldo, 1, h.dv, h.ldd, T, D, T, h.add});           // dv = p^T do
+  multiply(h, {ds, 1, padded, h.k, h.ld, 1, h.dq, h.ldd, T, D, T, h.add});              // dq = ds k
+  multiply(h, {ds, padded, 1, h.q, h.ld, 1, h.dk, h.ldd, T, D, T, h.add});              // dk = ds^T q
 }
 
 }  // namespace hv::simd::HV_LEVEL

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "core/kernels/simd.h"
 
@@ -62,21 +63,30 @@ static inline void for_vectors(int64_t n, const Body& body) {
   if (i < n) body(i, Part{n - i});
 }
 
+using Lanes = std::make_integer_sequence<int, static_cast<int>(kWidth)>;
+
 // Lanes joined in a fixed order: halves onto each other.
-template <class Join>
-static inline Real join_lanes(Vec v, const Join& join) {
-  Real lanes[kWidth];
-  store(lanes, v);
-  for (int64_t half = kWidth / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i < half; ++i) lanes[i] = join(lanes[i], lanes[i + half]);
-  }
-  return lanes[0];
+template <int kHalf, class Join, int... I>
+static inline Real join_lanes(Vec v, const Join& join, std::integer_sequence<int, I...> lanes) {
+  v = join(v, __builtin_shufflevector(v, v, (I ^ kHalf)...));
+  if constexpr (kHalf > 1) return join_lanes<kHalf / 2>(v, join, lanes);
+  return v[0];
 }
 static inline Real sum_lanes(Vec v) {
-  return join_lanes(v, [](Real a, Real b) { return a + b; });
+  return join_lanes<kWidth / 2>(v, [](Vec a, Vec b) { return a + b; }, Lanes{});
 }
-static inline Real max_lanes(Vec v) {
-  return join_lanes(v, [](Real a, Real b) { return a > b ? a : b; });
+
+// kWidth x kWidth numbers in place: blocks of half the size change places, then those of a quarter, down to single lanes.
+template <int kBlock, int... I>
+static inline void transpose_square(Vec* row, std::integer_sequence<int, I...> lanes) {
+  constexpr int kWide = static_cast<int>(kWidth);
+  for (int i = 0; i < kWide; ++i) {
+    if (i & kBlock) continue;
+    const Vec a = row[i], b = row[i + kBlock];
+    row[i] = __builtin_shufflevector(a, b, (I & kBlock ? kWide + I - kBlock : I)...);
+    row[i + kBlock] = __builtin_shufflevector(a, b, (I & kBlock ? kWide + I : I + kBlock)...);
+  }
+  if constexpr (kBlock > 1) transpose_square<kBlock / 2>(row, lanes);
 }
 
 #ifdef HV_DOUBLE
