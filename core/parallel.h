@@ -16,10 +16,15 @@ namespace hv {
 
 inline int num_threads() { return omp_get_max_threads(); }
 inline void set_num_threads(int n) { omp_set_num_threads(n); }
+// body() once on each thread of the pool, for what belongs to a thread.
+template <class Body>
+void on_every_thread(Body&& body) {
+#pragma omp parallel
+  body();
+}
 // Denormal numbers cost a hundred cycles each and mean nothing here: each thread of the pool is told to treat them as zero.
 inline void flush_denormals() {
-#pragma omp parallel
-  _mm_setcsr(_mm_getcsr() | 0x8040);
+  on_every_thread([] { _mm_setcsr(_mm_getcsr() | 0x8040); });
 }
 inline int thread_index() { return omp_get_thread_num(); }
 

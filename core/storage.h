@@ -27,7 +27,7 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  Real* data() { return data_; }
+  Real* data() const { return data_; }
   int64_t size() const { return count_; }
   uint64_t version() const { return version_; }
   void bump_version() { ++version_; }

@@ -66,8 +66,9 @@ TEST_CASE("bf16: the product of the rounded operands, with float sums, in every 
         CAPTURE(k);
         CAPTURE(layout);
         std::vector<float> c = before, again = before;
-        gemm_bf16(left, right, c.data(), n, add);
-        gemm_bf16(left, right, again.data(), n, add);
+        const Plus plus{nullptr, add ? c.data() : nullptr, n};
+        gemm_bf16(left, right, c.data(), n, plus);
+        gemm_bf16(left, right, again.data(), n, {nullptr, add ? again.data() : nullptr, n});
         CHECK(c == again);
         double worst = 0;
         for (int64_t i = 0; i < m; i += 1 + m / 40) {
@@ -101,6 +102,46 @@ TEST_CASE("bf16: set_precision changes products of a layer by bf16's rounding, a
   CHECK(distance(exact, rough) > 1e-4);  // it was used
   CHECK(distance(exact, rough) < 4e-3);  // 2^-8 an operand, averaged over sums
   CHECK(head.to_vector() == same.to_vector());
+}
+
+TEST_CASE("bf16: bias, residual and gradients of the fused layers, at sizes that fill no tile and need several pieces") {
+  if (no_unit()) return;
+  const int64_t sizes[][3] = {{600, 80, 96}, {77, 50, 41}, {300, 33, 1300}};  // rows, out, in
+  for (const auto& size : sizes) {
+    const int64_t m = size[0], n = size[1], k = size[2];
+    for (const int op : {0, 1, 2}) {
+      CAPTURE(m);
+      CAPTURE(op);
+      Stream stream(7, Purpose::test);
+      const Tensor x = Tensor::normal({m, k}, 0, 1, stream), residual = Tensor::normal({m, n}, 0, 1, stream);
+      const Tensor weight = Tensor::normal({n + 3, k + 5}, 0, 0.1, stream), bias = Tensor::normal({n}, 0, 1, stream);
+      const Tensor gain = Tensor::normal({k}, 1, 0.1, stream), shift = Tensor::normal({k}, 0, 0.1, stream);
+      const Tensor cotangent = Tensor::normal({m, n}, 0, 1, stream);
+      const auto run = [&] {  // the result, then the gradients
+        std::vector<Tensor> leaves{x.clone(), weight.clone(), bias.clone(), residual.clone(), gain.clone(), shift.clone()};
+        for (Tensor& leaf : leaves) leaf.requires_grad_();
+        const Tensor w = leaves[1].slice(0, 0, n).slice(1, 0, k);
+        const Tensor y = op == 0   ? linear(leaves[0], w, leaves[2], leaves[3])
+                         : op == 1 ? gelu_linear(leaves[0], w, leaves[2], leaves[3])
+                                   : norm_linear(leaves[0], leaves[4], leaves[5], 1e-6, w, leaves[2]);
+        sum(y * cotangent).backward();
+        std::vector<Tensor> found{y};
+        for (const Tensor& leaf : leaves) {
+          if (leaf.grad().defined()) found.push_back(leaf.grad());
+        }
+        return found;
+      };
+      const std::vector<Tensor> exact = run();
+      const InBf16 scope;
+      const std::vector<Tensor> rough = run(), again = run();
+      for (size_t i = 0; i < exact.size(); ++i) {
+        CAPTURE(i);
+        CHECK(distance(exact[i], rough[i]) < 6e-3);
+        CHECK(rough[i].to_vector() == again[i].to_vector());
+      }
+      CHECK(distance(exact[0], rough[0]) > 1e-5);
+    }
+  }
 }
 
 TEST_CASE("bf16: attention and its gradient stay within the rounding of their products") {

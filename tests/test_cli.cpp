@@ -232,11 +232,15 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
   CHECK(report["gemm_gflops"].get<double>() > 0);
   CHECK(report["peak_rss_mib"].get<double>() > 1);
   REQUIRE(report["results"].size() == 4);
-  for (const char* key : {"mode", "heads", "dim", "batch", "images_per_second", "step_ms", "gflops"}) {
+  for (const char* key : {"mode", "heads", "dim", "batch", "images_per_second", "step_ms", "gflops", "split"}) {
     CHECK(report["results"][0].contains(key));
   }
+  for (const Json& row : report["results"]) CHECK(row["efficiency"].get<double>() > 0);
   const Result table = program("bench --preset nano --batch-size 4 --mode infer --steps 1 --threads 1");
   CHECK(contains(table.out, "matrix products at full width"));
+  CHECK(!contains(table.out, "efficiency"));
+  const Result detail = program("bench --preset nano --batch-size 4 --heads 2 --mode infer --steps 1 --threads 1 --detail");
+  CHECK(contains(detail.out, "efficiency   split: products attention norm+GELU optimiser other"));
 #ifndef __SANITIZE_ADDRESS__  // under which every tensor is asked from the system
   CHECK(contains(table.out, "strided copies in the timed steps: none"));
 #endif

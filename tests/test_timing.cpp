@@ -1,10 +1,11 @@
-// The stopwatch of a step's parts.
+// The stopwatch of a step's parts, and the list of its products.
 #include <doctest/doctest.h>
 
 #include <chrono>
 #include <numeric>
 #include <thread>
 
+#include "core/kernels/product_list.h"
 #include "core/ops.h"
 #include "core/parallel.h"
 #include "core/timing.h"
@@ -63,4 +64,23 @@ TEST_CASE("timing: products, attention and norms are charged to their parts, for
     CHECK(part(*pass, Part::optimizer) == 0);
     CHECK(part(*pass, Part::data) == 0);
   }
+}
+
+TEST_CASE("products: what the mathematics of a step needs is noted, each once") {
+  using Kind = MatrixProduct::Kind;
+  Stream stream(0, Purpose::test);
+  const Tensor x = Tensor::normal({2, 5, 8}, 0, 1, stream).requires_grad_(), w = Tensor::normal({24, 8}, 0, 1, stream).requires_grad_();
+  std::vector<MatrixProduct> made;
+  note_products(&made);
+  const Tensor y = attention(linear(x, w), 4);  // 2 images, 2 heads, 5 tokens
+  sum(y).backward();
+  note_products(nullptr);
+  linear(x, w);  // not noted
+  const std::vector<MatrixProduct> expected{{Kind::forward, 10, 24, 8, 1},        {Kind::scores, 5, 5, 4, 4},
+                                            {Kind::mixture, 5, 4, 5, 4},          {Kind::scores, 5, 5, 4, 4},
+                                            {Kind::mixture, 5, 4, 5, 4},          {Kind::mixture, 5, 4, 5, 4},
+                                            {Kind::mixture, 5, 4, 5, 4},          {Kind::input_gradient, 10, 8, 24, 1},
+                                            {Kind::weight_gradient, 24, 8, 10, 1}};
+  CHECK(made == expected);
+  for (const MatrixProduct& product : made) CHECK(seconds_alone(product) > 0);
 }

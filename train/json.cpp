@@ -98,7 +98,7 @@ std::string bench_json(const BenchReport& report) {
   for (const BenchResult& r : report.results) {
     json["results"].push_back({{"mode", r.mode}, {"heads", r.heads}, {"dim", r.dim}, {"batch", r.batch},
                                {"images_per_second", r.images_per_second}, {"step_ms", r.step_ms}, {"gflops", r.gflops},
-                               {"time", part_times(r.time)}});
+                               {"efficiency", r.efficiency}, {"split", part_times(r.split)}});
   }
   return dump(json);
 }

@@ -18,7 +18,8 @@ struct BenchResult {
   std::string mode;  // "train" or "infer"
   int64_t heads = 0, dim = 0, batch = 0;
   double images_per_second = 0, step_ms = 0, gflops = 0;
-  PartSeconds time{};  // of a mean step, by kind of work
+  double efficiency = 0;  // time of the step's matrix products alone / time of the step; 0: not measured
+  PartSeconds split{};    // seconds of a mean step, by kind of work
 };
 struct BenchReport {
   int64_t threads = 0;

@@ -54,15 +54,38 @@ void gemm(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha, Re
   const PartTimer timer(Part::gemm);
 #ifndef HV_DOUBLE
   if (wanted == Precision::bf16 && alpha == 1 && (beta == 0 || beta == 1) && std::min({a.rows, a.cols, b.cols}) >= 16) {
-    return gemm_bf16(a, b, c, ldc, beta == 1);
+    return gemm_bf16(a, b, c, ldc, {nullptr, beta == 1 ? c : nullptr, ldc});
   }
 #endif
   blas<Real>(left.trans, right.trans, a.rows, b.cols, a.cols, alpha, a.data, left.ld, b.data, right.ld, beta, c, std::max<int64_t>(ldc, b.cols));
 }
 
+RightOperand::RightOperand(const Matrix& matrix)
+    : matrix_(matrix), packed_(wanted == Precision::bf16 && std::min(matrix.rows, matrix.cols) >= 16),
+      memory_(packed_ ? packed_bf16(matrix) : 0) {
+  if (packed_) pack_bf16(matrix, memory_.data());
+}
+
+void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Plus& plus) {
+#ifndef HV_DOUBLE
+  if (b.packed_ && a.rows >= 16) {
+    const PartTimer timer(Part::gemm);
+    return gemm_packed_bf16(a, b.matrix_, b.memory_.data(), c, ldc, plus);
+  }
+#endif
+  const bool in_place = !plus.bias && plus.rows == c, fill = !in_place && (plus.bias || plus.rows);
+  if (fill) simd::kernels().fill_rows(plus.bias, plus.rows, plus.ld, c, ldc, a.rows, b.matrix_.cols);
+  gemm(a, b.matrix_, c, ldc, 1, fill || in_place ? 1 : 0);
+}
+
 void gemm_parallel(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha, Real beta) {
   const PartTimer timer(Part::gemm);
   if (a.rows >= 2 * kRowBlock || a.rows >= b.cols) {
+    if (alpha == 1 && beta == 0) {
+      const RightOperand right(b);
+      return parallel_blocks(a.rows, row_block(a.rows),
+                             [&](int64_t begin, int64_t end) { gemm(rows_of(a, begin, end), right, c + begin * ldc, ldc); });
+    }
     parallel_blocks(a.rows, row_block(a.rows),
                     [&](int64_t begin, int64_t end) { gemm(rows_of(a, begin, end), b, c + begin * ldc, ldc, alpha, beta); });
   } else {
@@ -108,6 +131,7 @@ void add_partials(const Real* partials, int64_t count, int64_t rows, int64_t col
 
 void set_precision(Precision p) {
   HV_CHECK_USAGE(p == Precision::fp32 || bf16_unit() != Bf16Unit::none, "precision: this processor has no bf16 units; use fp32");
+  if (p == Precision::bf16) prepare_bf16();
   wanted = p;
 }
 Precision precision() { return wanted; }

@@ -26,6 +26,27 @@ struct Matrix {  // a view: element (i, j) at data[i * row + j * col]
   bool unit() const { return plain() || transposed().plain(); }
 };
 
+// What a product is added to: a row, the same for all rows of C, and rows `ld` apart, which may be C itself. Null: nothing.
+struct Plus {
+  const Real* bias = nullptr;
+  const Real* rows = nullptr;
+  int64_t ld = 0;
+};
+
+// The right operand of many products, one a block of rows: made ready once.
+class RightOperand {
+ public:
+  explicit RightOperand(const Matrix& matrix);  // outside parallel regions; a view: keep what it sees
+
+ private:
+  friend void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Plus& plus);
+  Matrix matrix_;
+  bool packed_;
+  Storage memory_;
+};
+// C [M, N] = A B + plus, on the calling thread.
+void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Plus& plus = {});
+
 // C [M, N], row stride ldc, = alpha * A B + beta * C, on the calling thread. With beta 0, C is not read.
 void gemm(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha = 1, Real beta = 0);
 // The same on all cores: C is cut into fixed blocks of rows (and of columns where rows are few).

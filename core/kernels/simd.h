@@ -33,6 +33,9 @@
   X(sum_rows, (const Real* x, int64_t ldx, Real* out, int64_t rows, int64_t n))                                                   \
   /* y += x, elementwise */                                                                                                       \
   X(accumulate, (const Real* x, Real* y, int64_t n))                                                                              \
+  /* A product that fits in the first-level caches. `room` for 16-padded B^T, [inner, cols], where B's columns lie along rows (C's */ \
+  /* rows are then padded too); else null and col_b 1 */                                                                          \
+  X(product, (const Product& product, Real* room))                                                                                \
   /* One head of one image (core/kernels/simd/attention.cpp) */                                                                   \
   X(attention_head, (const AttentionHead& head))                                                                                  \
   X(attention_head_backward, (const AttentionHead& head))                                                                         \

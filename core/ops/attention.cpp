@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/kernels/bf16.h"
+#include "core/kernels/product_list.h"
 #include "core/kernels/simd.h"
 #include "core/ops.h"
 #include "core/ops/sink.h"
@@ -27,12 +28,6 @@ struct Sizes {
   Real scale() const { return static_cast<Real>(1.0 / std::sqrt(static_cast<double>(head_dim))); }
 };
 
-#ifndef HV_DOUBLE
-void multiply_bf16(const simd::Product& p) {
-  gemm_bf16({p.a, p.rows, p.inner, p.row_a, p.col_a}, {p.b, p.inner, p.cols, p.row_b, p.col_b}, p.c, p.ldc, p.add);
-}
-#endif
-
 // Pointers of one (image, head); `b` counts images.
 simd::AttentionHead head_at(const Sizes& z, const Real* qkv, const Tensor& stats, int64_t b, int64_t h, Real* scratch) {
   simd::AttentionHead head{};
@@ -46,10 +41,14 @@ simd::AttentionHead head_at(const Sizes& z, const Real* qkv, const Tensor& stats
   head.head_dim = z.head_dim;
   head.scale = z.scale();
   head.scratch = scratch;
-#ifndef HV_DOUBLE
-  if (precision() == Precision::bf16 && z.head_dim >= 16 && z.tokens >= 16) head.multiply = multiply_bf16;
-#endif
+  head.multiply = small_bf16(z.tokens, z.tokens, z.head_dim);
   return head;
+}
+
+void note(const Sizes& z, int scores, int mixtures) {
+  using Kind = MatrixProduct::Kind;
+  for (int i = 0; i < scores; ++i) note_product({Kind::scores, z.tokens, z.tokens, z.head_dim, z.batch * z.heads});
+  for (int i = 0; i < mixtures; ++i) note_product({Kind::mixture, z.tokens, z.head_dim, z.tokens, z.batch * z.heads});
 }
 
 // body(image, head, scratch) over all heads of all images; the heads of one image stay together in the cache.
@@ -74,6 +73,7 @@ Tensor attention(const Tensor& qkv, int64_t head_dim) {
   const Sizes z(qkv, head_dim, "attention");
   const Tensor packed = qkv.detach().contiguous();
   const Tensor out = Tensor::empty({z.batch, z.tokens, z.width()}), stats = Tensor::empty({z.batch, z.heads, simd::attention_stats(z.tokens)});
+  note(z, 1, 1);
   if (z.tokens > 0) {
     for_heads(z, [&](int64_t b, int64_t h, Real* scratch) {
       simd::AttentionHead head = head_at(z, packed.data(), stats, b, h, scratch);
@@ -86,6 +86,7 @@ Tensor attention(const Tensor& qkv, int64_t head_dim) {
   return record("attention", out, {qkv}, [z, stats, saved = Saved(packed)](const Tensor& g, const Edges& in) {
     const Sink dqkv(in, 0, z.batch * z.tokens, z.packed());
     if (!dqkv || z.tokens == 0) return dqkv.finish();
+    note(z, 1, 3);  // dp; dv, dq, dk
     const Real* qkv_data = saved.get().data();
     for_heads(z, [&](int64_t b, int64_t h, Real* scratch) {
       simd::AttentionHead head = head_at(z, qkv_data, stats, b, h, scratch);

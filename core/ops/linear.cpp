@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "core/kernels/gemm.h"
+#include "core/kernels/product_list.h"
 #include "core/kernels/simd.h"
 #include "core/ops.h"
 #include "core/ops/sink.h"
@@ -83,18 +84,14 @@ void forward(Front front, const Tensor& x, const Norm& norm, const Tensor& weigh
              const Tensor& y) {
   const int64_t m = x.size(0), k = x.size(1), n = weight.size(0), block = row_block(m);
   Scratch scratch(front == Front::none ? 0 : block * k);
-  const Matrix wt = matrix(weight).transposed();
+  note_product({MatrixProduct::Kind::forward, m, n, k, 1});
+  const RightOperand wt(matrix(weight).transposed());
   const PartTimer whole(Part::gemm);  // and the wait for the last thread; the rest of a block is charged below
   parallel_blocks(m, block, [&](int64_t begin, int64_t end) {
     const PartTimer rest(Part::norm_activation);
-    Real* out = y.data() + begin * n;
-    const bool start = bias.defined() || residual.defined();
-    if (start) {
-      simd::kernels().fill_rows(bias.defined() ? bias.data() : nullptr,
-                                residual.defined() ? residual.data() + begin * residual.strides()[0] : nullptr,
-                                residual.defined() ? residual.strides()[0] : 0, out, n, end - begin, n);
-    }
-    gemm(front_rows(front, x, norm, false, begin, end, scratch.mine()), wt, out, n, 1, start ? 1 : 0);
+    Plus plus{bias.defined() ? bias.data() : nullptr};
+    if (residual.defined()) plus.rows = residual.data() + begin * residual.strides()[0], plus.ld = residual.strides()[0];
+    gemm(front_rows(front, x, norm, false, begin, end, scratch.mine()), wt, y.data() + begin * n, n, plus);
   });
 }
 
@@ -116,6 +113,8 @@ void backward(Front front, const Tensor& g, const Tensor& x, const Norm& norm, c
   const int64_t m = x.size(0), k = x.size(1), n = weight.size(0);
   const Segments cut(m, n * k);
   const bool want_w(sinks.weight), want_d = sinks.x || sinks.gain || sinks.shift;
+  if (want_d) note_product({MatrixProduct::Kind::input_gradient, m, k, n, 1});
+  if (want_w) note_product({MatrixProduct::Kind::weight_gradient, n, k, m, 1});
   // Partial sums of one segment: dW [n, k], db [n], dgain [k], dshift [k].
   Storage dw(want_w ? cut.count * n * k : 0);
   const int64_t row_sums = n + 2 * k;
@@ -128,6 +127,7 @@ void backward(Front front, const Tensor& g, const Tensor& x, const Norm& norm, c
   // Where nobody wants dx, its kernels still need somewhere to write.
   Scratch unwanted(front == Front::norm && want_d && !sinks.x ? block * k : 0);
 
+  const RightOperand w(want_d ? matrix(weight) : Matrix{});
   const PartTimer whole(Part::gemm);
   parallel_for(cut.count, [&](int64_t s) {
     const PartTimer rest(Part::norm_activation);
@@ -140,7 +140,8 @@ void backward(Front front, const Tensor& g, const Tensor& x, const Norm& norm, c
       Real* fx_block = fx + (begin - first) * k;
       if (front == Front::none) {
         if (sinks.x) {
-          gemm(gb, matrix(weight), sinks.x.data + begin * sinks.x.ld, sinks.x.ld, 1, sinks.x.add ? 1 : 0);
+          Real* dx = sinks.x.data + begin * sinks.x.ld;
+          gemm(gb, w, dx, sinks.x.ld, {nullptr, sinks.x.add ? dx : nullptr, sinks.x.ld});
         }
         continue;
       }
@@ -149,7 +150,7 @@ void backward(Front front, const Tensor& g, const Tensor& x, const Norm& norm, c
         continue;
       }
       Real* d = d_scratch.mine();
-      gemm(gb, matrix(weight), d, k);
+      gemm(gb, w, d, k);
       const Real* xb = x.data() + begin * x.strides()[0];
       Real* dx = sinks.x ? sinks.x.data + begin * sinks.x.ld : unwanted.mine();
       const int64_t lddx = sinks.x ? sinks.x.ld : k;

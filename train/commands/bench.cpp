@@ -1,5 +1,7 @@
 // hydravit bench: speed of training and inference at every width, beside the rate of this machine's own matrix products.
 //
+// Efficiency is the time that the step's matrix products need alone (core/kernels/product_list.h), each distinct one timed in turn with
+// the steps, because the machine's speed drifts, over the time of the step. 100 % would mean that all else is free.
 // A train step is forward, loss, backward and AdamW on one batch that lies in memory, as in other programs' benchmarks.
 // GFLOP/s counts 2 x MACs x images, three times that for training. MACs are the published convention's, every block in full; the
 // program itself makes about 8 % fewer (nn::Block::forward_first), so a share can pass 100 %.
@@ -10,6 +12,7 @@
 #include <numeric>
 
 #include "core/kernels/gemm.h"
+#include "core/kernels/product_list.h"
 #include "core/parallel.h"
 #include "core/timing.h"
 #include "models/hydravit.h"
@@ -27,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 struct BenchArguments {
   std::string preset = "cifar", heads, mode = "train,infer", precision = "fp32";
   int64_t batch_size = 128, steps = 10, threads = 0;
-  bool json = false;
+  bool detail = false, json = false;
 };
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
@@ -70,23 +73,66 @@ void measure_gemm(const models::HydraViTConfig& c, int64_t batch, int repetition
 }
 
 struct Timed {
-  double seconds = 0;  // median of the steps
+  double seconds = 0, products = 0;  // median of the steps; the medians of their products, added
   int64_t chunks = 0, strided_copies = 0;
-  PartSeconds time{};  // of all of them, by kind of work
+  PartSeconds split{};  // of a mean step
 };
+// `step` in turn with its products alone, if `detail`.
 template <class Step>
-Timed time_steps(int64_t steps, Step&& step) {
-  for (int i = 0; i < 3; ++i) step();
-  const MemoryStats before = memory_stats();
-  std::vector<double> seconds;
-  watch_parts();
-  for (int64_t i = 0; i < steps; ++i) {
-    const auto begin = Clock::now();
-    step();
-    seconds.push_back(seconds_since(begin));
+Timed time_steps(int64_t steps, bool detail, Step&& step) {
+  std::vector<MatrixProduct> made, distinct;
+  note_products(&made);
+  step();
+  note_products(nullptr);
+  for (const MatrixProduct& product : made) {
+    if (std::find(distinct.begin(), distinct.end(), product) == distinct.end()) distinct.push_back(product);
   }
-  const MemoryStats after = memory_stats();
-  return {median(seconds), after.chunks - before.chunks, after.strided_copies - before.strided_copies, take_parts()};
+  if (!detail) distinct.clear();
+  std::vector<std::vector<double>> alone(distinct.size());
+  const auto time_products = [&](bool count) {
+    for (size_t i = 0; i < distinct.size(); ++i) {
+      const double seconds = seconds_alone(distinct[i]);
+      if (count) alone[i].push_back(seconds);
+    }
+  };
+  time_products(false);
+  for (int i = 0; i < 2; ++i) step();
+  Timed timed;
+  std::vector<double> seconds;
+  for (int64_t i = 0; i < steps; ++i) {
+    const MemoryStats before = memory_stats();
+    const auto begin = Clock::now();
+    watch_parts();
+    step();
+    const PartSeconds parts = take_parts();
+    seconds.push_back(seconds_since(begin));
+    const MemoryStats after = memory_stats();
+    timed.chunks += after.chunks - before.chunks;
+    timed.strided_copies += after.strided_copies - before.strided_copies;
+    for (size_t p = 0; p < parts.size(); ++p) timed.split[p] += parts[p] / static_cast<double>(steps);
+    time_products(true);
+  }
+  timed.seconds = median(seconds);
+  for (size_t i = 0; i < distinct.size(); ++i) {
+    timed.products += median(alone[i]) * static_cast<double>(std::count(made.begin(), made.end(), distinct[i]));
+  }
+  return timed;
+}
+
+void print_table(const BenchReport& report, bool detail) {
+  std::printf("%5s %5s %5s %10s %10s %9s %6s", "mode", "heads", "dim", "images/s", "ms/step", "GFLOP/s", "share");
+  std::puts(detail ? " efficiency   split: products attention norm+GELU optimiser other" : "");
+  for (const BenchResult& r : report.results) {
+    std::printf("%5s %5lld %5lld %10.0f %10.1f %9.0f %5.0f%%", r.mode.c_str(), static_cast<long long>(r.heads),
+                static_cast<long long>(r.dim), r.images_per_second, r.step_ms, r.gflops, 100 * r.gflops / report.gemm_gflops);
+    const double all = std::accumulate(r.split.begin(), r.split.end(), 0.0);
+    const auto share = [&](Part part) { return 100 * r.split[static_cast<size_t>(part)] / all; };
+    if (detail) {
+      std::printf(" %10.2f          %7.0f%% %8.0f%% %8.0f%% %8.0f%% %4.0f%%", r.efficiency, share(Part::gemm), share(Part::attention),
+                  share(Part::norm_activation), share(Part::optimizer), share(Part::other));
+    }
+    std::puts("");
+  }
 }
 
 int run_bench(const BenchArguments& a) {
@@ -115,7 +161,7 @@ int run_bench(const BenchArguments& a) {
     for (const models::Subnet& width : widths) {
       const HydraViTRecipe recipe({width}, WidthSampler(0, 1), 0.1);
       model->train(training);
-      const Timed timed = time_steps(a.steps, [&] {
+      const Timed timed = time_steps(a.steps, a.detail || a.json, [&] {
         if (training) {
           recipe.loss(*model, batch, 0).backward();
           optimizer->step(1e-4, 1);
@@ -126,10 +172,8 @@ int run_bench(const BenchArguments& a) {
       });
       const double images = static_cast<double>(a.batch_size);
       const double operations = 2.0 * static_cast<double>(model->macs(width)) * images * (training ? 3 : 1);
-      PartSeconds time = timed.time;
-      for (double& value : time) value /= static_cast<double>(a.steps);
       report.results.push_back({mode, width.key, width.dim, a.batch_size, images / timed.seconds, 1000 * timed.seconds,
-                                operations / timed.seconds / 1e9, time});
+                                operations / timed.seconds / 1e9, timed.products / timed.seconds, timed.split});
       if (timed.chunks + timed.strided_copies > 0) {
         table += concat("  ", mode, " ", width.label, ": ", timed.chunks, " pool chunks and ", timed.strided_copies,
                         " strided copies in the timed steps\n");
@@ -147,16 +191,7 @@ int run_bench(const BenchArguments& a) {
               a.preset.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads),
               precision() == Precision::bf16 ? "bf16" : "fp32", report.gemm_gflops,
               report.peak_rss_mib);
-  std::printf("%5s %5s %5s %10s %10s %9s %6s   time: %s\n", "mode", "heads", "dim", "images/s", "ms/step", "GFLOP/s", "share",
-              "products attention norm+GELU optimiser other");
-  for (const BenchResult& r : report.results) {
-    const double all = std::accumulate(r.time.begin(), r.time.end(), 0.0);
-    const auto share = [&](Part part) { return 100 * r.time[static_cast<size_t>(part)] / all; };
-    std::printf("%5s %5lld %5lld %10.0f %10.1f %9.0f %5.0f%%         %7.0f%% %8.0f%% %8.0f%% %8.0f%% %4.0f%%\n", r.mode.c_str(),
-                static_cast<long long>(r.heads), static_cast<long long>(r.dim), r.images_per_second, r.step_ms, r.gflops,
-                100 * r.gflops / report.gemm_gflops, share(Part::gemm), share(Part::attention), share(Part::norm_activation),
-                share(Part::optimizer), share(Part::other));
-  }
+  print_table(report, a.detail);
   std::printf("tensor memory asked from the system and strided copies in the timed steps: %s", table.empty() ? "none\n" : "\n");
   std::fputs(table.c_str(), stdout);
   return 0;
@@ -174,6 +209,7 @@ Command bench_command() {
       {"steps", &a->steps, "timed steps, after 3 to warm up", 1, 100000},
       {"precision", &a->precision, "of the operands of products", 0, 0, {"fp32", "bf16"}},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
+      {"detail", &a->detail, "where the time goes, and the time of the products alone over that of the step", 0, 0, {}, true},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
   return {"bench", "speed of training and inference at every width", std::move(fields), {},

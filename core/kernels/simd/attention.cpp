@@ -82,21 +82,23 @@ static void transpose(const Real* from, int64_t ld, int64_t rows, int64_t cols, 
   }
 }
 
-// C (+)= A B, here or by the caller's own means. `transposed`: room for B where its rows have no unit stride.
-static void multiply(const AttentionHead& h, const Product& p, Real* transposed = nullptr) {
-  if (h.multiply) return h.multiply(p);
+void product(const Product& p, Real* room) {
   const Real* b = p.b;
   int64_t ldb = p.row_b, cols = p.cols;
-  if (transposed) {
-    ldb = cols = (p.cols + 15) / 16 * 16;  // C's rows are padded as well
-    transpose(p.b, p.col_b, p.cols, p.inner, transposed, ldb);
-    b = transposed;
+  if (room) {
+    ldb = cols = (p.cols + 15) / 16 * 16;
+    transpose(p.b, p.col_b, p.cols, p.inner, room, ldb);
+    b = room;
   }
   if (p.add) {
     product<true>(p.a, p.row_a, p.col_a, b, ldb, p.c, p.ldc, p.rows, cols, p.inner);
   } else {
     product<false>(p.a, p.row_a, p.col_a, b, ldb, p.c, p.ldc, p.rows, cols, p.inner);
   }
+}
+
+static void multiply(const AttentionHead& h, const Product& p, Real* room = nullptr) {
+  h.multiply ? h.multiply(p) : product(p, room);
 }
 
 // --- forward -------------------------------------------------------------------------------------------------------------------------
