@@ -4,6 +4,7 @@
 # Objects, programs and dependency files live under build/<mode>/; nothing is written beside a source.
 
 MODE  ?= release
+PYTHON ?= python3
 BUILD ?= build/$(MODE)
 ifeq ($(origin CXX),default)
 CXX := g++
@@ -56,7 +57,7 @@ help:
 	@echo 'make test-double  gradient checks of every operation in double precision'
 	@echo 'make test-asan    the tests under AddressSanitizer and UBSan'
 	@echo 'make test-peers   compare exported files and logs with PyTorch, timm, ONNX Runtime, TensorBoard; installs them (1.1 GB)'
-	@echo 'make bench        speed of training and inference per width, as a table'
+	@echo 'make bench        speed of training and inference, every preset and width, beside PyTorch where PYTHON=python3 has it'
 	@echo 'make layers       check that the folders include each other one way only'
 	@echo 'make deps         only install the missing Debian packages'
 	@echo 'make clean        remove build/'
@@ -145,7 +146,9 @@ test-peers: deps
 
 bench: deps
 	@$(MAKE) --no-print-directory $(JOBS) all
-	$(BUILD)/hydravit bench --preset cifar --batch-size 128 $(THREADS_OPTION)
+	@if command -v $(PYTHON) > /dev/null; then $(PYTHON) tests/bench/compare.py $(THREADS_OPTION); else \
+	  for preset in 'nano --batch-size 128' 'cifar --batch-size 128' 'deit --batch-size 16 --heads 3,6,12'; do \
+	    $(BUILD)/hydravit bench --detail --preset $$preset $(THREADS_OPTION); done; fi
 
 # The include graph runs one way: core <- nn <- models, data uses core, train uses all.
 layers:

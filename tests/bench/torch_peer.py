@@ -40,11 +40,15 @@ class Block(nn.Module):
         return x + sliced(hidden, self.fc2, p, self.ratio * p)
 
 
+PRESETS = {"nano": dict(depth=4, head_dim=16, heads=6), "cifar": {},
+           "deit": dict(image=224, patch=16, depth=12, head_dim=64, heads=12, ratio=4, classes=1000)}
+
+
 class HydraViT(nn.Module):
     def __init__(self, image=32, patch=4, depth=7, head_dim=32, heads=8, ratio=2, classes=10):
         super().__init__()
         width = heads * head_dim
-        self.patch, self.head_dim = patch, head_dim
+        self.image, self.patch, self.head_dim, self.classes = image, patch, head_dim, classes
         self.embed = nn.Conv2d(3, width, patch, patch)
         self.cls = nn.Parameter(torch.zeros(1, 1, width))
         self.pos = nn.Parameter(0.02 * torch.randn(1, (image // patch) ** 2 + 1, width))
@@ -65,22 +69,29 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mode", choices=["train", "infer"], default="train")
     parser.add_argument("--heads", default="3,4,5,6,7,8")
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--preset", choices=PRESETS, default="cifar")
+    parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16: autocast, parameters stay float32")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the model; needs PyTorch 2 and a C++ compiler")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    model = HydraViT()
+    model = HydraViT(**PRESETS[args.preset])
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
-    images, labels = torch.randn(args.batch, 3, 32, 32), torch.randint(0, 10, (args.batch,))
+    images, labels = torch.randn(args.batch_size, 3, model.image, model.image), torch.randint(0, model.classes, (args.batch_size,))
+
+    forward = torch.compile(model, dynamic=False) if args.compile else model
+    autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.precision == "bf16")
 
     def step(heads):
         if args.mode == "infer":
-            with torch.no_grad():
-                model(images, heads)
+            with torch.no_grad(), autocast:
+                forward(images, heads)
             return
-        loss = F.cross_entropy(model(images, heads), labels)
+        with autocast:
+            loss = F.cross_entropy(forward(images, heads), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -94,8 +105,8 @@ def main():
             if i >= 3:
                 times.append(time.perf_counter() - start)
         median = statistics.median(times)
-        rows.append({"mode": args.mode, "heads": heads, "dim": heads * model.head_dim, "batch": args.batch,
-                     "images_per_second": args.batch / median, "step_ms": 1e3 * median})
+        rows.append({"mode": args.mode, "heads": heads, "dim": heads * model.head_dim, "batch": args.batch_size,
+                     "images_per_second": args.batch_size / median, "step_ms": 1e3 * median})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"torch": torch.__version__, "threads": args.threads, "peak_rss_mib": peak, "results": rows}))
 
