@@ -88,6 +88,26 @@ TEST_CASE("bf16: the product of the rounded operands, with float sums, in every 
   }
 }
 
+TEST_CASE("bf16: numbers kept for backward round to the nearest, ties to even; NaN and infinity stay") {
+  std::vector<float> x = numbers(1000, 9);
+  const float special[] = {0.0F, -0.0F, 1.00390625F, 1.01171875F, 3.4e38F, INFINITY, -INFINITY, NAN, -NAN};
+  x.insert(x.end(), std::begin(special), std::end(special));
+  uint32_t all_ones = 0x7FFFFFFF;  // a NaN whose mantissa would overflow
+  std::memcpy(&x[0], &all_ones, 4);
+  std::vector<uint16_t> half(x.size());
+  std::vector<Real> reals(x.begin(), x.end()), back(x.size());
+  simd::kernels().to_bf16(reals.data(), half.data(), static_cast<int64_t>(x.size()));
+  simd::kernels().from_bf16(half.data(), back.data(), static_cast<int64_t>(x.size()));
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (std::isnan(x[i])) {
+      CHECK(std::isnan(back[i]));
+    } else {
+      CHECK(back[i] == rounded(x[i]));
+      CHECK(std::signbit(back[i]) == std::signbit(x[i]));
+    }
+  }
+}
+
 TEST_CASE("bf16: set_precision changes products of a layer by bf16's rounding, and nothing small") {
   if (no_unit()) return;
   Stream stream(5, Purpose::test);

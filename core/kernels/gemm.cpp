@@ -78,6 +78,25 @@ void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Pl
   gemm(a, b.matrix_, c, ldc, 1, fill || in_place ? 1 : 0);
 }
 
+void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const Plus& plus) {
+  const PartTimer timer(Part::gemm);
+  constexpr int64_t kColumns = 64;
+  // BLAS spends half of its time on packing here; the loop of attention's products does not pack A, and turns W^T once.
+  const bool own = precision() == Precision::fp32 && b.row == 1 && a.col == 1;
+  Storage rooms(own ? num_threads() * a.cols * kColumns : 0);
+  parallel_blocks(b.cols, kColumns, [&](int64_t begin, int64_t end) {
+    const bool fill = plus.bias || (plus.rows && plus.rows != c);
+    const Real *bias = plus.bias ? plus.bias + begin : nullptr, *rows = plus.rows ? plus.rows + begin : nullptr;
+    if (fill) simd::kernels().fill_rows(bias, rows, plus.ld, c + begin, ldc, a.rows, end - begin);
+    const bool add = fill || plus.rows;
+    if (own && (end - begin) % 16 == 0) {
+      const simd::Product product{a.data, a.row, 1, b.data + begin * b.col, 1, b.col, c + begin, ldc, a.rows, end - begin, a.cols, add};
+      return simd::kernels().product(product, rooms.data() + thread_index() * a.cols * kColumns);
+    }
+    gemm(a, cols_of(b, begin, end), c + begin, ldc, 1, add ? 1 : 0);
+  });
+}
+
 void gemm_parallel(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha, Real beta) {
   const PartTimer timer(Part::gemm);
   if (a.rows >= 2 * kRowBlock || a.rows >= b.cols) {

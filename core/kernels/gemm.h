@@ -47,6 +47,9 @@ class RightOperand {
 // C [M, N] = A B + plus, on the calling thread.
 void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Plus& plus = {});
 
+// The same on all cores for few rows (one image): C is cut into fixed blocks of columns.
+void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const Plus& plus = {});
+
 // C [M, N], row stride ldc, = alpha * A B + beta * C, on the calling thread. With beta 0, C is not read.
 void gemm(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha = 1, Real beta = 0);
 // The same on all cores: C is cut into fixed blocks of rows (and of columns where rows are few).

@@ -38,6 +38,8 @@ double seconds_alone(const MatrixProduct& p) {
         multiply ? multiply(product) : simd::kernels().product(product, turned);
       }
     });
+  } else if (p.kind == Kind::forward && p.m <= kRowBlock) {
+    gemm_columns({left.data(), p.m, p.k, p.k, 1}, {right.data(), p.k, p.n, 1, p.k}, result.data(), p.n);
   } else if (p.kind == Kind::forward) {
     gemm_parallel({left.data(), p.m, p.k, p.k, 1}, {right.data(), p.k, p.n, 1, p.k}, result.data(), p.n);
   } else if (p.kind == Kind::input_gradient) {

@@ -31,6 +31,9 @@
   X(fill_rows, (const Real* bias, const Real* residual, int64_t ldr, Real* y, int64_t ldy, int64_t rows, int64_t n))              \
   /* out += the sum of the rows */                                                                                                \
   X(sum_rows, (const Real* x, int64_t ldx, Real* out, int64_t rows, int64_t n))                                                   \
+  /* y = x rounded to the nearest bf16 (ties to even), the upper half of a float; NaN stays NaN; and back */                       \
+  X(to_bf16, (const Real* x, uint16_t* y, int64_t n))                                                                             \
+  X(from_bf16, (const uint16_t* x, Real* y, int64_t n))                                                                           \
   /* y += x, elementwise */                                                                                                       \
   X(accumulate, (const Real* x, Real* y, int64_t n))                                                                              \
   /* A product that fits in the first-level caches. `room` for 16-padded B^T, [inner, cols], where B's columns lie along rows (C's */ \

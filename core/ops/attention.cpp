@@ -8,6 +8,7 @@
 #include "core/kernels/product_list.h"
 #include "core/kernels/simd.h"
 #include "core/ops.h"
+#include "core/ops/kept_rows.h"
 #include "core/ops/sink.h"
 #include "core/parallel.h"
 #include "core/timing.h"
@@ -28,13 +29,13 @@ struct Sizes {
   Real scale() const { return static_cast<Real>(1.0 / std::sqrt(static_cast<double>(head_dim))); }
 };
 
-// Pointers of one (image, head); `b` counts images.
-simd::AttentionHead head_at(const Sizes& z, const Real* qkv, const Tensor& stats, int64_t b, int64_t h, Real* scratch) {
+// Pointers of one (image, head), whose packed rows are `ld` apart; `b` counts images.
+simd::AttentionHead head_at(const Sizes& z, const Real* qkv, int64_t ld, const Tensor& stats, int64_t b, int64_t h, Real* scratch) {
   simd::AttentionHead head{};
-  head.q = qkv + (b * z.tokens * z.heads + h) * 3 * z.head_dim;
+  head.q = qkv;
   head.k = head.q + z.head_dim;
   head.v = head.k + z.head_dim;
-  head.ld = z.packed();
+  head.ld = ld;
   head.ldo = z.width();
   head.stats = stats.data() + (b * z.heads + h) * stats.size(2);
   head.tokens = z.tokens;
@@ -51,14 +52,15 @@ void note(const Sizes& z, int scores, int mixtures) {
   for (int i = 0; i < mixtures; ++i) note_product({Kind::mixture, z.tokens, z.head_dim, z.tokens, z.batch * z.heads});
 }
 
-// body(image, head, scratch) over all heads of all images; the heads of one image stay together in the cache.
+// body(image, head, scratch: T rows of q, k, v and the kernel's own) over all heads of all images. The heads of one image stay together in
+// the cache, unless images are few.
 template <class Body>
 void for_heads(const Sizes& z, const Body& body) {
-  const int64_t size = simd::attention_scratch(z.tokens, z.head_dim);
+  const int64_t size = simd::attention_scratch(z.tokens, z.head_dim) + z.tokens * 3 * z.head_dim;
   Storage scratch(size * num_threads());
   const PartTimer timer(Part::attention);
-  parallel_for(z.batch, [&](int64_t b) {
-    for (int64_t h = 0; h < z.heads; ++h) body(b, h, scratch.data() + size * thread_index());
+  parallel_blocks(z.batch * z.heads, z.batch < 16 ? 1 : z.heads, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(i / z.heads, i % z.heads, scratch.data() + size * thread_index());
   });
 }
 
@@ -73,23 +75,30 @@ Tensor attention(const Tensor& qkv, int64_t head_dim) {
   const Sizes z(qkv, head_dim, "attention");
   const Tensor packed = qkv.detach().contiguous();
   const Tensor out = Tensor::empty({z.batch, z.tokens, z.width()}), stats = Tensor::empty({z.batch, z.heads, simd::attention_stats(z.tokens)});
+  const bool recorded = wants_grad({qkv});
+  const KeptRows kept(packed.view({z.batch * z.tokens, z.packed()}), recorded, true);
   note(z, 1, 1);
   if (z.tokens > 0) {
     for_heads(z, [&](int64_t b, int64_t h, Real* scratch) {
-      simd::AttentionHead head = head_at(z, packed.data(), stats, b, h, scratch);
+      const int64_t first = b * z.tokens, last = first + z.tokens;
+      const Real* rows = packed.data() + first * z.packed();
+      if (h == 0 && kept.wants_copy()) kept.put(rows, z.packed(), first, last);
+      simd::AttentionHead head = head_at(z, rows + h * 3 * head_dim, z.packed(), stats, b, h, scratch + z.tokens * 3 * head_dim);
       head.out = out.data() + b * z.tokens * z.width() + h * head_dim;
       simd::kernels().attention_head(head);
     });
   }
-  if (!wants_grad({qkv})) return out;
+  if (!recorded) return out;
   // Formulas: simd::attention_head_backward.
-  return record("attention", out, {qkv}, [z, stats, saved = Saved(packed)](const Tensor& g, const Edges& in) {
+  return record("attention", out, {qkv}, [z, stats, kept](const Tensor& g, const Edges& in) {
     const Sink dqkv(in, 0, z.batch * z.tokens, z.packed());
     if (!dqkv || z.tokens == 0) return dqkv.finish();
     note(z, 1, 3);  // dp; dv, dq, dk
-    const Real* qkv_data = saved.get().data();
+    const KeptRows::Opened saved = kept.open();
     for_heads(z, [&](int64_t b, int64_t h, Real* scratch) {
-      simd::AttentionHead head = head_at(z, qkv_data, stats, b, h, scratch);
+      const int64_t width = 3 * z.head_dim;
+      const auto [rows, ld] = saved.rows(b * z.tokens, (b + 1) * z.tokens, h * width, width, scratch);
+      simd::AttentionHead head = head_at(z, rows, ld, stats, b, h, scratch + z.tokens * width);
       head.dout = g.data() + b * z.tokens * z.width() + h * z.head_dim;
       head.dq = dqkv.data + b * z.tokens * dqkv.ld + h * 3 * z.head_dim;
       head.dk = head.dq + z.head_dim;

@@ -12,6 +12,7 @@
 #include "core/kernels/product_list.h"
 #include "core/kernels/simd.h"
 #include "core/ops.h"
+#include "core/ops/kept_rows.h"
 #include "core/ops/sink.h"
 #include "core/parallel.h"
 #include "core/timing.h"
@@ -58,12 +59,12 @@ class Scratch {
   Storage memory_;
 };
 
-// f(x) of rows [begin, end): the rows themselves, or computed into scratch.
-Matrix front_rows(Front front, const Tensor& x, const Norm& norm, bool again, int64_t begin, int64_t end, Real* scratch) {
+// f(x) of rows [begin, end), the first of them at `from`: the rows themselves, or computed into scratch.
+Matrix front_rows(Front front, const Real* from, int64_t ldx, int64_t k, const Norm& norm, bool again, int64_t begin, int64_t end,
+                  Real* scratch) {
   const auto& simd = simd::kernels();
-  const int64_t k = x.size(1), ldx = x.strides()[0], rows = end - begin;
-  const Real* from = x.data() + begin * ldx;
-  if (front == Front::none) return block_of(x, begin, end);
+  const int64_t rows = end - begin;
+  if (front == Front::none) return {from, rows, k, ldx, 1};
   if (front == Front::gelu) {
     if (ldx == k) {
       simd.gelu(from, scratch, rows * k);
@@ -80,18 +81,43 @@ Matrix front_rows(Front front, const Tensor& x, const Norm& norm, bool again, in
   return {scratch, rows, k, k, 1};
 }
 
+Plus plus_of(const Tensor& bias, const Tensor& residual, int64_t begin) {
+  Plus plus{bias.defined() ? bias.data() : nullptr};
+  if (residual.defined()) plus.rows = residual.data() + begin * residual.strides()[0], plus.ld = residual.strides()[0];
+  return plus;
+}
+
+// One image, or a few: too few rows to share out, so f(x) is made whole, and the cores share the columns of y.
+void forward_few(Front front, const Tensor& x, const Norm& norm, const Tensor& weight, const Tensor& bias, const Tensor& residual,
+                 const Tensor& y, const KeptRows& kept) {
+  const int64_t m = x.size(0), k = x.size(1), n = weight.size(0);
+  const Matrix rows = matrix(x);
+  if (kept.wants_copy()) kept.put(rows.data, rows.row, 0, m);
+  Storage made(front == Front::none ? 0 : m * k);
+  if (front != Front::none) {
+    const PartTimer timer(Part::norm_activation);
+    parallel_blocks(m, 16, [&](int64_t begin, int64_t end) {
+      front_rows(front, rows.data + begin * rows.row, rows.row, k, norm, false, begin, end, made.data() + begin * k);
+    });
+  }
+  gemm_columns(front == Front::none ? rows : Matrix{made.data(), m, k, k, 1}, matrix(weight).transposed(), y.data(), n,
+               plus_of(bias, residual, 0));
+}
+
 void forward(Front front, const Tensor& x, const Norm& norm, const Tensor& weight, const Tensor& bias, const Tensor& residual,
-             const Tensor& y) {
+             const Tensor& y, const KeptRows& kept) {
   const int64_t m = x.size(0), k = x.size(1), n = weight.size(0), block = row_block(m);
-  Scratch scratch(front == Front::none ? 0 : block * k);
   note_product({MatrixProduct::Kind::forward, m, n, k, 1});
+  if (m <= kRowBlock) return forward_few(front, x, norm, weight, bias, residual, y, kept);
+  Scratch scratch(front == Front::none ? 0 : block * k);
   const RightOperand wt(matrix(weight).transposed());
   const PartTimer whole(Part::gemm);  // and the wait for the last thread; the rest of a block is charged below
   parallel_blocks(m, block, [&](int64_t begin, int64_t end) {
     const PartTimer rest(Part::norm_activation);
-    Plus plus{bias.defined() ? bias.data() : nullptr};
-    if (residual.defined()) plus.rows = residual.data() + begin * residual.strides()[0], plus.ld = residual.strides()[0];
-    gemm(front_rows(front, x, norm, false, begin, end, scratch.mine()), wt, y.data() + begin * n, n, plus);
+    const Matrix rows = block_of(x, begin, end);
+    if (kept.wants_copy()) kept.put(rows.data, rows.row, begin, end);
+    gemm(front_rows(front, rows.data, rows.row, k, norm, false, begin, end, scratch.mine()), wt, y.data() + begin * n, n,
+         plus_of(bias, residual, begin));
   });
 }
 
@@ -107,10 +133,10 @@ void add_row(const Real* partials, int64_t count, int64_t stride, int64_t n, con
   }
 }
 
-void backward(Front front, const Tensor& g, const Tensor& x, const Norm& norm, const Tensor& weight,
-              const Sinks& sinks) {
+void backward(Front front, const Tensor& g, const KeptRows& kept, const Norm& norm, const Tensor& weight, const Sinks& sinks) {
   const auto& simd = simd::kernels();
-  const int64_t m = x.size(0), k = x.size(1), n = weight.size(0);
+  const int64_t m = g.size(0), k = weight.size(1), n = weight.size(0);
+  const KeptRows::Opened x = kept.open();
   const Segments cut(m, n * k);
   const bool want_w(sinks.weight), want_d = sinks.x || sinks.gain || sinks.shift;
   if (want_d) note_product({MatrixProduct::Kind::input_gradient, m, k, n, 1});
@@ -125,6 +151,7 @@ void backward(Front front, const Tensor& g, const Tensor& x, const Norm& norm, c
   const bool keep_f = front != Front::none && want_w;  // f(x) of a whole segment, for one long product
   Scratch f_scratch(keep_f ? longest * k : 0), d_scratch(front != Front::none && want_d ? block * k : 0);
   // Where nobody wants dx, its kernels still need somewhere to write.
+  Scratch x_room(kept.wants_copy() ? block * k : 0);
   Scratch unwanted(front == Front::norm && want_d && !sinks.x ? block * k : 0);
 
   const RightOperand w(want_d ? matrix(weight) : Matrix{});
@@ -137,6 +164,7 @@ void backward(Front front, const Tensor& g, const Tensor& x, const Norm& norm, c
       const int64_t end = std::min(begin + block, last), rows = end - begin;
       const Matrix gb = block_of(g, begin, end);
       if (sinks.bias) simd.sum_rows(gb.data, gb.row, db, rows, n);
+      const auto [xb, ldx] = x.rows(begin, end, 0, k, x_room.mine());
       Real* fx_block = fx + (begin - first) * k;
       if (front == Front::none) {
         if (sinks.x) {
@@ -146,26 +174,29 @@ void backward(Front front, const Tensor& g, const Tensor& x, const Norm& norm, c
         continue;
       }
       if (!want_d) {
-        if (keep_f) front_rows(front, x, norm, true, begin, end, fx_block);
+        if (keep_f) front_rows(front, xb, ldx, k, norm, true, begin, end, fx_block);
         continue;
       }
       Real* d = d_scratch.mine();
       gemm(gb, w, d, k);
-      const Real* xb = x.data() + begin * x.strides()[0];
       Real* dx = sinks.x ? sinks.x.data + begin * sinks.x.ld : unwanted.mine();
       const int64_t lddx = sinks.x ? sinks.x.ld : k;
       if (front == Front::gelu) {
         for (int64_t r = 0; r < rows; ++r) {
-          simd.gelu_backward(xb + r * x.strides()[0], d + r * k, dx + r * lddx, sinks.x.add, keep_f ? fx_block + r * k : nullptr, k);
+          simd.gelu_backward(xb + r * ldx, d + r * k, dx + r * lddx, sinks.x.add, keep_f ? fx_block + r * k : nullptr, k);
         }
       } else {
-        simd.layer_norm_backward(d, k, xb, x.strides()[0], norm.gain.data(), norm.mean.data() + begin, norm.rstd.data() + begin, dx,
+        simd.layer_norm_backward(d, k, xb, ldx, norm.gain.data(), norm.mean.data() + begin, norm.rstd.data() + begin, dx,
                                  lddx, sinks.x.add, dgain, dshift, rows, k);
-        if (keep_f) front_rows(front, x, norm, true, begin, end, fx_block);
+        if (keep_f) front_rows(front, xb, ldx, k, norm, true, begin, end, fx_block);
       }
     }
     if (want_w) {
-      const Matrix f = front == Front::none ? block_of(x, first, last) : Matrix{fx, last - first, k, k, 1};
+      Matrix f{fx, last - first, k, k, 1};
+      if (front == Front::none) {
+        const auto [rows, ld] = x.rows(first, last, 0, k, nullptr);
+        f = {rows, last - first, k, ld, 1};
+      }
       gemm(block_of(g, first, last).transposed(), f, dw.data() + s * n * k, k);
     }
   });
@@ -197,14 +228,15 @@ Tensor apply(const char* op, Front front, const Tensor& x, Norm norm, const Tens
     kept.rstd = Tensor::empty({m});
   }
   const Tensor y = Tensor::empty(out);
-  forward(front, rows, kept, w, bias.defined() ? bias.detach().contiguous() : bias,
-          residual.defined() ? as_rows(residual.detach(), false) : residual, y);
-
   std::vector<Tensor> inputs{x, weight, bias, residual};
   if (normed) inputs.insert(inputs.end(), {norm.gain, norm.shift});
-  if (!wants_grad(inputs)) return y;
+  const bool recorded = wants_grad(inputs);
+  const KeptRows kept_x(rows, recorded, front == Front::gelu);  // other rows have other readers, which keep them alive
+  forward(front, rows, kept, w, bias.defined() ? bias.detach().contiguous() : bias,
+          residual.defined() ? as_rows(residual.detach(), false) : residual, y, kept_x);
+  if (!recorded) return y;
   return record(op, y, inputs,
-                [=, sx = Saved(rows), sw = Saved(w), sgain = normed ? Saved(kept.gain) : Saved(),
+                [=, sw = Saved(w), sgain = normed ? Saved(kept.gain) : Saved(),
                  sshift = normed ? Saved(kept.shift) : Saved()](const Tensor& g, const Edges& in) {
                   Norm now = kept;
                   if (normed) {
@@ -216,7 +248,7 @@ Tensor apply(const char* op, Front front, const Tensor& x, Norm norm, const Tens
                     sinks.gain = {in, 4, k, 0};
                     sinks.shift = {in, 5, k, 0};
                   }
-                  backward(front, g.view({m, n}), sx.get(), now, sw.get(), sinks);
+                  backward(front, g.view({m, n}), kept_x, now, sw.get(), sinks);
                   for (const Sink* s : {&sinks.x, &sinks.weight, &sinks.bias, &sinks.gain, &sinks.shift}) s->finish();
                   in[3].add(g);
                 });

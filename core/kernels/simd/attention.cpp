@@ -35,7 +35,16 @@ static inline void panel(const Real* a, int64_t row_a, int64_t col_a, const Real
   constexpr int kFit = (kRegisters - kVecs - 1) / kVecs, kRows = kFit < 13 ? kFit : 13;  // 65 = 5 * 13 tokens on CIFAR
   int64_t i = 0;
   for (; i + kRows <= rows; i += kRows) tile<kRows, kVecs, kAdd>(a + i * row_a, row_a, col_a, b, ldb, c + i * ldc, ldc, inner);
-  for (; i < rows; ++i) tile<1, kVecs, kAdd>(a + i * row_a, row_a, col_a, b, ldb, c + i * ldc, ldc, inner);
+  const auto rest = [&](auto count) {
+    constexpr int kRest = decltype(count)::value;
+    if (rows - i < kRest) return;
+    tile<kRest, kVecs, kAdd>(a + i * row_a, row_a, col_a, b, ldb, c + i * ldc, ldc, inner);
+    i += kRest;
+  };
+  if constexpr (kRows > 8) rest(std::integral_constant<int, 8>{});
+  if constexpr (kRows > 4) rest(std::integral_constant<int, 4>{});
+  if constexpr (kRows > 2) rest(std::integral_constant<int, 2>{});
+  rest(std::integral_constant<int, 1>{});
 }
 
 // C [rows, cols] (+)= A B. Whole vectors in panels of up to five (three with 16 registers), the last few columns one by one.

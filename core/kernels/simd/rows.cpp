@@ -104,6 +104,17 @@ void sum_rows(const Real* x, int64_t ldx, Real* out, int64_t rows, int64_t n) {
   for (; r < rows; ++r, x += ldx) accumulate(x, out, n);
 }
 
+void to_bf16(const Real* x, uint16_t* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    const auto value = static_cast<float>(x[i]);
+    const uint32_t bits = __builtin_bit_cast(uint32_t, value), rounded = (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+    y[i] = static_cast<uint16_t>(value == value ? rounded : 0x7FC0u);
+  }
+}
+void from_bf16(const uint16_t* x, Real* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = __builtin_bit_cast(float, static_cast<uint32_t>(x[i]) << 16);
+}
+
 void accumulate(const Real* x, Real* y, int64_t n) {
   for_vectors(n, [&](int64_t i, auto lanes) { lanes.store(y + i, lanes.load(y + i) + lanes.load(x + i)); });
 }
