@@ -103,6 +103,12 @@ $(BUILD)/hydravit: $(LIBOBJ) $(BUILD)/train/main.o
 $(BUILD)/tests/all: $(LIBOBJ) $(call object,$(TESTS))
 	$(call link,$(LIBS))
 
+# The test system that fails on demand, for other programs: tests/faults.h.
+$(BUILD)/tests/faults.so: tests/faults.cpp tests/faults.h
+	@mkdir -p $(@D)
+	@echo "  $(MODE) $@"
+	$(QUIET)$(CXX) $(FLAGS) -O1 -fPIC -shared $< -o $@
+
 $(BUILD)/tests/ops-only: $(COREOBJ) $(call object,$(DTESTS))
 	$(call link,-lopenblas)
 

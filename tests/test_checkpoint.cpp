@@ -12,6 +12,7 @@
 #include "train/checkpoint.h"
 #include "train/crc32c.h"
 #include "train/file.h"
+#include "train/run_folder.h"
 
 using namespace hv;
 using namespace hv::train;
@@ -234,7 +235,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   Header header = small_header();
   for (int64_t step = 1; step <= 3; ++step) {
     header.counters["step"] = step;
-    save_checkpoint(last, header, small_tensors(), prev);
+    save_checkpoint(last, header, small_tensors(), {prev});
   }
   CHECK(read_header(last).counters.at("step") == 3);
   CHECK(read_header(prev).counters.at("step") == 2);
@@ -247,7 +248,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   setrlimit(RLIMIT_FSIZE, &tight);
   std::string text;
   try {
-    save_checkpoint(last, header, small_tensors(), prev);
+    save_checkpoint(last, header, small_tensors(), {prev});
   } catch (const Error& error) {
     text = error.what();
     CHECK(error.fault() == Fault::failure);
