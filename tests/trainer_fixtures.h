@@ -73,7 +73,8 @@ struct Run {
 };
 
 struct Folder {
-  Folder() : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / fs::path(concat("hydravit-run-", getpid()))) {
+  explicit Folder(const std::string& name = "run")
+      : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / fs::path(concat("hydravit-", name, "-", getpid()))) {
     fs::create_directories(path);
   }
   ~Folder() { fs::remove_all(path); }
