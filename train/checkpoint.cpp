@@ -341,15 +341,12 @@ void save_run(const std::string& folder, const Header& header, const std::vector
 
 void go_on_from(const std::string& folder, const std::string& checkpoint) {
   const std::string last = kept_path(folder, 0);
-  int64_t age = 0;
-  while (kept_path(folder, age) != checkpoint) ++age;
-  if (age == 0) return;
+  if (checkpoint == last) return;
+  int64_t end = 1;
+  while (kept_path(folder, end) != checkpoint && file_exists(kept_path(folder, end))) ++end;
   if (file_exists(last)) keep_as(last, last + ".damaged");
-  rename_file(checkpoint, last);
-  while (--age > 0) {
-    const std::string damaged = kept_path(folder, age);
-    if (file_exists(damaged)) rename_file(damaged, damaged + ".damaged");
-  }
+  rename_file(checkpoint, last);  // before the others go: at no moment is there a gap before a good one
+  for (int64_t age = 1; age < end; ++age) rename_file(kept_path(folder, age), kept_path(folder, age) + ".damaged");
 }
 
 void restore_parameters(const Checkpoint& checkpoint, const std::string& prefix, const nn::Module& model) {

@@ -91,11 +91,10 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
     folder = make_run_folder(o.out, o.preset);
     lock.emplace(folder, say);
     refuse_second_run(folder);  // that was there for a moment while we waited
-  } else if (is_folder(arguments.resume)) {
-    go_on_from(folder, checkpoint.path);
   }
   remove_stale_files(folder);
   remove_stale_files(join_path(folder, "report"));
+  if (is_folder(arguments.resume)) go_on_from(folder, checkpoint.path);
   trainer.write_to(folder);
   write_file(join_path(folder, "config.json"), config_json(trainer.header()));
   say(concat(resume ? "resuming at step " : "training ", resume ? std::to_string(trainer.step()) : p.model->config().at("model"), " in ",
