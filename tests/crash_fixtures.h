@@ -12,8 +12,8 @@ using namespace hv::trainer_fixtures;
 
 inline bool long_form() { return std::getenv("HYDRAVIT_LONG") != nullptr; }  // make check-long
 
-inline models::Config smallest_model() {
-  return {{"model", "mlp"}, {"image", "32"}, {"channels", "3"}, {"hidden", "2"}, {"classes", "10"}};
+inline models::Config small_model(int64_t hidden = 2) {
+  return {{"model", "mlp"}, {"image", "32"}, {"channels", "3"}, {"hidden", std::to_string(hidden)}, {"classes", "10"}};
 }
 
 inline std::set<std::string> names_in(const std::string& folder) {

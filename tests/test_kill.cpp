@@ -72,7 +72,7 @@ class Training {
   static const char* binary() { return std::getenv("HYDRAVIT_BINARY"); }
   static std::string faults() { return (fs::absolute(binary()).parent_path() / "tests/faults.so").string(); }
 
-  explicit Training(int64_t steps) {
+  explicit Training(int64_t steps, int64_t hidden = 2) {
     fs::create_directories(folder_ / "data");
     for (const auto& [split, name, count] :
          {std::tuple{data::Split::train, "data_batch_1.bin", 64}, std::tuple{data::Split::test, "test_batch.bin", 16}}) {
@@ -90,7 +90,7 @@ class Training {
     o.log_interval = 1;
     const data::Source source = choose_data(o.data, o.kind, 32);
     const data::DatasetPtr train = data::open(source, data::Split::train), test = data::open(source, data::Split::test);
-    const auto model = models::make_model(smallest_model(), 5);
+    const auto model = models::make_model(small_model(hidden), 5);
     RunSetup setup{*model, model->subnets(), *train, test.get(), o};
     setup.provenance = provenance(source, *train, test.get());
     const Trainer trainer(setup, make_recipe(o, setup.widths));
@@ -132,57 +132,46 @@ class Training {
   Folder folder_{"kill"};
 };
 
+// After a session that ended by itself (0) or was killed. Was it killed in the middle of writing a checkpoint?
+bool check_folder(const Training& training, int code) {
+  REQUIRE((code == -SIGKILL || code == 0));
+  REQUIRE(newest_step(training.run()) >= std::max<int64_t>(0, training.last_logged() - 2));
+  CHECK_NOTHROW(load_checkpoint(kept_path(training.run(), 0)));
+  bool saving = false;
+  std::istringstream left(litter(training.run()));
+  std::set<std::string> writers;
+  for (std::string name; left >> name;) {
+    saving |= name.find(".ckpt.tmp.") != std::string::npos;
+    writers.insert(name.substr(std::min(name.size(), name.rfind(".tmp."))));
+  }
+  REQUIRE(writers.size() <= 1);  // a run cleans up before it writes
+  return saving;
+}
+
 }  // namespace
 
-TEST_CASE("kill -9: no checkpoint is lost, at most one save interval of work, nothing piles up, the result is the same bits") {
+TEST_CASE("kill -9 at random moments: no checkpoint is lost, at most one save interval, nothing piles up, the result is the same bits") {
   if (!Training::binary()) {
     MESSAGE("HYDRAVIT_BINARY is not set: skipped");
     return;
   }
-  const Training training(24);
+  const Training training(60, 48);  // large enough that most of its time is spent in saving
   const auto begin = std::chrono::steady_clock::now();
   REQUIRE(Process(training.command(), training.output_path()).wait() == 0);
   const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const std::string expected = training.result();
   training.begin();
-#ifdef __SANITIZE_ADDRESS__  // which must be the first library of a program
-  const bool at_calls = false;
-#else
-  const bool at_calls = file_exists(Training::faults());
-#endif
-  if (!at_calls) MESSAGE("no faults.so: kills at random moments alone");
 
   Stream random(11, Purpose::test);
-  const int64_t wanted = long_form() ? 1000 : 20;
-  int64_t kills = 0, while_saving = 0, finished = 0, call = 0;
+  const int64_t wanted = long_form() ? 1000 : 12;
+  int64_t kills = 0, while_saving = 0, finished = 0;
   for (int64_t session = 0; kills < wanted || finished == 0; ++session) {
-    int code = 0;
-    if (kills < wanted && at_calls && session % 2 == 0) {  // at call 1, 2, 3, ...; in the short form at some
-      call += long_form() ? 1 : 29;
-      Process process(training.command(), training.output_path(),
-                      {"LD_PRELOAD=" + Training::faults(), concat("HYDRAVIT_FAULT=", call, ":", training.run())});
-      code = process.wait();
-      if (code == 0) call = 0;  // the training ended before
-    } else {
-      Process process(training.command(), training.output_path());
-      if (kills < wanted) usleep(static_cast<useconds_t>(1e6 * whole * random.below(1000) / 1000));
-      code = kills < wanted ? process.kill_now() : process.wait();
-    }
-    INFO("session " << session << ", call " << call << ": " << training.output());
-    REQUIRE((code == -SIGKILL || code == 0));
+    Process process(training.command(), training.output_path());
+    if (kills < wanted) usleep(static_cast<useconds_t>(1e6 * whole * random.below(1000) / 1000));
+    const int code = kills < wanted ? process.kill_now() : process.wait();
+    INFO("session " << session << ": " << training.output());
     kills += code != 0;
-    const int64_t step = newest_step(training.run());
-    REQUIRE(step >= std::max<int64_t>(0, training.last_logged() - 2));
-    CHECK_NOTHROW(load_checkpoint(kept_path(training.run(), 0)));
-    bool saving = false;
-    std::istringstream left(litter(training.run()));
-    std::set<std::string> writers;
-    for (std::string name; left >> name;) {
-      saving |= name.find(".ckpt.tmp.") != std::string::npos;
-      writers.insert(name.substr(std::min(name.size(), name.rfind(".tmp."))));
-    }
-    REQUIRE(writers.size() <= 1);  // a run cleans up before it writes
-    while_saving += saving;
+    while_saving += check_folder(training, code);
     if (code != 0) continue;
     CHECK(litter(training.run()) == "");
     CHECK(training.result() == expected);
@@ -190,6 +179,36 @@ TEST_CASE("kill -9: no checkpoint is lost, at most one save interval of work, no
     training.begin();
   }
   MESSAGE(kills << " kills, " << while_saving << " of them in the middle of writing a checkpoint; " << finished << " trainings finished");
+}
+
+TEST_CASE("kill -9 at every call to the system: the same") {
+#ifdef __SANITIZE_ADDRESS__
+  MESSAGE("AddressSanitizer must be the first library of a program: skipped");
+#else
+  if (!Training::binary() || !file_exists(Training::faults())) {
+    MESSAGE("HYDRAVIT_BINARY is not set, or no tests/faults.so lies beside it: skipped");
+    return;
+  }
+  const Training training(6);
+  REQUIRE(Process(training.command(), training.output_path()).wait() == 0);
+  const std::string expected = training.result();
+  int64_t kills = 0, while_saving = 0;
+  for (int64_t call = 1;; call += long_form() ? 1 : 23) {
+    training.begin();
+    const int code = Process(training.command(), training.output_path(),
+                             {"LD_PRELOAD=" + Training::faults(), concat("HYDRAVIT_FAULT=", call, ":", training.run())})
+                         .wait();
+    INFO("call " << call << ": " << training.output());
+    while_saving += check_folder(training, code);
+    if (code == 0) break;  // the training makes no more calls
+    ++kills;
+    REQUIRE(Process(training.command(), training.output_path()).wait() == 0);
+    CHECK(litter(training.run()) == "");
+    CHECK(training.result() == expected);
+  }
+  CHECK(while_saving > 0);
+  MESSAGE(kills << " kills, " << while_saving << " of them in the middle of writing a checkpoint");
+#endif
 }
 
 TEST_CASE("run folder: an unreadable last.ckpt is told and set aside, the run goes on from the one before to the same bits") {
