@@ -190,11 +190,11 @@ TEST_CASE("power loss: whatever of the last changes the disk kept, what was save
   faults::disarm();
 
   const int contents = long_form() ? 64 : 16;
-  const Outcome all = replay(folder.str(), record, contents, [](const std::string&) { return true; });
-  CHECK(all.states >= 2000);
-  CHECK(all.unreadable == 0);
-  CHECK(all.too_old == 0);
-  MESSAGE(all.states << " states of the disk");
+  const Outcome legal = replay(folder.str(), record, contents, [](const std::string&) { return true; });
+  CHECK(legal.states >= 2000);
+  CHECK(legal.unreadable == 0);
+  CHECK(legal.too_old == 0);
+  MESSAGE(legal.states << " states of the disk");
   // Can this test fail? Without the flushes of files, of the run folder, of the folders above, it does.
   const auto is_file = [](const std::string& path) { return path.find(".ckpt") != std::string::npos; };
   CHECK(replay(folder.str(), record, 2, [&](const std::string& path) { return !is_file(path); }).lost() > 0);
