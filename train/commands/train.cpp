@@ -63,9 +63,10 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   std::string folder = arguments.resume;
   std::optional<FolderLock> lock;
   if (resume) {
+    // Locked before reading, so that what is read is the newest; only where there is a run, so that no trace is left elsewhere.
+    const bool any = is_folder(folder) ? file_exists(kept_path(folder, 0)) || file_exists(kept_path(folder, 1)) : file_exists(folder);
     if (!is_folder(folder)) folder = parent_of(folder);
-    // Before reading, so that what is read is the newest. Only where there is something: no trace is left in another folder.
-    if (file_exists(kept_path(folder, 0)) || file_exists(kept_path(folder, 1))) lock.emplace(folder, say);
+    if (any) lock.emplace(folder, say);
     checkpoint = load_run(arguments.resume, say);
     HV_CHECK_INPUT(checkpoint.header.counters.count("step") == 1, checkpoint.path,
                    ": holds weights alone, no run to go on with; start one from them with --init ", checkpoint.path);
@@ -90,7 +91,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   if (!resume) {
     folder = make_run_folder(o.out, o.preset);
     lock.emplace(folder, say);
-    refuse_second_run(folder);  // that was there for a moment while we waited
+    refuse_second_run(folder);  // once more: another may have begun and ended before we had the lock
   }
   remove_stale_files(folder);
   remove_stale_files(join_path(folder, "report"));
