@@ -45,7 +45,7 @@ PEER_PACKAGES := python3-venv python3-torchvision
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps train cifar10 test test-double test-asan test-peers bench layers clean
+.PHONY: all help deps train cifar10 test test-double test-asan test-peers check-long check-crash bench layers clean
 
 all: $(BUILD)/hydravit
 
@@ -57,6 +57,7 @@ help:
 	@echo 'make test-double  gradient checks of every operation in double precision'
 	@echo 'make test-asan    the tests under AddressSanitizer and UBSan'
 	@echo 'make test-peers   compare exported files and logs with PyTorch, timm, ONNX Runtime, TensorBoard; installs them (1.1 GB)'
+	@echo 'make check-long   the long forms of tests; make check-crash: kill -9, failing system calls, power loss (a minute)'
 	@echo 'make bench        speed of training and inference, every preset and width, beside PyTorch where PYTHON=python3 has it'
 	@echo 'make layers       check that the folders include each other one way only'
 	@echo 'make deps         only install the missing Debian packages'
@@ -104,6 +105,12 @@ $(BUILD)/hydravit: $(LIBOBJ) $(BUILD)/train/main.o
 $(BUILD)/tests/all: $(LIBOBJ) $(call object,$(TESTS))
 	$(call link,$(LIBS))
 
+# The test system that fails on demand, for other programs: tests/faults.h.
+$(BUILD)/tests/faults.so: tests/faults.cpp tests/faults.h
+	@mkdir -p $(@D)
+	@echo "  $(MODE) $@"
+	$(QUIET)$(CXX) $(FLAGS) -O1 -fPIC -shared $< -o $@
+
 $(BUILD)/tests/ops-only: $(COREOBJ) $(call object,$(DTESTS))
 	$(call link,-lopenblas)
 
@@ -127,8 +134,15 @@ cifar10: deps
 	  $(if $(DATA),--data $(DATA)) $(if $(RUN),$(if $(wildcard $(RUN)/last.ckpt),--resume $(RUN),--out $(RUN))) $(THREADS_OPTION)
 
 test: deps
-	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/hydravit layers
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/tests/faults.so $(BUILD)/hydravit layers
 	HYDRAVIT_BINARY=$(BUILD)/hydravit $(BUILD)/tests/all
+
+# The long forms of tests (HYDRAVIT_LONG); their last results are in tests/README.md.
+check-long: check-crash
+
+check-crash: deps
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/tests/faults.so $(BUILD)/hydravit
+	HYDRAVIT_LONG=1 HYDRAVIT_BINARY=$(BUILD)/hydravit $(BUILD)/tests/all -tc='kill*,faults*,power*'
 
 test-double: deps
 	@$(MAKE) --no-print-directory MODE=double $(JOBS) build/double/tests/ops-only

@@ -12,6 +12,7 @@
 #include "train/checkpoint.h"
 #include "train/crc32c.h"
 #include "train/file.h"
+#include "train/run_folder.h"
 
 using namespace hv;
 using namespace hv::train;
@@ -234,7 +235,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   Header header = small_header();
   for (int64_t step = 1; step <= 3; ++step) {
     header.counters["step"] = step;
-    save_checkpoint(last, header, small_tensors(), prev);
+    save_checkpoint(last, header, small_tensors(), {prev});
   }
   CHECK(read_header(last).counters.at("step") == 3);
   CHECK(read_header(prev).counters.at("step") == 2);
@@ -247,7 +248,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   setrlimit(RLIMIT_FSIZE, &tight);
   std::string text;
   try {
-    save_checkpoint(last, header, small_tensors(), prev);
+    save_checkpoint(last, header, small_tensors(), {prev});
   } catch (const Error& error) {
     text = error.what();
     CHECK(error.fault() == Fault::failure);
@@ -274,10 +275,65 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   SUBCASE("temporary files of dead processes are removed, those of live ones stay") {
     write_all(folder / "last.ckpt.tmp.999999999", "x");
     write_all(folder / "last.ckpt.tmp.1", "x");
+    const std::string ours = folder / concat("last.ckpt.tmp.", getpid());  // of one before us: in a container, numbers come again
+    write_all(ours, "x");
     remove_stale_files(folder.path.string());
     CHECK_FALSE(fs::exists(folder / "last.ckpt.tmp.999999999"));
+    CHECK_FALSE(fs::exists(ours));
     CHECK(fs::exists(folder / "last.ckpt.tmp.1"));
   }
+}
+
+TEST_CASE("checkpoint: the newest states are kept; unreadable ones are set aside and never take the place of a good one") {
+  const Folder folder;
+  const auto save = [&](int64_t step, int64_t keep_last) {
+    Header header = small_header();
+    header.counters["step"] = step;
+    save_run(folder.path.string(), header, small_tensors(), keep_last);
+  };
+  const auto steps = [&] {  // of last.ckpt, prev.ckpt, prev2.ckpt, ...
+    std::vector<int64_t> found;
+    for (int64_t age = 0; file_exists(kept_path(folder.path.string(), age)); ++age) {
+      found.push_back(load_checkpoint(kept_path(folder.path.string(), age)).header.counters.at("step"));
+    }
+    return found;
+  };
+  using Steps = std::vector<int64_t>;
+  for (int64_t step = 1; step <= 6; ++step) save(step, 4);
+  CHECK(steps() == Steps{6, 5, 4, 3});
+  save(7, 2);
+  CHECK(steps() == Steps{7, 6});
+  save(8, 1);
+  CHECK(steps() == Steps{8});
+  for (int64_t step = 9; step <= 11; ++step) save(step, 4);
+  CHECK(steps() == Steps{11, 10, 9, 8});
+
+  write_all(folder / "last.ckpt", "damaged");
+  fs::resize_file(folder / "prev.ckpt", 300);
+  std::vector<std::string> warnings;
+  const Checkpoint loaded = load_run(folder.path.string(), [&](const std::string& line) { warnings.push_back(line); });
+  CHECK(loaded.path == folder / "prev2.ckpt");
+  CHECK(warnings.size() == 2);
+  go_on_from(folder.path.string(), loaded.path);
+  CHECK(steps() == Steps{9});
+  CHECK(read_all(folder / "last.ckpt.damaged") == "damaged");
+  CHECK(fs::file_size(folder / "prev.ckpt.damaged") == 300);
+  save(10, 4);
+  CHECK(steps() == Steps{10, 9});
+  go_on_from(folder.path.string(), folder / "last.ckpt");
+  CHECK(steps() == Steps{10, 9});
+}
+
+TEST_CASE("run folder: one lock at a time") {
+  const Folder folder;
+  const auto warn = [](const std::string& text) { FAIL(text); };
+  {
+    const FolderLock lock(folder.path.string(), warn);
+    CHECK_THROWS_WITH_AS(FolderLock(folder.path.string(), warn),
+                         doctest::Contains(concat("another training is going on in this folder, process ", getpid(), ";").c_str()), Error);
+  }
+  CHECK_NOTHROW(FolderLock(folder.path.string(), warn));
+  CHECK_THROWS_WITH_AS(FolderLock(folder / "none", warn), doctest::Contains("none/run.lock: cannot open: No such file"), Error);
 }
 
 TEST_CASE("run folder: a number where the name is taken, an error where a run is") {

@@ -58,8 +58,8 @@ struct Run {
       : model(models::make_model(config, static_cast<uint64_t>(options.seed))),
         trainer({*model, model->subnets(), images(data::Split::train), test ? &images(data::Split::test) : nullptr, options, folder, {},
                  false, std::move(on_step)},
-                std::make_unique<HydraViTRecipe>(model->subnets(), WidthSampler(static_cast<uint64_t>(options.seed), 3),
-                                                 options.smoothing)) {}
+                std::make_unique<HydraViTRecipe>(
+                    model->subnets(), WidthSampler(static_cast<uint64_t>(options.seed), std::ssize(model->subnets())), options.smoothing)) {}
   std::vector<double> state() const {
     std::vector<double> all;
     for (const NamedTensor& tensor : trainer.tensors()) {
@@ -73,7 +73,8 @@ struct Run {
 };
 
 struct Folder {
-  Folder() : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / fs::path(concat("hydravit-run-", getpid()))) {
+  explicit Folder(const std::string& name = "run")
+      : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / fs::path(concat("hydravit-", name, "-", getpid()))) {
     fs::create_directories(path);
   }
   ~Folder() { fs::remove_all(path); }

@@ -9,6 +9,7 @@
 
 #include "train/crc32c.h"
 #include "train/file.h"
+#include "train/run_folder.h"
 
 namespace hv::train {
 namespace {
@@ -221,7 +222,8 @@ Header scan_header(Scanner& scanner, const std::string& path) {
 
 }  // namespace
 
-void save_checkpoint(const std::string& path, Header header, const std::vector<NamedTensor>& tensors, const std::string& keep_as) {
+void save_checkpoint(const std::string& path, Header header, const std::vector<NamedTensor>& tensors,
+                     const std::vector<std::string>& keep) {
   header.tensors.clear();
   for (const auto& [name, value] : tensors) {
     HV_CHECK(value.is_contiguous(), "checkpoint: tensor ", name, " is not contiguous");
@@ -257,7 +259,7 @@ void save_checkpoint(const std::string& path, Header header, const std::vector<N
   const uint64_t trailer[2] = {static_cast<uint64_t>(position + kTrailer), all.value()};
   file.write(trailer, 16);
   file.write(kMagic, 8);
-  file.commit(keep_as);
+  file.commit(keep);
 }
 
 Header read_header(const std::string& path) {
@@ -312,20 +314,39 @@ bool is_checkpoint(const std::string& path) {
 }
 
 std::string checkpoint_path(const std::string& run_or_file) {
-  return is_folder(run_or_file) ? join_path(run_or_file, "last.ckpt") : run_or_file;
+  return is_folder(run_or_file) ? kept_path(run_or_file, 0) : run_or_file;
 }
 
 Checkpoint load_run(const std::string& run_or_file, const std::function<void(const std::string&)>& warn,
                     const std::function<bool(const std::string&)>& wanted) {
-  const std::string path = checkpoint_path(run_or_file);
-  const std::string previous = join_path(run_or_file, "prev.ckpt");
-  try {
-    return load_checkpoint(path, wanted);
-  } catch (const Error& error) {
-    if (!is_folder(run_or_file) || error.fault() != Fault::input || !file_exists(previous)) throw;
-    warn(concat("WARNING: ", error.what(), "; using the one before it, ", previous));
+  if (!is_folder(run_or_file)) return load_checkpoint(run_or_file, wanted);
+  for (int64_t age = 0;; ++age) {
+    const std::string before = kept_path(run_or_file, age + 1);
+    try {
+      return load_checkpoint(kept_path(run_or_file, age), wanted);
+    } catch (const Error& error) {
+      if (error.fault() != Fault::input || !file_exists(before)) throw;
+      warn(concat("WARNING: ", error.what(), "; using the one before it, ", before));
+    }
   }
-  return load_checkpoint(previous, wanted);
+}
+
+void save_run(const std::string& folder, const Header& header, const std::vector<NamedTensor>& tensors, int64_t keep_last) {
+  std::vector<std::string> keep;
+  for (int64_t age = 1; age < keep_last; ++age) keep.push_back(kept_path(folder, age));
+  save_checkpoint(kept_path(folder, 0), header, tensors, keep);
+  for (int64_t age = keep_last; remove_file(kept_path(folder, age)); ++age) {  // of an earlier session that kept more
+  }
+}
+
+void go_on_from(const std::string& folder, const std::string& checkpoint) {
+  const std::string last = kept_path(folder, 0);
+  if (checkpoint == last) return;
+  int64_t end = 1;
+  while (kept_path(folder, end) != checkpoint && file_exists(kept_path(folder, end))) ++end;
+  if (file_exists(last)) keep_as(last, last + ".damaged");
+  rename_file(checkpoint, last);  // before the others go: at no moment is there a gap before a good one
+  for (int64_t age = 1; age < end; ++age) rename_file(kept_path(folder, age), kept_path(folder, age) + ".damaged");
 }
 
 void restore_parameters(const Checkpoint& checkpoint, const std::string& prefix, const nn::Module& model) {

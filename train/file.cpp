@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 
 #include "core/check.h"
@@ -21,23 +20,22 @@ namespace fs = std::filesystem;
 
 constexpr const char* kTemporary = ".tmp.";  // <name>.tmp.<process>
 
-[[noreturn]] void write_failed(const std::string& path, const char* what, int error) {
-  const char* advice = error == ENOSPC || error == EDQUOT || error == EFBIG ? "; free some space, what was there before is untouched"
-                       : error == EACCES || error == EROFS || error == EPERM
-                           ? "; choose a folder you may write to with --out"
-                           : "";
-  fail(Fault::failure, path, ": cannot ", what, ": ", std::strerror(error), advice);
+// The result of a system call, made again while a signal interrupts it.
+template <class Call>
+auto uninterrupted(Call&& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
 }
 
-std::string parent_of(const std::string& path) {
-  const std::string parent = fs::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
+int open_file(const std::string& path, int flags) {
+  return uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, 0666); });
 }
 
 void flush_folder(const std::string& folder) {
-  const int file = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int file = open_file(folder, O_RDONLY | O_DIRECTORY);
   if (file < 0) write_failed(folder, "open folder", errno);
-  const int error = fsync(file) == 0 ? 0 : errno;
+  const int error = uninterrupted([&] { return fsync(file); }) == 0 ? 0 : errno;
   close(file);
   // Some file systems cannot flush a folder and say EINVAL: nothing more can be done there.
   if (error != 0 && error != EINVAL) write_failed(folder, "flush folder", error);
@@ -45,8 +43,7 @@ void flush_folder(const std::string& folder) {
 
 void write_all(int file, const std::string& path, const char* at, size_t bytes) {
   while (bytes > 0) {
-    const ssize_t done = write(file, at, bytes);
-    if (done < 0 && errno == EINTR) continue;
+    const ssize_t done = uninterrupted([&] { return write(file, at, bytes); });
     if (done < 0) write_failed(path, "write", errno);
     if (done == 0) write_failed(path, "write", ENOSPC);
     at += done;
@@ -56,11 +53,19 @@ void write_all(int file, const std::string& path, const char* at, size_t bytes) 
 
 }  // namespace
 
+void write_failed(const std::string& path, const char* what, int error) {
+  const char* advice = error == ENOSPC || error == EDQUOT || error == EFBIG ? "; free some space, what was there before is untouched"
+                       : error == EACCES || error == EROFS || error == EPERM
+                           ? "; choose a folder you may write to with --out"
+                           : "";
+  fail(Fault::failure, path, ": cannot ", what, ": ", std::strerror(error), advice);
+}
+
 AtomicFile::AtomicFile(const std::string& path) : path_(path), temporary_(concat(path, kTemporary, getpid())) {
-  file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  file_ = open_file(temporary_, O_WRONLY | O_CREAT | O_EXCL);
   if (file_ < 0 && errno == EEXIST) {  // left by a dead process that had our number
     unlink(temporary_.c_str());
-    file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    file_ = open_file(temporary_, O_WRONLY | O_CREAT | O_EXCL);
   }
   if (file_ < 0) write_failed(path_, "create", errno);
 }
@@ -72,31 +77,17 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::write(const void* data, size_t bytes) { write_all(file_, path_, static_cast<const char*>(data), bytes); }
 
-void AtomicFile::commit(const std::string& keep_as) {
-  while (fsync(file_) != 0) {
-    if (errno != EINTR) write_failed(path_, "flush", errno);
-  }
+void AtomicFile::commit(const std::vector<std::string>& keep) {
+  if (uninterrupted([&] { return fsync(file_); }) != 0) write_failed(path_, "flush", errno);
   const int closed = close(file_);
   file_ = -1;
   if (closed != 0 && errno != EINTR) write_failed(path_, "close", errno);
-  if (!keep_as.empty() && file_exists(path_)) {
-    // A second name for the old file, so that at no moment is there no file under path_.
-    const std::string second = concat(keep_as, kTemporary, getpid());
-    unlink(second.c_str());
-    if (link(path_.c_str(), second.c_str()) == 0) {
-      if (rename(second.c_str(), keep_as.c_str()) != 0) {
-        const int error = errno;
-        unlink(second.c_str());
-        write_failed(keep_as, "rename to", error);
-      }
-      unlink(second.c_str());  // renaming between two names of one file leaves both
-    } else if (rename(path_.c_str(), keep_as.c_str()) != 0) {  // a file system without links
-      write_failed(keep_as, "rename to", errno);
-    }
+  for (size_t i = keep.size(); i-- > 0;) {  // the oldest first
+    const std::string& from = i == 0 ? path_ : keep[i - 1];
+    if (file_exists(from)) keep_as(from, keep[i]);
   }
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) write_failed(path_, "rename to", errno);
+  rename_file(temporary_, path_);
   temporary_.clear();
-  flush_folder(parent_of(path_));
 }
 
 void write_file(const std::string& path, const std::string& text) {
@@ -106,16 +97,24 @@ void write_file(const std::string& path, const std::string& text) {
 }
 
 AppendFile::AppendFile(const std::string& path) : path_(path) {
-  file_ = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  file_ = open_file(path, O_WRONLY | O_CREAT | O_APPEND);
   if (file_ < 0) write_failed(path, "open", errno);
 }
 
 AppendFile::~AppendFile() { close(file_); }
 
-void AppendFile::append(const std::string& bytes) { write_all(file_, path_, bytes.data(), bytes.size()); }
+void AppendFile::append(const std::string& bytes) {
+  const off_t end = lseek(file_, 0, SEEK_END);
+  try {
+    write_all(file_, path_, bytes.data(), bytes.size());
+  } catch (const Error&) {  // a part of a line would spoil the next one, too
+    [[maybe_unused]] const int cut = ftruncate(file_, end);
+    throw;
+  }
+}
 
 InputFile::InputFile(const std::string& path) : path_(path) {
-  file_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // never wait for a pipe's other end
+  file_ = open_file(path, O_RDONLY | O_NONBLOCK);  // never wait for a pipe's other end
   HV_CHECK_INPUT(file_ >= 0, path, ": cannot open: ", std::strerror(errno), "; check the path");
   struct stat info {};
   const bool regular = fstat(file_, &info) == 0 && S_ISREG(info.st_mode);
@@ -131,8 +130,7 @@ InputFile::~InputFile() { close(file_); }
 void InputFile::read(void* data, size_t bytes) {
   char* at = static_cast<char*>(data);
   while (bytes > 0) {
-    const ssize_t done = ::read(file_, at, std::min<size_t>(bytes, size_t{1} << 30));
-    if (done < 0 && errno == EINTR) continue;
+    const ssize_t done = uninterrupted([&] { return ::read(file_, at, std::min<size_t>(bytes, size_t{1} << 30)); });
     HV_CHECK_INPUT(done >= 0, path_, ": cannot read at byte ", position_, ": ", std::strerror(errno));
     HV_CHECK_INPUT(done > 0, path_, ": ends at byte ", position_, ", ", bytes, " more expected; the file was cut");
     at += done;
@@ -151,35 +149,46 @@ bool file_exists(const std::string& path) {
   return stat(path.c_str(), &info) == 0;
 }
 
+std::string parent_of(const std::string& path) {
+  const std::string parent = fs::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
 std::string join_path(const std::string& folder, const std::string& name) { return (fs::path(folder) / name).string(); }
 
-std::string make_run_folder(const std::string& wanted, const std::string& preset) {
-  std::string folder = wanted;
-  std::error_code error;
-  if (folder.empty()) {
-    const std::time_t now = std::time(nullptr);
-    std::tm local{};
-    localtime_r(&now, &local);
-    char stamp[32];
-    std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &local);
-    const std::string base = join_path("runs", concat(preset, "-", stamp));
-    fs::create_directories("runs", error);
-    if (error) write_failed("runs", "make folder", error.value());
-    // create_directory is false where the folder exists: two runs started in one second get two folders.
-    folder = base;
-    for (int number = 2; !fs::create_directory(folder, error); ++number) {
-      if (error) write_failed(folder, "make folder", error.value());
-      folder = concat(base, "-", number);
-    }
-  } else {
-    HV_CHECK_USAGE(!file_exists(join_path(folder, "last.ckpt")), folder, ": holds a run already; continue it with --resume ",
-                   folder, " or choose another --out");
-    fs::create_directories(folder, error);
-    if (error) write_failed(folder, "make folder", error.value());
-    if (!is_folder(folder)) write_failed(folder, "make folder", ENOTDIR);
+bool make_folder(const std::string& folder) {
+  if (mkdir(folder.c_str(), 0777) != 0) {
+    if (errno == EEXIST) return false;
+    write_failed(folder, "make folder", errno);
   }
-  AtomicFile probe(join_path(folder, "last.ckpt"));  // created and removed: can we write here?
-  return folder;
+  flush_folder(parent_of(folder));
+  return true;
+}
+
+void make_folders(const std::string& folder) {
+  if (is_folder(folder)) return;
+  if (!file_exists(parent_of(folder))) make_folders(parent_of(folder));
+  if (!make_folder(folder) && !is_folder(folder)) write_failed(folder, "make folder", ENOTDIR);
+}
+
+bool remove_file(const std::string& path) { return unlink(path.c_str()) == 0; }
+
+void rename_file(const std::string& path, const std::string& to) {
+  if (rename(path.c_str(), to.c_str()) != 0) write_failed(to, "rename to", errno);
+  flush_folder(parent_of(to));
+}
+
+void keep_as(const std::string& path, const std::string& second) {
+  const std::string temporary = concat(second, kTemporary, getpid());
+  unlink(temporary.c_str());
+  if (link(path.c_str(), temporary.c_str()) == 0) {
+    const int error = rename(temporary.c_str(), second.c_str()) == 0 ? 0 : errno;
+    unlink(temporary.c_str());  // renaming between two names of one file leaves both
+    if (error != 0) write_failed(second, "rename to", error);
+  } else {
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK) write_failed(second, "link", errno);
+    if (rename(path.c_str(), second.c_str()) != 0) write_failed(second, "rename to", errno);
+  }
 }
 
 void remove_stale_files(const std::string& folder) {
@@ -190,7 +199,8 @@ void remove_stale_files(const std::string& folder) {
     const size_t at = name.rfind(kTemporary);
     if (at == std::string::npos) continue;
     const long process = std::strtol(name.c_str() + at + std::strlen(kTemporary), nullptr, 10);
-    if (process > 0 && (kill(static_cast<pid_t>(process), 0) == 0 || errno == EPERM)) continue;  // still running
+    const bool running = process > 0 && (kill(static_cast<pid_t>(process), 0) == 0 || errno == EPERM);
+    if (running && process != getpid()) continue;  // our own number, before we wrote anything: an earlier process had it
     unlink(join_path(folder, name).c_str());
   }
   closedir(entries);

@@ -1,9 +1,9 @@
-// Files, carefully: writing that never harms what was there before, reading that checks what it opens, run folders.
+// Files, carefully: writing that never harms what was there before, reading that checks what it opens.
 //
 // Invariants
 //   1. A file appears under its name complete or not at all: it is written beside its place (O_EXCL), flushed to the disk, renamed,
 //      and the folder is flushed. Until then the old file stays as it was; a failed write leaves no temporary file.
-//   2. Interrupted and short system calls are continued.
+//   2. Interrupted and short system calls are continued. A flush that failed is never tried again: the kernel may have dropped the pages.
 //   3. Errors name the path, the system's reason and what to do. Writing: Fault::failure. Reading: Fault::input.
 // Thread rule: one thread uses an object.
 #pragma once
@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace hv::train {
 
@@ -22,8 +23,9 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(const void* data, size_t bytes);
-  // The new file takes the name. With `keep_as`, the file that had it stays beside it under that name.
-  void commit(const std::string& keep_as = "");
+  // The new file takes the name. The file that had it stays under the first name of `keep`, the one that had that under the second, ...
+  // At no moment is there no file under a name that had one.
+  void commit(const std::vector<std::string>& keep = {});
 
  private:
   std::string path_, temporary_;
@@ -31,6 +33,8 @@ class AtomicFile {
 };
 
 void write_file(const std::string& path, const std::string& text);  // atomically
+// The error of every failed write: "<path>: cannot <what>: <reason>", and what to do where that is known.
+[[noreturn]] void write_failed(const std::string& path, const char* what, int error);
 
 class AppendFile {  // a log that grows: nothing before its end is ever touched
  public:
@@ -38,7 +42,8 @@ class AppendFile {  // a log that grows: nothing before its end is ever touched
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
-  void append(const std::string& bytes);  // one write(), so that lines of a killed process are whole
+  // One write(), so that lines of a killed process are whole. If it fails, the file ends where it did.
+  void append(const std::string& bytes);
 
  private:
   std::string path_;
@@ -65,10 +70,15 @@ class InputFile {  // a regular file, read once from the start
 bool is_folder(const std::string& path);
 bool file_exists(const std::string& path);
 std::string join_path(const std::string& folder, const std::string& name);
+std::string parent_of(const std::string& path);  // "." for a mere name
+// Makes a folder and flushes the one that names it to the disk; false: something has that name already.
+bool make_folder(const std::string& folder);
+void make_folders(const std::string& folder);  // with those above it, where there are none yet
+bool remove_file(const std::string& path);  // false: it was not there, or stays
+void rename_file(const std::string& path, const std::string& to);
+// Gives the file a second name, in place of a file that has it. A file system without links: renames it.
+void keep_as(const std::string& path, const std::string& second);
 
-// A folder for a new run. `wanted` must not hold a run yet; empty: runs/<preset>-<date>-<time>, with a number if that is taken.
-// Fails here, before any training, if nothing can be written in it.
-std::string make_run_folder(const std::string& wanted, const std::string& preset);
 // Removes the temporary files of processes that are gone.
 void remove_stale_files(const std::string& folder);
 

@@ -147,6 +147,8 @@ Fields train_fields(TrainOptions& o) {
       {"eval-limit", &o.eval_limit, "test images of these evaluations; 0: all. The last one uses all", 0, kMany},
       {"eval-batch", &o.eval_batch, "images a pass of an evaluation", 1, 65536},
       {"save-every", &o.save_every, "save after this many steps; 0: after each epoch", 0, kMany},
+      {"keep-last", &o.keep_last, "newest states to keep: last.ckpt, prev.ckpt, prev2.ckpt, ...", 1, 1000},
+      {"keep-best", &o.keep_best, "keep the state of the best evaluation as best.ckpt"},
       {"log-interval", &o.log_interval, "steps between two lines of events.jsonl, and of stderr where it is no terminal", 1, kMany},
       {"tensorboard", &o.tensorboard, "write an event file for TensorBoard in the run folder"},
       {"stop-after", &o.stop_after, "save and stop after this many steps of this call; --resume goes on", 0, kMany},
@@ -158,8 +160,9 @@ Fields train_fields(TrainOptions& o) {
 }
 
 bool may_change_on_resume(const std::string& name) {
-  static const std::vector<std::string> names = {"data",         "epochs",     "steps",   "minutes", "eval-every", "eval-limit", "save-every",
-                                                 "log-interval", "stop-after", "threads", "eval-batch", "tensorboard"};
+  static const std::vector<std::string> names = {
+      "data",      "epochs",    "steps",        "minutes",    "eval-every", "eval-limit", "save-every",
+      "keep-last", "keep-best", "log-interval", "stop-after", "threads",    "eval-batch", "tensorboard"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

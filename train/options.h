@@ -53,8 +53,8 @@ struct TrainOptions {
   bool shuffle = true;
   int64_t train_limit = 0;
   int64_t eval_every = 1, eval_limit = 2000, eval_batch = 250;
-  int64_t save_every = 0, log_interval = 50, stop_after = 0;
-  bool tensorboard = false;
+  int64_t save_every = 0, keep_last = 2, log_interval = 50, stop_after = 0;
+  bool keep_best = true, tensorboard = false;
   int64_t seed = 0, threads = 0;
   std::string precision = "fp32";
   std::string out;

@@ -96,6 +96,11 @@ void Progress::clear() {
   drawn_ = false;
 }
 
+void Progress::warn(const std::string& text) {
+  clear();
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
 void Progress::note(const std::string& text) {
   clear();
   if (on_) std::fprintf(stderr, "%s\n", text.c_str());

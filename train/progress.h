@@ -25,6 +25,7 @@ class Progress {
   ~Progress() { clear(); }
   void step(const ProgressLine& line);
   void note(const std::string& text);  // a line of its own, above the bar
+  void warn(const std::string& text);  // the same, also where the bar is off
   void clear();                        // removes the bar
 
  private:

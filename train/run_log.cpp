@@ -35,15 +35,21 @@ void RunLog::flush() {
     const Sum& sum = window_.widths[width.subnet.key];
     event.widths.push_back({width.subnet, sum.steps, sum.mean()});
   }
-  if (events_) events_->add(event);
-  if (tensorboard_) tensorboard_->add(event);
+  attempt([&] {
+    if (events_) events_->add(event);
+    if (tensorboard_) tensorboard_->add(event);
+  });
   window_ = {};
 }
 
 void RunLog::evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema) {
-  if (summary_) summary_->add({at.step, at.epoch, at.seconds, at.lr, train_loss, live, ema});
-  if (events_) events_->add(EvalEvent{at, live, ema});
-  if (tensorboard_) tensorboard_->add(EvalEvent{at, live, ema});
+  attempt([&] {
+    if (summary_) summary_->add({at.step, at.epoch, at.seconds, at.lr, train_loss, live, ema});
+  });
+  attempt([&] {
+    if (events_) events_->add(EvalEvent{at, live, ema});
+    if (tensorboard_) tensorboard_->add(EvalEvent{at, live, ema});
+  });
   progress_.note(concat("epoch ", std::round(at.epoch * 100) / 100, " step ", at.step, ", ", live[0].images, " test images: ",
                         accuracy_line(live), ema.empty() ? "" : "; EMA " + accuracy_line(ema)));
 }
@@ -51,7 +57,23 @@ void RunLog::evaluated(const RunPoint& at, double train_loss, const std::vector<
 void RunLog::end(int64_t step, const std::string& how) {
   progress_.clear();
   flush();
-  if (events_) events_->end(step, how);
+  attempt([&] {
+    if (events_) events_->end(step, how);
+  });
+}
+
+void RunLog::warn(const std::string& text) { progress_.warn(text); }
+
+template <class Write>
+void RunLog::attempt(Write&& write) {
+  try {
+    write();
+    failing_ = false;
+  } catch (const Error& error) {
+    if (error.fault() != Fault::failure) throw;
+    if (!failing_) warn(concat("WARNING: ", error.what(), "; training goes on without these lines"));
+    failing_ = true;
+  }
 }
 
 }  // namespace hv::train

@@ -4,6 +4,7 @@
 //   1. It only listens: no number of the training depends on it.
 //   2. Steps are gathered in a window that is written every --log-interval steps, and before each evaluation, each save and the end. So
 //      the window is empty at every checkpoint, and a run in many sessions counts each of its steps once.
+//   3. Once a run has begun, a full or failing disk costs lines, never the run.
 // Thread rule: one thread.
 #pragma once
 
@@ -28,8 +29,12 @@ class RunLog {
   void flush();  // writes what the window holds
   void evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema);
   void end(int64_t step, const std::string& how);
+  void warn(const std::string& text);
 
  private:
+  // A line that cannot be written is left out. That is told once, until writing succeeds again.
+  template <class Write>
+  void attempt(Write&& write);
   struct Sum {
     int64_t steps = 0;
     double loss = 0;
@@ -50,6 +55,7 @@ class RunLog {
   int64_t interval_;
   std::vector<RunWidth> widths_;
   Window window_;
+  bool failing_ = false;
 };
 
 }  // namespace hv::train

@@ -149,9 +149,9 @@ Ending Trainer::train_and_evaluate() {
     if (setup_.test && o.eval_every > 0 && epoch_ended && epochs / o.eval_every > epochs_before / o.eval_every && !finished()) {
       if (!evaluate_and_tell(o.eval_limit)) continue;  // a signal: the loop's head saves
       note_best();
-      save();
+      save_or_warn();
     } else if (o.save_every > 0 ? step_ % o.save_every == 0 : epoch_ended) {
-      save();
+      save_or_warn();
     }
   }
   if (saved_step_ != step_) save();  // before the last evaluation, which may be interrupted
@@ -180,6 +180,7 @@ bool Trainer::evaluate_and_tell(int64_t limit) {
 void Trainer::note_best() {
   const double score = std::max(mean_top1(live_), mean_top1(average_));
   if (score <= best_) return;
+  best_before_ = best_;
   best_ = score;
   new_best_ = true;
 }
@@ -259,10 +260,22 @@ void Trainer::save() {
   check_finite();
   const Header now = header();
   const std::vector<NamedTensor> all = tensors();
-  save_checkpoint(join_path(setup_.folder, "last.ckpt"), now, all, join_path(setup_.folder, "prev.ckpt"));
-  if (new_best_) save_checkpoint(join_path(setup_.folder, "best.ckpt"), now, all);
+  // The best first: a run killed between the two goes on from the state before and finds the same best again.
+  if (new_best_ && setup_.options.keep_best) save_checkpoint(join_path(setup_.folder, "best.ckpt"), now, all);
   new_best_ = false;
+  save_run(setup_.folder, now, all, setup_.options.keep_last);
   saved_step_ = step_;
+}
+
+void Trainer::save_or_warn() {
+  try {
+    save();
+  } catch (const Error& error) {
+    if (error.fault() != Fault::failure) throw;
+    if (new_best_) best_ = best_before_;  // no file holds it
+    new_best_ = false;
+    log_->warn(concat("WARNING: step ", step_, " is not saved: ", error.what(), "; training goes on, the next save tries again"));
+  }
 }
 
 }  // namespace hv::train

@@ -5,6 +5,8 @@
 //      ends in the same bits. (A run limited by the clock does not repeat: its schedule follows the clock.)
 //   2. A loss or gradient that is not finite ends the run at once (Fault::diverged); nothing broken is ever saved.
 //   3. Checkpoints hold the state between two steps.
+//   4. In the middle of a run a save or a log line that fails is told, and the run goes on: the next save tries again. The state at the
+//      end is saved, or the run fails.
 // Thread rule: one thread; the signals of train/interrupt.h may come at any time.
 #pragma once
 
@@ -64,6 +66,7 @@ class Trainer {
   bool evaluate_and_tell(int64_t limit);
   bool evaluate_widths(int64_t limit);
   void save();
+  void save_or_warn();
   void note_best();
   void check_finite() const;
   [[noreturn]] void diverged(const std::string& what) const;
@@ -73,7 +76,7 @@ class Trainer {
   Schedule schedule_;
   std::unique_ptr<RunLog> log_;  // while run() runs
   int64_t step_ = 0, total_steps_ = 0, saved_step_ = -1;
-  double seconds_before_ = 0, best_ = -1, loss_sum_ = 0;
+  double seconds_before_ = 0, best_ = -1, best_before_ = -1, loss_sum_ = 0;
   double mean_loss_ = 0;  // of the steps between the last two evaluations
   int64_t loss_count_ = 0;
   bool new_best_ = false, resumed_ = false;

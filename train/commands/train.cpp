@@ -1,6 +1,6 @@
 // hydravit train: options -> data, model and folder -> Trainer -> table.
 #include <cstdio>
-#include <filesystem>
+#include <optional>
 
 #include "train/commands/commands.h"
 #include "train/file.h"
@@ -8,6 +8,7 @@
 #include "train/json.h"
 #include "train/prepare.h"
 #include "train/report/report.h"
+#include "train/run_folder.h"
 #include "train/setup.h"
 #include "train/summary.h"
 #include "train/trainer.h"
@@ -59,7 +60,13 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   TrainOptions& o = arguments.options;
   Checkpoint checkpoint;
   const bool resume = !arguments.resume.empty();
+  std::string folder = arguments.resume;
+  std::optional<FolderLock> lock;
   if (resume) {
+    // Locked before reading, so that what is read is the newest; only where there is a run, so that no trace is left elsewhere.
+    const bool any = is_folder(folder) ? file_exists(kept_path(folder, 0)) || file_exists(kept_path(folder, 1)) : file_exists(folder);
+    if (!is_folder(folder)) folder = parent_of(folder);
+    if (any) lock.emplace(folder, say);
     checkpoint = load_run(arguments.resume, say);
     HV_CHECK_INPUT(checkpoint.header.counters.count("step") == 1, checkpoint.path,
                    ": holds weights alone, no run to go on with; start one from them with --init ", checkpoint.path);
@@ -81,14 +88,14 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   checkpoint.tensors.clear();
 
   // Everything that could be refused was: now the folder.
-  std::string folder = arguments.resume;
   if (!resume) {
     folder = make_run_folder(o.out, o.preset);
-  } else if (!is_folder(folder)) {
-    folder = std::filesystem::path(folder).parent_path().string();
-    if (folder.empty()) folder = ".";
+    lock.emplace(folder, say);
+    refuse_second_run(folder);  // once more: another may have begun and ended before we had the lock
   }
   remove_stale_files(folder);
+  remove_stale_files(join_path(folder, "report"));
+  if (is_folder(arguments.resume)) go_on_from(folder, checkpoint.path);
   trainer.write_to(folder);
   write_file(join_path(folder, "config.json"), config_json(trainer.header()));
   say(concat(resume ? "resuming at step " : "training ", resume ? std::to_string(trainer.step()) : p.model->config().at("model"), " in ",

@@ -1,0 +1,216 @@
+#include "tests/faults.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+namespace hv::faults {
+namespace {
+
+struct State {
+  std::recursive_mutex mutex;
+  std::atomic<bool> armed = false;
+  Plan plan;
+  int64_t calls = 0;
+  std::string met;
+  std::vector<Call>* record = nullptr;
+  std::map<int, std::string> files;  // open ones under the folder
+};
+
+State& state() {
+  static State* const all = new State;  // files are closed after main(), too
+  return *all;
+}
+
+bool watched(const std::string& path) {
+  const State& s = state();
+  return s.armed && (path == s.plan.folder || path.rfind(s.plan.folder + "/", 0) == 0);
+}
+
+std::string path_of(int file) {
+  const State& s = state();
+  const auto found = s.files.find(file);
+  return found == s.files.end() ? "" : found->second;
+}
+
+// Counts a call; true: it is to meet the plan. Kills where that is planned.
+bool meets(const char* name) {
+  State& s = state();
+  ++s.calls;
+  if (s.plan.kind == Kind::none || s.calls < s.plan.first || s.calls > s.plan.last) return false;
+  if (s.plan.kind == Kind::kill) {
+    kill(getpid(), SIGKILL);
+    pause();
+  }
+  if (s.plan.kind == Kind::shorten && std::string(name) != "write") return false;
+  if (s.met.empty()) s.met = name;
+  return true;
+}
+
+bool fails(const char* name) {
+  if (!meets(name) || state().plan.kind != Kind::fail) return false;
+  errno = state().plan.error;
+  return true;
+}
+
+void note(Call call) {
+  if (state().record) state().record->push_back(std::move(call));
+}
+
+template <class Function>
+Function* next(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+// A call on one or two paths.
+template <class Real>
+int on_path(const char* name, const char* path, const char* to, Real&& real) {
+  const std::lock_guard lock(state().mutex);
+  const bool seen = watched(path);
+  if (seen && fails(name)) return -1;
+  const int result = real();
+  if (seen && result == 0) note({name, path, to ? to : "", "", 0});
+  return result;
+}
+
+const bool from_environment = [] {  // "<n>:<folder>"
+  const char* text = std::getenv("HYDRAVIT_FAULT");
+  if (!text) return false;
+  char* end = nullptr;
+  const long n = std::strtol(text, &end, 10);
+  if (*end == ':') arm({end + 1, Kind::kill, 0, n, n});
+  return true;
+}();
+
+}  // namespace
+
+void arm(const Plan& plan) {
+  const std::lock_guard lock(state().mutex);
+  state().plan = plan;
+  state().armed = true;
+  state().calls = 0;
+  state().met.clear();
+}
+
+void disarm() {
+  const std::lock_guard lock(state().mutex);
+  state().armed = false;
+}
+
+int64_t calls() { return state().calls; }
+const std::string& met() { return state().met; }
+void record(std::vector<Call>* calls) { state().record = calls; }
+void mark(const std::string& name) { note({name, "", "", "", 0}); }
+
+}  // namespace hv::faults
+
+using namespace hv::faults;
+
+extern "C" {
+
+int open(const char* path, int flags, ...) {
+  mode_t mode = 0;
+  if (flags & (O_CREAT | O_TMPFILE)) {
+    va_list list;
+    va_start(list, flags);
+    mode = va_arg(list, mode_t);
+    va_end(list);
+  }
+  static const auto real = next<int(const char*, int, ...)>("open");
+  if (!state().armed) return real(path, flags, mode);
+  const std::lock_guard lock(state().mutex);
+  const bool seen = watched(path);
+  if (seen && fails("open")) return -1;
+  struct stat before {};
+  const bool made = seen && stat(path, &before) != 0;
+  const int file = real(path, flags, mode);
+  if (seen && file >= 0) {
+    state().files[file] = path;
+    if (made) note({"open", path, "", "", 0});
+  }
+  return file;
+}
+
+int close(int file) {
+  static const auto real = next<int(int)>("close");
+  if (!state().armed) return real(file);
+  const std::lock_guard lock(state().mutex);
+  const std::string path = path_of(file);
+  state().files.erase(file);
+  const bool failed = !path.empty() && fails("close");
+  const int result = real(file);  // Linux closes the file whatever it returns
+  if (failed) errno = state().plan.error;
+  return failed ? -1 : result;
+}
+
+ssize_t write(int file, const void* data, size_t bytes) {
+  static const auto real = next<ssize_t(int, const void*, size_t)>("write");
+  if (!state().armed) return real(file, data, bytes);
+  const std::lock_guard lock(state().mutex);
+  const std::string path = path_of(file);
+  if (path.empty()) return real(file, data, bytes);
+  const bool meets_plan = meets("write");
+  if (meets_plan && state().plan.kind == Kind::fail) {
+    errno = state().plan.error;
+    return -1;
+  }
+  const off_t at = lseek(file, 0, fcntl(file, F_GETFL) & O_APPEND ? SEEK_END : SEEK_CUR);
+  const ssize_t done = real(file, data, meets_plan ? (bytes + 1) / 2 : bytes);
+  if (done > 0 && state().record) {
+    note({"write", path, "", std::string(static_cast<const char*>(data), static_cast<size_t>(done)), at});
+  }
+  return done;
+}
+
+int fsync(int file) {
+  static const auto real = next<int(int)>("fsync");
+  if (!state().armed) return real(file);
+  const std::lock_guard lock(state().mutex);
+  const std::string path = path_of(file);
+  if (!path.empty() && fails("fsync")) return -1;
+  const int result = real(file);
+  if (!path.empty() && result == 0) note({"fsync", path, "", "", 0});
+  return result;
+}
+
+int ftruncate(int file, off_t size) noexcept {
+  static const auto real = next<int(int, off_t)>("ftruncate");
+  if (!state().armed) return real(file, size);
+  const std::lock_guard lock(state().mutex);
+  const std::string path = path_of(file);
+  if (!path.empty() && fails("truncate")) return -1;
+  const int result = real(file, size);
+  if (!path.empty() && result == 0) note({"truncate", path, "", "", size});
+  return result;
+}
+
+int rename(const char* from, const char* to) noexcept {
+  static const auto real = next<int(const char*, const char*)>("rename");
+  return on_path("rename", from, to, [&] { return real(from, to); });
+}
+
+int link(const char* from, const char* to) noexcept {
+  static const auto real = next<int(const char*, const char*)>("link");
+  return on_path("link", from, to, [&] { return real(from, to); });
+}
+
+int unlink(const char* path) noexcept {
+  static const auto real = next<int(const char*)>("unlink");
+  return on_path("unlink", path, nullptr, [&] { return real(path); });
+}
+
+int mkdir(const char* path, mode_t mode) noexcept {
+  static const auto real = next<int(const char*, mode_t)>("mkdir");
+  return on_path("mkdir", path, nullptr, [&] { return real(path, mode); });
+}
+
+}  // extern "C"
