@@ -162,6 +162,22 @@ TEST_CASE("trainer: a bad image or gradient is named in its step, before it reac
   }
 }
 
+TEST_CASE("trainer: a run that goes on drops the predictions of its earlier end") {
+  const Threads threads;
+  const Folder folder;
+  TrainOptions options = tiny_options();
+  options.steps = 3;
+  Run first(options, folder.str(), true);
+  first.trainer.run();
+  CHECK(fs::exists(folder / "predictions.csv"));
+  options.steps = 6;
+  options.stop_after = 1;
+  Run second(options, folder.str(), true);
+  second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
+  CHECK(second.trainer.run() == Ending::stopped);
+  CHECK(!fs::exists(folder / "predictions.csv"));
+}
+
 TEST_CASE("trainer: run folder with summary and best; a resumed run repeats no row") {
   const Threads threads;
   const Folder folder;
