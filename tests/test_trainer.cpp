@@ -120,7 +120,62 @@ TEST_CASE("trainer: a loss that is not finite names its step and keeps the last 
   wild.clip_grad = 0;
   wild.warmup_steps = 0;
   Run second(wild);
-  CHECK_THROWS_WITH_AS(second.trainer.run(), doctest::Contains("): the loss is "), Error);
+  CHECK_THROWS_WITH_AS(second.trainer.run(), doctest::Contains("): the gradient's norm is not a number: gradient of "), Error);
+}
+
+namespace {
+
+// Plants a bad value: in the batch's images, or in a gradient while the loss stays finite (sqrt(0) has an infinite slope).
+struct Planted : HydraViTRecipe {
+  Planted(const Run& run, std::string what, int64_t step)
+      : HydraViTRecipe(run.model->subnets(), WidthSampler(5, 3), 0.1), what_(std::move(what)), step_(step) {}
+  Tensor loss(models::ElasticModel& model, const data::Batch& batch, int64_t step) const override {
+    if (what_ == "constant") batch.images.fill_(0.5);
+    if (what_ == "image" && step == step_) batch.images.select(0, 3).fill_(std::nan(""));
+    const Tensor value = HydraViTRecipe::loss(model, batch, step);
+    if (what_ != "gradient" || step != step_) return value;
+    const Tensor weight = model.parameters()[2].value;
+    return value + sum(sqrt(weight * 0.0));
+  }
+  std::string what_;
+  int64_t step_;
+};
+
+}  // namespace
+
+TEST_CASE("trainer: a bad image or gradient is named in its step, before it reaches a weight") {
+  const Threads threads;
+  TrainOptions options = tiny_options();
+  options.clip_grad = 0;  // nothing else needs the gradient's norm
+  for (const std::string what : {"image", "gradient", "constant"}) {
+    CAPTURE(what);
+    Run run(options);
+    Stepper stepper(*run.model, images(data::Split::train), options, std::make_unique<Planted>(run, what, 4));
+    for (int64_t step = 0; step < 4; ++step) CHECK(std::isfinite(stepper.run(step, 1e-3)));
+    if (what == "constant") continue;
+    const std::vector<double> before = run.state();
+    const std::string name = run.model->parameters()[2].name;
+    const std::string expected = what == "image" ? "the loss is not a number: input images is not a number at element 9216 of [16, 3, "
+                                                 : concat("gradient of ", name, " is not a number at element 0 of ");
+    CHECK_THROWS_WITH_AS(stepper.run(4, 1e-3), doctest::Contains(expected.c_str()), Error);
+    CHECK(run.state() == before);
+  }
+}
+
+TEST_CASE("trainer: a run that goes on drops the predictions of its earlier end") {
+  const Threads threads;
+  const Folder folder;
+  TrainOptions options = tiny_options();
+  options.steps = 3;
+  Run first(options, folder.str(), true);
+  first.trainer.run();
+  CHECK(fs::exists(folder / "predictions.csv"));
+  options.steps = 6;
+  options.stop_after = 1;
+  Run second(options, folder.str(), true);
+  second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
+  CHECK(second.trainer.run() == Ending::stopped);
+  CHECK(!fs::exists(folder / "predictions.csv"));
 }
 
 TEST_CASE("trainer: run folder with summary and best; a resumed run repeats no row") {

@@ -25,6 +25,33 @@ OptimizerConfig optimizer_config(const TrainOptions& o) {
   return config;
 }
 
+// Where the first value that is not finite stands, as "gradient of head.weight is not a number at element 7 of [10, 24]"; "" if none.
+std::string bad_value(const std::string& name, const Tensor& tensor) {
+  if (!tensor.defined()) return "";
+  const Tensor flat = tensor.detach().contiguous();
+  const Real* at = flat.data();
+  for (int64_t i = 0; i < flat.numel(); ++i) {
+    if (!std::isfinite(at[i])) {
+      return concat(name, " is ", std::isnan(at[i]) ? "not a number" : "infinite", " at element ", i, " of ", tensor.shape());
+    }
+  }
+  return "";
+}
+
+// What made a loss or gradient bad: the first bad input, else weight, else gradient. Costs a pass over all of them, so only then.
+std::string cause(const data::Batch* batch, const std::vector<nn::Parameter>& parameters) {
+  std::string found;
+  if (batch) found = bad_value("input images", batch->images);
+  if (batch && found.empty()) found = bad_value("input targets", batch->targets);
+  for (const nn::Parameter& p : parameters) {
+    if (found.empty()) found = bad_value("weight " + p.name, p.value);
+  }
+  for (const nn::Parameter& p : parameters) {
+    if (found.empty()) found = bad_value("gradient of " + p.name, p.value.grad());
+  }
+  return found.empty() ? ": inputs, weights and gradients are finite, so values between them overflow" : ": " + found;
+}
+
 }  // namespace
 
 data::AugmentConfig augmentation(const TrainOptions& o) {
@@ -52,15 +79,18 @@ double Stepper::run(int64_t step, double lr) {
     const nn::NoiseScope noise(static_cast<uint64_t>(o.seed), static_cast<uint64_t>(pass));
     const Tensor value = recipe_->loss(model_, batch, step);
     loss += static_cast<double>(value.item()) / static_cast<double>(o.grad_accum);
-    if (!std::isfinite(loss)) fail(Fault::diverged, "the loss is ", std::isnan(loss) ? "not a number" : "infinite");
+    if (!std::isfinite(loss)) {
+      fail(Fault::diverged, "the loss is ", std::isnan(loss) ? "not a number" : "infinite", cause(&batch, model_.parameters()));
+    }
     value.backward();
   }
   double scale = 1 / static_cast<double>(o.grad_accum);
-  if (o.clip_grad > 0) {
-    const double norm = optimizer_->gradient_norm() * scale;
-    if (!std::isfinite(norm)) fail(Fault::diverged, "the gradient's norm is ", std::isnan(norm) ? "not a number" : "infinite");
-    if (norm > o.clip_grad) scale *= o.clip_grad / norm;
+  // One read of the gradients also without clipping: a bad one is found before the optimiser writes it into the weights.
+  const double norm = optimizer_->gradient_norm() * scale;
+  if (!std::isfinite(norm)) {
+    fail(Fault::diverged, "the gradient's norm is ", std::isnan(norm) ? "not a number" : "infinite", cause(nullptr, model_.parameters()));
   }
+  if (o.clip_grad > 0 && norm > o.clip_grad) scale *= o.clip_grad / norm;
   optimizer_->step(lr, scale, ema_.values(), ema_.decay(step),
                    o.active_only ? model_.active(recipe_->subnet(step)) : std::vector<Tensor>{});
   return loss;

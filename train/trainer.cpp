@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <filesystem>
 
 #include "train/file.h"
 #include "train/interrupt.h"
@@ -103,6 +104,8 @@ StartEvent Trainer::start_event() const {
 Ending Trainer::run() {
   const InterruptScope listening;
   begin_ = Clock::now();
+  // Of an earlier end of this run: further steps make it old, and it does not say of which step it is.
+  if (!setup_.folder.empty()) std::filesystem::remove(join_path(setup_.folder, "predictions.csv"));
   log_ = std::make_unique<RunLog>(setup_.folder, setup_.options, start_event(), setup_.show_progress);
   try {
     const Ending ending = train_and_evaluate();
