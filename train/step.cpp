@@ -38,7 +38,7 @@ std::string bad_value(const std::string& name, const Tensor& tensor) {
   return "";
 }
 
-// What made a loss or gradient bad: the first bad input, else weight, else gradient. Costs a pass over all of them, so only then.
+// What made a loss or gradient bad: the first bad input, else weight, else gradient. A pass over all of them, made only then.
 std::string cause(const data::Batch* batch, const std::vector<nn::Parameter>& parameters) {
   std::string found;
   if (batch) found = bad_value("input images", batch->images);
