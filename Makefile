@@ -16,7 +16,7 @@ WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-re
 # No fast-math: NaN and infinity must stay visible. errno and floating-point traps are never read here.
 FLAGS := -std=c++20 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
 # Speed matters in core; elsewhere a short build does. The tests' own loops are plain on purpose.
-OPT = $(if $(filter asan,$(MODE)),-O1,$(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2)))
+OPT = $(if $(filter asan fuzz,$(MODE)),-O1,$(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2)))
 LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg -lonnx_proto -lprotobuf
 
 ifeq ($(MODE),double)
@@ -24,6 +24,11 @@ FLAGS += -DHV_DOUBLE
 endif
 ifeq ($(MODE),asan)
 FLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+ifeq ($(MODE),fuzz)
+FLAGS += -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=nonnull-attribute \
+         -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
 CORE   := $(wildcard core/*.cpp core/ops/*.cpp core/kernels/*.cpp)
@@ -45,7 +50,7 @@ PEER_PACKAGES := python3-venv python3-torchvision
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps train cifar10 test test-double test-asan test-peers check-long check-crash bench layers clean
+.PHONY: all help deps train cifar10 test test-double test-asan test-peers check-long check-crash fuzz-short fuzz-corpus bench layers clean
 
 all: $(BUILD)/hydravit
 
@@ -57,6 +62,7 @@ help:
 	@echo 'make test-double  gradient checks of every operation in double precision'
 	@echo 'make test-asan    the tests under AddressSanitizer and UBSan'
 	@echo 'make test-peers   compare exported files and logs with PyTorch, timm, ONNX Runtime, TensorBoard; installs them (1.1 GB)'
+	@echo 'make fuzz-short   libFuzzer on every reader of outside files, FUZZ_SECONDS=60 each (needs clang)'
 	@echo 'make check-long   the long forms of tests; make check-crash: kill -9, failing system calls, power loss (a minute)'
 	@echo 'make bench        speed of training and inference, every preset and width, beside PyTorch where PYTHON=python3 has it'
 	@echo 'make layers       check that the folders include each other one way only'
@@ -157,6 +163,26 @@ test-peers: deps
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@$(MAKE) --no-print-directory deps PACKAGES="$(PEER_PACKAGES)" || true
 	tests/parity/run $(BUILD)/hydravit
+
+# libFuzzer on everything that is read from outside, FUZZ_SECONDS each, from the corpus in tests/fuzz/corpus; what it finds lies in build/.
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp))
+build/fuzz/fuzz_%: $(LIBOBJ) build/fuzz/tests/fuzz/fuzz_%.o
+	$(call link,-fsanitize=fuzzer $(LIBS))
+.SECONDARY: $(FUZZERS:%=build/fuzz/tests/fuzz/fuzz_%.o)
+
+# The corpus again, after a format has changed.
+$(BUILD)/make_corpus: $(LIBOBJ) $(BUILD)/tests/fuzz/make_corpus.o
+	$(call link,$(LIBS))
+fuzz-corpus: $(BUILD)/make_corpus
+	$(BUILD)/make_corpus tests/fuzz/corpus
+
+fuzz-short:
+	@echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' | \
+	  clang++ -x c++ -fopenmp -fsanitize=fuzzer,address - -o /dev/null 2>/dev/null || \
+	  { echo 'fuzz-short: skipped: clang++ with libFuzzer and OpenMP is not here (Debian: clang, libomp-dev)'; exit 0; }; \
+	$(MAKE) --no-print-directory MODE=fuzz CXX=clang++ $(JOBS) $(FUZZERS:%=build/fuzz/fuzz_%) && \
+	for f in $(FUZZERS); do tests/fuzz/run $$f $(FUZZ_SECONDS) || exit 1; done
 
 bench: deps
 	@$(MAKE) --no-print-directory $(JOBS) all

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 
 #include "core/check.h"
@@ -135,16 +136,18 @@ DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kin
   }
   // Uninitialised: every byte is about to be read. Files are read side by side, errors wait until the region is left.
   auto records = std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(total));
-  std::vector<std::string> errors(paths.size());
+  std::vector<std::exception_ptr> errors(paths.size());
   parallel_for(static_cast<int64_t>(paths.size()), [&](int64_t i) {
     const auto f = static_cast<size_t>(i);
     try {
       read_exactly(paths[f], records.get() + starts[f], pieces[f].bytes);
-    } catch (const std::exception& error) {
-      errors[f] = error.what();
+    } catch (...) {
+      errors[f] = std::current_exception();  // takes no memory
     }
   });
-  for (const std::string& error : errors) HV_CHECK_INPUT(error.empty(), error);
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
 
   auto dataset = std::make_shared<CifarDataset>(kind, split, std::move(records), pieces);
   const std::string names = (std::filesystem::path(paths[0]).parent_path() / about.names_file).string();
@@ -153,6 +156,7 @@ DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kin
     std::vector<std::string> lines = read_lines(names);
     HV_CHECK_INPUT(static_cast<int64_t>(lines.size()) == about.classes, names, ": expected ", about.classes,
                    " class names, one a line, found ", lines.size(), ": correct the file or remove it");
+    for (const std::string& line : lines) check_class_name(line, names);
     dataset->set_class_names(std::move(lines));
   }
   return dataset;

@@ -17,7 +17,7 @@ namespace {
 // An open file that closes itself.
 class File {
  public:
-  explicit File(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit File(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // never wait for a pipe
     HV_CHECK_INPUT(fd_ >= 0, path, ": cannot open: ", std::strerror(errno));
   }
   ~File() { ::close(fd_); }
@@ -32,7 +32,7 @@ class File {
 int64_t regular_bytes(const File& file, const std::string& path) {
   struct stat info {};
   HV_CHECK_INPUT(::fstat(file.fd(), &info) == 0, path, ": cannot stat: ", std::strerror(errno));
-  HV_CHECK_INPUT(S_ISREG(info.st_mode), path, ": not a regular file");
+  HV_CHECK_INPUT(S_ISREG(info.st_mode), path, ": not a regular file: name a file");
   return info.st_size;
 }
 
@@ -102,6 +102,13 @@ std::vector<std::string> list_directory(const std::string& path, bool directorie
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+void check_class_name(const std::string& name, const std::string& where) {
+  const bool control = std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+  HV_CHECK_INPUT(!control && !name.empty() && name.size() <= 255, where, ": a class name ",
+                 control ? "with control characters" : concat("of ", name.size(), " bytes"),
+                 ": expected 1 to 255 bytes of text on one line: rename it");
 }
 
 FileWriter::FileWriter(const std::string& path)

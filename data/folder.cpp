@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <mutex>
 
 #include "core/check.h"
@@ -85,15 +86,17 @@ class FolderDataset : public Dataset {
 
   void decode_all() {
     std::vector<uint8_t> all(static_cast<size_t>(size() * image_bytes()));
-    std::vector<std::string> errors(list_.paths.size());
+    std::vector<std::exception_ptr> errors(list_.paths.size());
     parallel_for(size(), [&](int64_t i) {  // nothing may be thrown out of here
       try {
         image(i, all.data() + i * image_bytes());
-      } catch (const std::exception& error) {
-        errors[static_cast<size_t>(i)] = error.what();
+      } catch (...) {
+        errors[static_cast<size_t>(i)] = std::current_exception();  // takes no memory
       }
     });
-    for (const std::string& error : errors) HV_CHECK_INPUT(error.empty(), error);
+    for (const std::exception_ptr& error : errors) {
+      if (error) std::rethrow_exception(error);
+    }
     decoded_ = std::move(all);
   }
 
@@ -111,8 +114,12 @@ FolderList list_folder(const std::string& root, Split split) {
   const auto known = [&](const std::string& name) {
     return std::find(list.class_names.begin(), list.class_names.end(), name) != list.class_names.end();
   };
-  for (const std::string& name : list_directory(layout.train, true))
-    if (!image_names(join(layout.train, name)).empty()) list.class_names.push_back(name);
+  for (const std::string& name : list_directory(layout.train, true)) {
+    if (!image_names(join(layout.train, name)).empty()) {
+      check_class_name(name, layout.train);
+      list.class_names.push_back(name);
+    }
+  }
   HV_CHECK_INPUT(!list.class_names.empty(), root, ": no folder of images: expected ", layout.train,
                  "/<class>/*.png or *.jpg: name another directory");
   const std::string& place = split == Split::train ? layout.train : layout.test;

@@ -1,5 +1,6 @@
 // Data sets: what is read, what is refused and how the refusal reads.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -306,6 +307,32 @@ TEST_CASE("image folders: sorted classes, own or divided splits") {
   REQUIRE(v.files.size() == 1);
   CHECK(v.files[0].path == dir / "train/a/broken.jpg");
   CHECK(error_of([&] { open({dir.path(), "folder", 4}, Split::train); }).code == 2);
+}
+
+TEST_CASE("image folders: names that would harm are refused, others are only names; constant pictures are pictures") {
+  TempDir dir;
+  const auto picture = [&](const std::string& name) {
+    std::filesystem::create_directories(std::filesystem::path(dir / name).parent_path());
+    write_png(dir / name, flat(9, 9, {7, 7, 7}));
+  };
+  for (int i = 0; i < 5; ++i) {
+    picture(concat("$(touch x)/", i, ".png"));
+    picture(concat("%2e%2e; rm -rf/\xFF", i, ".png"));
+  }
+  const DatasetPtr set = open({dir.path(), "folder", 8}, Split::train);
+  CHECK(set->class_names() == std::vector<std::string>{"$(touch x)", "%2e%2e; rm -rf"});
+  CHECK(pixels(*set, 0) == std::vector<uint8_t>(192, 7));
+  picture("b\n\033[2J/0.png");
+  const Caught e = error_of([&] { list_folder(dir.path(), Split::train); });
+  CHECK(e.has(dir.path() + ": a class name with control characters"));
+  CHECK(e.code == 3);
+}
+
+TEST_CASE("a pipe in place of a file is refused, not waited for") {
+  TempDir dir;
+  REQUIRE(::mkfifo((dir / "data_batch_1.bin").c_str(), 0600) == 0);
+  CHECK(error_of([&] { load_image(dir / "data_batch_1.bin"); }).has("not a regular file: name a file"));
+  CHECK(error_of([&] { open_cifar_files({dir / "data_batch_1.bin"}, CifarKind::cifar10, Split::train); }).code == 3);
 }
 
 TEST_CASE("the real CIFAR-10: official files, published normalisation figures") {

@@ -8,6 +8,7 @@
 
 #include "models/hydravit.h"
 #include "tests/data_fixtures.h"
+#include "train/setup.h"
 #include "train/timm_safetensors.h"
 
 using namespace hv;
@@ -278,6 +279,28 @@ TEST_CASE("timm: weights must be finite, pickled files are refused") {
   const uint64_t length = 0x280;  // the length of a header may begin like a pickle
   fixtures::write_text(path, std::string(reinterpret_cast<const char*>(&length), 8) + "{}" + std::string(638, ' '));
   CHECK(is_safetensors(path));
+}
+
+TEST_CASE("timm: class names leave as UTF-8, whatever a folder was called") {
+  const TempDir folder;
+  const models::HydraViT model(models::preset("nano"), 1);
+  Header header = header_of(model);
+  header.class_names[0] = "gr\xC3\xBCn\xFF\xED\xA0\x80\xF0\x9F\x98\x80\xC3";
+  std::vector<NamedTensor> tensors = parameters_of(model);
+  for (NamedTensor& tensor : tensors) tensor.name = "model." + tensor.name;
+  save_checkpoint(folder / "a.ckpt", header, tensors);
+  const std::string bad = "\xEF\xBF\xBD";
+  CHECK(load_timm(folder / "a.ckpt", 0, false).class_names[0] == "gr\xC3\xBCn" + bad + bad + bad + bad + "\xF0\x9F\x98\x80" + bad);
+}
+
+TEST_CASE("setup: a small file that describes a large model is refused before the model is built") {
+  const TempDir folder;
+  Header header;
+  models::HydraViTConfig c = models::preset("deit");
+  header.model = models::to_config(c);
+  for (int i = 0; i < 1000; ++i) header.class_names.push_back("c");
+  save_checkpoint(folder / "a.ckpt", header, {{"model.cls_token", Tensor::zeros({1, 1, 768})}});
+  CHECK_THROWS_WITH_AS(load_model(folder / "a.ckpt", false), doctest::Contains("the file holds 768"), Error);
 }
 
 TEST_CASE("program: export, import, info, train --init, eval --predictions") {

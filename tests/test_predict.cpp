@@ -1,5 +1,6 @@
 // predict, its parts: finding pictures, budgets, probabilities, output forms.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <limits>
@@ -56,6 +57,11 @@ TEST_CASE("predict: pictures are found in folders, by name or first bytes, in or
   CHECK(error_of([&] { find_images({"-"}, binary); }).text ==
         "standard input: line 2: not a path: expected the paths of pictures, one a line");
   CHECK(error_of([&] { find_images({"-"}, endless); }).code == 3);
+  CHECK(endless.tellg() < (1 << 16) + 16);  // not read to its end
+  REQUIRE(::mkfifo((dir / "pipe.png").c_str(), 0600) == 0);
+  const auto model = make_nano();
+  Predictor predictor(*model, shapes_header(*model), {model->subnets().back()}, 1, false);
+  CHECK(predictor.look(find_images({dir / "pipe.png"}, list)).at(0).problem == (dir / "pipe.png") + ": not a regular file: name a file");
   CHECK(error_of([&] { find_images({"-", "-"}, list); }).text == "-: given twice; standard input can be read once");
 }
 

@@ -206,7 +206,7 @@ Header scan_header(Scanner& scanner, const std::string& path) {
   scanner.read(text.data(), bytes);
   const uint32_t expected = scanner.all.value();
   scanner.read(&crc, 4);
-  HV_CHECK_INPUT(crc == expected, path, ": damaged: the header's checksum differs");
+  HV_CHECK_INPUT(same_crc(crc, expected), path, ": damaged: the header's checksum differs");
   Header header;
   try {
     header = unpack(text, path);
@@ -284,7 +284,7 @@ Checkpoint load_checkpoint(const std::string& path, const std::function<bool(con
       if (keep) std::copy(buffer.begin(), buffer.begin() + n, tensor.data() + done);
       done += n;
     }
-    HV_CHECK_INPUT(crc.value() == entry.crc, path, ": damaged: tensor ", entry.name, " at byte ", begin,
+    HV_CHECK_INPUT(same_crc(entry.crc, crc.value()), path, ": damaged: tensor ", entry.name, " at byte ", begin,
                    ": its checksum differs");
     scanner.skip_padding(path);
     if (keep) checkpoint.tensors.push_back({entry.name, tensor});
@@ -296,7 +296,7 @@ Checkpoint load_checkpoint(const std::string& path, const std::function<bool(con
   scanner.read(magic, 8);
   HV_CHECK_INPUT(trailer[0] == static_cast<uint64_t>(scanner.file.size()) && std::memcmp(magic, kMagic, 8) == 0, path,
                  ": damaged: the last 24 bytes are not a checkpoint's end");
-  HV_CHECK_INPUT(trailer[1] == expected, path, ": damaged: the checksum of the whole file differs");
+  HV_CHECK_INPUT(same_crc(trailer[1], expected), path, ": damaged: the checksum of the whole file differs");
   return checkpoint;
 }
 

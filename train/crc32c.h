@@ -36,4 +36,13 @@ inline uint32_t crc32c(const void* data, size_t bytes) {
   return crc.value();
 }
 
+// Is a stored checksum the right one? In a fuzzing build every one is: its inputs must get past here to be worth anything.
+inline bool same_crc([[maybe_unused]] uint64_t stored, [[maybe_unused]] uint64_t computed) {
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+  return true;
+#else
+  return stored == computed;
+#endif
+}
+
 }  // namespace hv::train

@@ -52,9 +52,18 @@ void add(const std::string& argument, std::vector<ImagePath>& found) {
   if (found.size() == before) found.push_back({argument, argument + ": no PNG or JPEG pictures in this folder: check the path"});
 }
 
+// As std::getline, but a line without end is not read to its end: one byte past the longest that is a path.
+bool next_line(std::istream& list, std::string& line) {
+  line.clear();
+  for (int c = list.get(); c != std::istream::traits_type::eof() && c != '\n' && line.size() <= kLongestLine; c = list.get()) {
+    line += static_cast<char>(c);
+  }
+  return list.good() || !line.empty();
+}
+
 void add_lines(std::istream& list, std::vector<ImagePath>& found) {
   std::string line;
-  for (int64_t number = 1; std::getline(list, line); ++number) {
+  for (int64_t number = 1; next_line(list, line); ++number) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
     // A picture itself, say, instead of a list of them.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <numeric>
 
@@ -57,21 +58,30 @@ std::vector<Outcome> Predictor::look(std::span<const ImagePath> images) {
 Tensor Predictor::read(std::span<const ImagePath> images, std::vector<Outcome>& outcomes) const {
   const int64_t side = model_.image_size(), count = static_cast<int64_t>(images.size());
   std::vector<data::Image> squares(images.size());
-  parallel_for(count, [&](int64_t index) {  // nothing may be thrown out of here
+  std::vector<std::exception_ptr> caught(images.size());
+  parallel_for(count, [&](int64_t index) {  // nothing may be thrown out of here, no lack of memory either: texts are made afterwards
     const auto i = static_cast<size_t>(index);
-    outcomes[i].image = images[i].path;
-    outcomes[i].problem = images[i].problem;
-    if (!outcomes[i].problem.empty()) return;
+    if (!images[i].problem.empty()) return;
     try {
       const data::Image original = data::load_image(images[i].path);
       squares[i] = data::resize_and_crop(original, side);
       if (explain_) outcomes[i].shown = shown(original, side);
+    } catch (...) {
+      caught[i] = std::current_exception();
+    }
+  });
+  for (size_t i = 0; i < images.size(); ++i) {
+    outcomes[i].image = images[i].path;
+    outcomes[i].problem = images[i].problem;
+    if (!caught[i]) continue;
+    try {
+      std::rethrow_exception(caught[i]);
     } catch (const std::bad_alloc&) {
       outcomes[i].problem = images[i].path + ": not enough memory for this picture";
     } catch (const std::exception& error) {
       outcomes[i].problem = error.what();
     }
-  });
+  }
   const auto good = std::count_if(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) { return outcome.problem.empty(); });
   const Tensor input = Tensor::empty({good, 3, side, side});
   const data::Normalizer normalize({header_.mean, header_.std});

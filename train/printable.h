@@ -9,4 +9,7 @@ namespace hv::train {
 bool is_control(const std::string& text, size_t i);
 std::string printable(std::string text);  // control characters become spaces
 
+// Bytes that are no UTF-8 (a folder's name may hold any) become U+FFFD, as other programs expect texts.
+std::string valid_utf8(const std::string& text);
+
 }  // namespace hv::train

@@ -117,8 +117,13 @@ std::vector<models::Subnet> choose_widths(const models::ElasticModel& model, con
 }
 
 std::unique_ptr<models::ElasticModel> model_of(const Header& header, const std::string& path) {
+  int64_t held = 0;
+  for (const TensorEntry& entry : header.tensors) held += entry.name.rfind("model.", 0) == 0 ? numel(entry.shape) : 0;
   std::unique_ptr<models::ElasticModel> model;
   try {
+    // Before anything is built: a few bytes of configuration must not ask for gigabytes of weights.
+    const int64_t described = models::costs(header.model).back().params;
+    HV_CHECK_INPUT(described == held, "it has ", described, " parameters, the file holds ", held);
     model = models::make_model(header.model, header.seed);
   } catch (const Error& error) {
     fail(Fault::input, path, ": describes no model this program can build: ", error.what());

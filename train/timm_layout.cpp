@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "train/printable.h"
 #include "train/setup.h"
 
 namespace hv::train {
@@ -66,7 +67,7 @@ TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema) {
   }
   HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == c.classes, checkpoint.path, ": names ", header.class_names.size(),
                  " classes, its model has ", c.classes);
-  model.class_names = header.class_names;
+  for (const std::string& name : header.class_names) model.class_names.push_back(valid_utf8(name));
   model.mean = header.mean;
   model.std = header.std;
   for (const TimmShape& full : timm_shapes(c)) {

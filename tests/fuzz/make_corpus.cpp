@@ -1,0 +1,105 @@
+// Writes the small corpus that fuzzing starts from: make fuzz-corpus.
+#include <archive.h>
+#include <archive_entry.h>
+#include <turbojpeg.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "core/check.h"
+#include "data/image.h"
+#include "models/hydravit.h"
+#include "train/file.h"
+#include "train/timm_safetensors.h"
+
+namespace {
+
+using namespace hv;
+
+std::string folder_of(const std::string& root, const char* target) {
+  const std::string folder = train::join_path(root, target);
+  std::filesystem::create_directories(folder);
+  return folder + "/";
+}
+
+void tar(const std::string& path, bool packed) {
+  archive* out = archive_write_new();
+  archive_write_set_format_ustar(out);
+  packed ? archive_write_add_filter_gzip(out) : archive_write_add_filter_none(out);
+  archive_write_set_bytes_in_last_block(out, 1);
+  HV_CHECK(archive_write_open_filename(out, path.c_str()) == ARCHIVE_OK, path, ": ", archive_error_string(out));
+  for (const auto& [name, text] : {std::pair<const char*, const char*>{"a/b", "abc"}, {"a/c", "names\n"}}) {
+    archive_entry* entry = archive_entry_new();
+    archive_entry_set_pathname(entry, name);
+    archive_entry_set_size(entry, static_cast<int64_t>(std::strlen(text)));
+    archive_entry_set_filetype(entry, AE_IFREG);
+    archive_entry_set_perm(entry, 0644);
+    HV_CHECK(archive_write_header(out, entry) == ARCHIVE_OK, path, ": ", archive_error_string(out));
+    archive_write_data(out, text, std::strlen(text));
+    archive_entry_free(entry);
+  }
+  archive_write_free(out);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  HV_CHECK_USAGE(argc == 2, "make_corpus: expected one folder");
+  const std::string root = argv[1];
+  models::HydraViTConfig c;
+  c.image = c.patch = 2;
+  c.depth = c.head_dim = c.heads_min = c.mlp_ratio = 1;
+  c.heads = c.classes = 2;
+  const models::HydraViT model(c, 1);
+  train::Header header;
+  header.model = model.config();
+  header.options = {{"heads", "1-2"}};
+  header.counters = {{"step", 7}};
+  header.metrics = {{"top1", 0.5}};
+  header.class_names = {"a", "b"};
+  header.mean = header.std = {0.5, 0.5, 0.5};
+  std::vector<train::NamedTensor> tensors;
+  for (const nn::Parameter& p : model.parameters()) tensors.push_back({"model." + p.name, p.value.detach()});
+  const std::string checkpoint = folder_of(root, "checkpoint") + "tiny.ckpt";
+  train::save_checkpoint(checkpoint, header, tensors);
+  train::save_checkpoint(folder_of(root, "checkpoint") + "empty.ckpt", {}, {});
+
+  const std::string safetensors = folder_of(root, "safetensors");
+  train::write_timm_safetensors(safetensors + "tiny.safetensors", train::load_timm(checkpoint, 0, false));
+  for (const char* dtype : {"F16", "BF16", "F64"}) {
+    const size_t bytes = std::string(dtype) == "F64" ? 8 : 2;
+    train::write_safetensors(safetensors + dtype, {{"k", "v"}},
+                             {{"w", dtype, {2, 1}, [&](const train::Put& put) { put("0123456789abcdef", 2 * bytes); }}});
+  }
+
+  const std::string image = folder_of(root, "image");
+  data::Image picture{5, 6, {}};
+  for (int i = 0; i < 90; ++i) picture.chw.push_back(static_cast<uint8_t>(37 * i));
+  data::write_png(image + "a.png", picture);
+  const tjhandle encoder = tjInitCompress();
+  for (const int flags : {0, TJFLAG_PROGRESSIVE}) {
+    unsigned char* jpeg = nullptr;
+    unsigned long size = 0;
+    HV_CHECK(tjCompress2(encoder, picture.chw.data(), 6, 0, 5, TJPF_RGB, &jpeg, &size, TJSAMP_420, 80, flags) == 0, "make_corpus: JPEG");
+    train::write_file(concat(image, flags ? "progressive" : "a", ".jpg"), {reinterpret_cast<char*>(jpeg), size});
+    tjFree(jpeg);
+  }
+  tjDestroy(encoder);
+
+  tar(folder_of(root, "archive") + "a.tar.gz", true);
+  tar(folder_of(root, "archive") + "a.tar", false);
+  train::write_file(folder_of(root, "cifar") + "ten", std::string("\0\1\2\x09", 4));
+  train::write_file(folder_of(root, "cifar") + "hundred_cut", std::string("\x21\1\2\x63", 4));
+  std::string lines;
+  for (const auto& [key, value] : models::to_config(c)) lines += key + "=" + value + "\n";
+  const std::string config = folder_of(root, "config");
+  train::write_file(config + "model", lines);
+  train::write_file(config + "options", "lr=1e-3\nepochs=3\naugment=full\nshuffle=off\nseed=12\n");
+  train::write_file(config + "json", R"({"event": "step", "step": 7, "widths": [{"heads": 3, "loss": null}]})");
+  train::write_file(config + "heads", "3-8");
+  train::write_file(config + "amount", "1.5M");
+  const std::string cli = folder_of(root, "cli");
+  train::write_file(cli + "train", "train\n--lr=1e-3\n--heads\n3-8\n--active-only");
+  train::write_file(cli + "predict", "predict\nm.ckpt\na.png\n--heads\nall");
+  train::write_file(cli + "help", "data\n--help");
+}
