@@ -50,7 +50,7 @@ PEER_PACKAGES := python3-venv python3-torchvision
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps train cifar10 test test-double test-asan test-peers check-long check-crash fuzz-short fuzz-corpus bench layers clean
+.PHONY: all help deps train cifar10 test test-double test-asan test-peers check-long check-crash check-hostile fuzz-short fuzz-corpus bench layers clean
 
 all: $(BUILD)/hydravit
 
@@ -140,11 +140,18 @@ cifar10: deps
 	  $(if $(DATA),--data $(DATA)) $(if $(RUN),$(if $(wildcard $(RUN)/last.ckpt),--resume $(RUN),--out $(RUN))) $(THREADS_OPTION)
 
 test: deps
-	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/tests/faults.so $(BUILD)/hydravit layers
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/check-hostile $(BUILD)/tests/faults.so $(BUILD)/hydravit layers
 	HYDRAVIT_BINARY=$(BUILD)/hydravit $(BUILD)/tests/all
+	$(BUILD)/check-hostile short
 
 # The long forms of tests (HYDRAVIT_LONG); their last results are in tests/README.md.
-check-long: check-crash
+check-long: check-crash check-hostile
+
+$(BUILD)/check-hostile: $(LIBOBJ) $(BUILD)/tests/hostile/hostile.o
+	$(call link,$(LIBS))
+check-hostile: deps
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/check-hostile
+	$(BUILD)/check-hostile full
 
 check-crash: deps
 	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/tests/faults.so $(BUILD)/hydravit

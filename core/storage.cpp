@@ -39,22 +39,11 @@ class Pool {
  public:
   void* take(size_t bytes) {
     std::lock_guard lock(mutex_);
+    void* const found = find(bytes);
     ++stats_.buffers;
     stats_.live_bytes += static_cast<int64_t>(bytes);
     stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);
-#if !HV_POOL
-    ++stats_.chunks;
-    return checked(std::aligned_alloc(kAlign, bytes), bytes);
-#endif
-    auto best = by_size_.lower_bound({bytes, nullptr});
-    if (best == by_size_.end()) {
-      grow(bytes);
-      best = by_size_.lower_bound({bytes, nullptr});
-    }
-    const auto [size, address] = *best;
-    remove(address, size);
-    if (size > bytes) insert(address + bytes, size - bytes);
-    return address;
+    return found;
   }
 
   void give(void* pointer, size_t bytes) {
@@ -97,6 +86,22 @@ class Pool {
     if (!p) fail(Fault::failure, "memory: out of memory: ", bytes >> 20, " MiB asked; use a smaller --batch-size");
     return p;
   }
+  void* find(size_t bytes) {
+#if !HV_POOL
+    ++stats_.chunks;
+    return checked(std::aligned_alloc(kAlign, bytes), bytes);
+#endif
+    auto best = by_size_.lower_bound({bytes, nullptr});
+    if (best == by_size_.end()) {
+      grow(bytes);
+      best = by_size_.lower_bound({bytes, nullptr});
+      checked(best == by_size_.end() ? nullptr : best->second, bytes);
+    }
+    const auto [size, address] = *best;
+    remove(address, size);
+    if (size > bytes) insert(address + bytes, size - bytes);
+    return address;
+  }
   void grow(size_t bytes) {
     const size_t size = std::max(kChunk, (bytes + kHugePage - 1) / kHugePage * kHugePage);
     void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -105,9 +110,14 @@ class Pool {
     ++stats_.chunks;
     insert(static_cast<char*>(p), size);
   }
-  void insert(char* address, size_t size) {
-    by_address_.emplace(address, size);
-    by_size_.emplace(size, address);
+  // Called by destructors, which must not fail: where there is no memory for the tables themselves, the range is lost to the pool.
+  void insert(char* address, size_t size) noexcept {
+    try {
+      by_address_.emplace(address, size);
+      by_size_.emplace(size, address);
+    } catch (const std::bad_alloc&) {
+      by_address_.erase(address);
+    }
   }
   void remove(char* address, size_t size) {
     by_address_.erase(address);

@@ -54,12 +54,15 @@ inline TrainOptions tiny_options() {  // with everything that draws random numbe
 
 struct Run {
   explicit Run(const TrainOptions& options, const std::string& folder = "", bool test = false,
-               std::function<void(int64_t, double)> on_step = {}, const models::Config& config = tiny_model())
+               std::function<void(int64_t, double)> on_step = {}, const models::Config& config = tiny_model(),
+               const std::function<std::unique_ptr<Recipe>(const models::ElasticModel&)>& recipe = {})
       : model(models::make_model(config, static_cast<uint64_t>(options.seed))),
         trainer({*model, model->subnets(), images(data::Split::train), test ? &images(data::Split::test) : nullptr, options, folder, {},
                  false, std::move(on_step)},
-                std::make_unique<HydraViTRecipe>(
-                    model->subnets(), WidthSampler(static_cast<uint64_t>(options.seed), std::ssize(model->subnets())), options.smoothing)) {}
+                recipe ? recipe(*model)
+                       : std::make_unique<HydraViTRecipe>(
+                             model->subnets(), WidthSampler(static_cast<uint64_t>(options.seed), std::ssize(model->subnets())),
+                             options.smoothing)) {}
   std::vector<double> state() const {
     std::vector<double> all;
     for (const NamedTensor& tensor : trainer.tensors()) {

@@ -155,6 +155,8 @@ Fields train_fields(TrainOptions& o) {
       {"seed", &o.seed, "of all randomness", 0, 9e15},
       {"threads", &o.threads, "cores to use; 0: all", 0, 1024},
       {"precision", &o.precision, "of the operands of products; weights, sums and all else stay fp32", 0, 0, {"fp32", "bf16"}},
+      {"on-nan", &o.on_nan, "a loss or gradient that is not finite: stop, skip the step, or roll back to the last saved state", 0, 0,
+       {"stop", "skip", "rollback"}},
       {"out", &o.out, "run folder; default: runs/<preset>-<date>-<time>"},
   };
 }
@@ -162,7 +164,7 @@ Fields train_fields(TrainOptions& o) {
 bool may_change_on_resume(const std::string& name) {
   static const std::vector<std::string> names = {
       "data",      "epochs",    "steps",        "minutes",    "eval-every", "eval-limit", "save-every",
-      "keep-last", "keep-best", "log-interval", "stop-after", "threads",    "eval-batch", "tensorboard"};
+      "keep-last", "keep-best", "log-interval", "stop-after", "threads",    "eval-batch", "tensorboard", "on-nan"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

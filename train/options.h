@@ -56,7 +56,7 @@ struct TrainOptions {
   int64_t save_every = 0, keep_last = 2, log_interval = 50, stop_after = 0;
   bool keep_best = true, tensorboard = false;
   int64_t seed = 0, threads = 0;
-  std::string precision = "fp32";
+  std::string precision = "fp32", on_nan = "stop";
   std::string out;
 };
 

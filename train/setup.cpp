@@ -117,17 +117,17 @@ std::vector<models::Subnet> choose_widths(const models::ElasticModel& model, con
 }
 
 std::unique_ptr<models::ElasticModel> model_of(const Header& header, const std::string& path) {
-  int64_t held = 0;
+  int64_t held = 0, described = 0;
   for (const TensorEntry& entry : header.tensors) held += entry.name.rfind("model.", 0) == 0 ? numel(entry.shape) : 0;
   std::unique_ptr<models::ElasticModel> model;
   try {
+    described = models::costs(header.model).back().params;
     // Before anything is built: a few bytes of configuration must not ask for gigabytes of weights.
-    const int64_t described = models::costs(header.model).back().params;
-    HV_CHECK_INPUT(described == held, "it has ", described, " parameters, the file holds ", held);
-    model = models::make_model(header.model, header.seed);
+    if (described == held) model = models::make_model(header.model, header.seed);
   } catch (const Error& error) {
     fail(Fault::input, path, ": describes no model this program can build: ", error.what());
   }
+  HV_CHECK_INPUT(model, path, ": describes ", described, " parameters and holds ", held, ": is it a checkpoint of another model?");
   HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == model->classes(), path, ": names ", header.class_names.size(),
                  " classes, its model has ", model->classes());
   return model;

@@ -29,7 +29,7 @@ Trainer::Trainer(const RunSetup& setup, std::unique_ptr<Recipe> recipe)
   schedule_ = {o.schedule, o.lr, o.min_lr, warmup, total};
 }
 
-void Trainer::restore(const Checkpoint& checkpoint) {
+void Trainer::restore_tensors(const Checkpoint& checkpoint) {
   restore_parameters(checkpoint, "model.", setup_.model);
   const std::vector<nn::Parameter> parameters = setup_.model.parameters();
   const auto restore_all = [&](const std::string& prefix, const std::vector<Tensor>& values) {
@@ -43,6 +43,10 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   const NoGrad off;
   restore_all("ema.", stepper_.ema().values());
   for (const Optimizer::State& state : stepper_.optimizer().states()) restore_all("optimizer." + state.name + ".", state.values);
+}
+
+void Trainer::restore(const Checkpoint& checkpoint) {
+  restore_tensors(checkpoint);
   const auto counter = [&](const std::string& name) {
     const auto found = checkpoint.header.counters.find(name);
     HV_CHECK_INPUT(found != checkpoint.header.counters.end() && found->second >= 0, checkpoint.path, ": damaged header: no ", name);
@@ -58,6 +62,7 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   loss_sum_ = metric("loss_sum", 0);
   seconds_before_ = metric("seconds", 0);
   best_ = metric("best_top1", -1);
+  bad_steps_ = checkpoint.header.counters.count("bad_steps") ? counter("bad_steps") : 0;
   resumed_ = true;
 }
 
@@ -79,13 +84,26 @@ void Trainer::diverged(const std::string& what) const {
        "; try a lower --lr or --clip-grad 1");
 }
 
-double Trainer::train_step(double lr) {
+std::optional<double> Trainer::train_step(double lr) {
+  constexpr int64_t kMostBadSteps = 10;  // in a row: more is no accident
+  const bool back = setup_.options.on_nan == "rollback";
   try {
-    return stepper_.run(step_, lr);
+    const double loss = stepper_.run(step_, lr);
+    bad_steps_ = 0;
+    return loss;
   } catch (const Error& error) {
     if (error.fault() != Fault::diverged) throw;
-    diverged(error.what());
+    if (setup_.options.on_nan == "stop") diverged(error.what());
+    if (++bad_steps_ > kMostBadSteps) diverged(concat(error.what(), ", as the ", kMostBadSteps, " steps before"));
+    if (back && saved_step_ < 0) diverged(concat(error.what(), ", and there is no saved state to roll back to"));
+    log_->warn(concat("WARNING: step ", step_ + 1, " (", stepper_.recipe().subnet(step_).label, "): ", error.what(),
+                      back ? concat("; weights, moments and average are those of step ", saved_step_, " again") : "; the step is skipped"));
   }
+  // The step counts, so the next one has other images; a run that is resumed from a save in between does the same again.
+  setup_.model.zero_grad();
+  if (back) restore_tensors(load_checkpoint(join_path(setup_.folder, "last.ckpt")));
+  stepper_.optimizer().set_steps(step_ + 1);
+  return std::nullopt;
 }
 
 RunPoint Trainer::here() const {
@@ -134,18 +152,20 @@ Ending Trainer::train_and_evaluate() {
     if (o.stop_after > 0 && step_ - first >= o.stop_after) return leave(Ending::stopped);
     const double lr = schedule_.at(position());
     take_parts();  // evaluations and saving are no part of a step
-    const double loss = train_step(lr);
+    const std::optional<double> loss = train_step(lr);
     const PartSeconds time = take_parts();
     const models::Subnet& width = stepper_.recipe().subnet(step_);
     const int64_t epochs_before = epochs_done();
     ++step_;
-    loss_sum_ += loss;
-    ++loss_count_;
     RunPoint at = here();
     at.lr = lr;  // the one this step had
-    log_->step({step_, total_steps_, std::min(1.0, position() / schedule_.total_steps), at.epoch, loss, lr, width.label,
-                o.batch_size * o.grad_accum}, at, width, time);
-    if (setup_.on_step) setup_.on_step(step_, loss);
+    if (loss) {
+      loss_sum_ += *loss;
+      ++loss_count_;
+      log_->step({step_, total_steps_, std::min(1.0, position() / schedule_.total_steps), at.epoch, *loss, lr, width.label,
+                  o.batch_size * o.grad_accum}, at, width, time);
+    }
+    if (setup_.on_step) setup_.on_step(step_, loss.value_or(std::nan("")));
 
     const int64_t epochs = epochs_done();
     const bool epoch_ended = epochs > epochs_before;
@@ -225,7 +245,8 @@ Header Trainer::header() const {
   header.std = setup_.train.normalization().std;
   const int64_t passes = step_ * options.grad_accum;
   header.counters = {{"step", step_}, {"total_steps", total_steps_}, {"epoch", passes / stepper_.batches()},
-                     {"batch", passes % stepper_.batches()}, {"images", passes * options.batch_size}, {"loss_count", loss_count_}};
+                     {"batch", passes % stepper_.batches()}, {"images", passes * options.batch_size}, {"loss_count", loss_count_},
+                     {"bad_steps", bad_steps_}};
   header.metrics = {{"seconds", seconds()}, {"loss_sum", loss_sum_}, {"best_top1", best_}};
   for (const WidthResult& result : live_) header.metrics["top1." + result.subnet.label] = result.top1;
   for (const WidthResult& result : average_) header.metrics["ema_top1." + result.subnet.label] = result.top1;

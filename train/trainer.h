@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,7 +63,8 @@ class Trainer {
   RunPoint here() const;
   StartEvent start_event() const;
   Ending train_and_evaluate();
-  double train_step(double lr);
+  std::optional<double> train_step(double lr);  // none: what --on-nan does instead of the step
+  void restore_tensors(const Checkpoint& checkpoint);
   bool evaluate_and_tell(int64_t limit);
   bool evaluate_widths(int64_t limit);
   void save();
@@ -78,7 +80,7 @@ class Trainer {
   int64_t step_ = 0, total_steps_ = 0, saved_step_ = -1;
   double seconds_before_ = 0, best_ = -1, best_before_ = -1, loss_sum_ = 0;
   double mean_loss_ = 0;  // of the steps between the last two evaluations
-  int64_t loss_count_ = 0;
+  int64_t loss_count_ = 0, bad_steps_ = 0;  // bad: not finite, in a row
   bool new_best_ = false, resumed_ = false;
   std::chrono::steady_clock::time_point begin_;
   std::vector<WidthResult> live_, average_;
