@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/kernels/bf16.h"
 #include "tests/trainer_fixtures.h"
 #include "train/interrupt.h"
 
@@ -52,22 +53,32 @@ TEST_CASE("trainer: resumed at any step, on any number of threads, a run ends in
 
 TEST_CASE("trainer: the same weights for 1, 2, 3 and 4 threads, and again") {
   const Threads threads;
-  std::vector<double> expected;
-  for (const int n : {1, 2, 3, 4, 2}) {
-    set_num_threads(n);
-    TrainOptions options = tiny_options();
-    options.steps = 8;
-    Run run(options);
-    run.trainer.run();
-    if (expected.empty()) expected = run.state();
-    CHECK(run.state() == expected);
+  std::vector<std::vector<double>> found;  // of float32, of bf16
+  models::Config wide = tiny_model();
+  wide["head_dim"] = "16";  // wide enough for attention in bf16
+  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+    if (precision == Precision::bf16 && bf16_unit() == Bf16Unit::none) continue;
+    std::vector<double> first;
+    for (const int n : {1, 2, 3, 4, 2}) {
+      set_num_threads(n);
+      set_precision(precision);
+      TrainOptions options = tiny_options();
+      options.steps = 8;
+      Run run(options, "", false, {}, wide);
+      run.trainer.run();
+      set_precision(Precision::fp32);
+      if (first.empty()) first = run.state();
+      CHECK(run.state() == first);
+    }
+    found.push_back(first);
   }
+  if (found.size() == 2) CHECK(found[0] != found[1]);
   TrainOptions other = tiny_options();
   other.steps = 8;
   other.seed = 6;
-  Run run(other);
+  Run run(other, "", false, {}, wide);
   run.trainer.run();
-  CHECK(run.state() != expected);
+  CHECK(run.state() != found[0]);
 }
 
 TEST_CASE("trainer: a signal ends it after the step, with a checkpoint that goes on exactly") {
