@@ -370,8 +370,7 @@ void gemm_packed_bf16(const Matrix& a, const Matrix& b, const Real* packed, floa
 SmallMultiply small_bf16(int64_t m, int64_t n, int64_t k) {
   if (precision() != Precision::bf16 || std::min({m, n, k}) < 16) return nullptr;
   return [](const simd::Product& p) {
-    multiply({p.a, p.rows, p.inner, p.row_a, p.col_a}, {p.b, p.inner, p.cols, p.row_b, p.col_b}, nullptr, p.c, p.ldc,
-             {nullptr, p.add ? p.c : nullptr, p.ldc});
+    multiply({p.a, p.rows, p.inner, p.row_a, p.col_a}, {p.b, p.inner, p.cols, p.row_b, p.col_b}, nullptr, p.c, p.ldc, p.plus);
   };
 }
 

@@ -60,6 +60,12 @@ void gemm(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha, Re
   blas<Real>(left.trans, right.trans, a.rows, b.cols, a.cols, alpha, a.data, left.ld, b.data, right.ld, beta, c, std::max<int64_t>(ldc, b.cols));
 }
 
+static void gemm_plus(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const Plus& plus) {
+  const bool in_place = !plus.bias && plus.rows == c, fill = !in_place && (plus.bias || plus.rows);
+  if (fill) simd::kernels().fill_rows(plus.bias, plus.rows, plus.ld, c, ldc, a.rows, b.cols);
+  gemm(a, b, c, ldc, 1, fill || in_place ? 1 : 0);
+}
+
 RightOperand::RightOperand(const Matrix& matrix)
     : matrix_(matrix), packed_(wanted == Precision::bf16 && std::min(matrix.rows, matrix.cols) >= 16),
       memory_(packed_ ? packed_bf16(matrix) : 0) {
@@ -73,27 +79,25 @@ void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Pl
     return gemm_packed_bf16(a, b.matrix_, b.memory_.data(), c, ldc, plus);
   }
 #endif
-  const bool in_place = !plus.bias && plus.rows == c, fill = !in_place && (plus.bias || plus.rows);
-  if (fill) simd::kernels().fill_rows(plus.bias, plus.rows, plus.ld, c, ldc, a.rows, b.matrix_.cols);
-  gemm(a, b.matrix_, c, ldc, 1, fill || in_place ? 1 : 0);
+  gemm_plus(a, b.matrix_, c, ldc, plus);
 }
 
 void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const Plus& plus) {
   const PartTimer timer(Part::gemm);
-  constexpr int64_t kColumns = 64;
-  // BLAS spends half of its time on packing here; the loop of attention's products does not pack A, and turns W^T once.
+  // A piece of B stays in the first-level cache, turned there where its memory rows run along K (W^T). BLAS, which is made for larger
+  // products, would spend half of the time on packing A and B.
+  constexpr int64_t kColumns = 64, kDepth = 128;
   const bool own = precision() == Precision::fp32 && b.row == 1 && a.col == 1;
-  Storage rooms(own ? num_threads() * a.cols * kColumns : 0);
+  Storage rooms(own ? num_threads() * kDepth * kColumns : 0);
   parallel_blocks(b.cols, kColumns, [&](int64_t begin, int64_t end) {
-    const bool fill = plus.bias || (plus.rows && plus.rows != c);
-    const Real *bias = plus.bias ? plus.bias + begin : nullptr, *rows = plus.rows ? plus.rows + begin : nullptr;
-    if (fill) simd::kernels().fill_rows(bias, rows, plus.ld, c + begin, ldc, a.rows, end - begin);
-    const bool add = fill || plus.rows;
-    if (own && (end - begin) % 16 == 0) {
-      const simd::Product product{a.data, a.row, 1, b.data + begin * b.col, 1, b.col, c + begin, ldc, a.rows, end - begin, a.cols, add};
-      return simd::kernels().product(product, rooms.data() + thread_index() * a.cols * kColumns);
+    const Plus start{plus.bias ? plus.bias + begin : nullptr, plus.rows ? plus.rows + begin : nullptr, plus.ld};
+    Real* to = c + begin;
+    if (!own || (end - begin) % 16 != 0 || a.cols == 0) return gemm_plus(a, cols_of(b, begin, end), to, ldc, start);
+    for (int64_t k = 0; k < a.cols; k += kDepth) {
+      simd::kernels().product({a.data + k, a.row, 1, b.data + begin * b.col + k, 1, b.col, to, ldc, a.rows, end - begin,
+                               std::min(kDepth, a.cols - k), k == 0 ? start : Plus{nullptr, to, ldc}},
+                              rooms.data() + thread_index() * kDepth * kColumns);
     }
-    gemm(a, cols_of(b, begin, end), c + begin, ldc, 1, add ? 1 : 0);
   });
 }
 

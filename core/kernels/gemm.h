@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <string>
 
-#include "core/storage.h"
+#include "core/kernels/simd.h"
 
 namespace hv {
 
@@ -24,13 +24,6 @@ struct Matrix {  // a view: element (i, j) at data[i * row + j * col]
   bool plain() const { return (col == 1 || cols <= 1) && (row >= cols || rows <= 1); }
   // Can BLAS take it, or its transpose, without a copy?
   bool unit() const { return plain() || transposed().plain(); }
-};
-
-// What a product is added to: a row, the same for all rows of C, and rows `ld` apart, which may be C itself. Null: nothing.
-struct Plus {
-  const Real* bias = nullptr;
-  const Real* rows = nullptr;
-  int64_t ld = 0;
 };
 
 // The right operand of many products, one a block of rows: made ready once.

@@ -32,7 +32,7 @@ double seconds_alone(const MatrixProduct& p) {
     parallel_blocks(p.count, 8, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         simd::Product product{left.data() + i * p.m * p.k, p.k, 1, right.data() + i * p.k * p.n, p.n, 1,
-                              result.data() + thread_index() * p.m * padded, padded, p.m, p.n, p.k, false};
+                              result.data() + thread_index() * p.m * padded, padded, p.m, p.n, p.k};
         Real* turned = nullptr;
         if (p.kind == Kind::scores) product.row_b = 1, product.col_b = p.k, turned = room.data() + thread_index() * p.k * padded;
         multiply ? multiply(product) : simd::kernels().product(product, turned);

@@ -36,8 +36,8 @@
   X(from_bf16, (const uint16_t* x, Real* y, int64_t n))                                                                           \
   /* y += x, elementwise */                                                                                                       \
   X(accumulate, (const Real* x, Real* y, int64_t n))                                                                              \
-  /* A product that fits in the first-level caches. `room` for 16-padded B^T, [inner, cols], where B's columns lie along rows (C's */ \
-  /* rows are then padded too); else null and col_b 1 */                                                                          \
+  /* A product that fits in the first-level caches. `room` for 16-padded B^T, [inner, cols], where B's columns lie along rows (the */ \
+  /* rows of C and plus are then padded too); else null and col_b 1 */                                                                          \
   X(product, (const Product& product, Real* room))                                                                                \
   /* One head of one image (core/kernels/simd/attention.cpp) */                                                                   \
   X(attention_head, (const AttentionHead& head))                                                                                  \
@@ -47,9 +47,20 @@
   /* *out = the sum of squares, in double */                                                                                      \
   X(sum_squares, (const Real* x, int64_t n, double* out))
 
+namespace hv {
+
+// What a product is added to: a row, the same for all rows of C, and rows `ld` apart, which may be C itself. Null: nothing.
+struct Plus {
+  const Real* bias = nullptr;
+  const Real* rows = nullptr;
+  int64_t ld = 0;
+};
+
+}  // namespace hv
+
 namespace hv::simd {
 
-// C [rows, cols] (+)= A B: A(i, x) = a[i * row_a + x * col_a], B(x, j) = b[x * row_b + j * col_b] for x in [0, inner).
+// C [rows, cols] = A B + plus: A(i, x) = a[i * row_a + x * col_a], B(x, j) = b[x * row_b + j * col_b] for x in [0, inner).
 struct Product {
   const Real *a;
   int64_t row_a, col_a;
@@ -57,7 +68,7 @@ struct Product {
   int64_t row_b, col_b;
   Real *c;
   int64_t ldc, rows, cols, inner;
-  bool add;
+  Plus plus{};
 };
 
 // q, k, v (and their gradients) are T rows of head_dim, `ld` apart; out and dout are `ldo` apart.

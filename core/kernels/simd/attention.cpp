@@ -8,12 +8,16 @@ namespace hv::simd::HV_LEVEL {
 
 // --- a small matrix product ----------------------------------------------------------------------------------------------------------
 
-// C [kRows, kVecs vectors] (+)= sum over k of A(i, k) * B(k, :), A(i, k) at a[i * row_a + k * col_a].
-template <int kRows, int kVecs, bool kAdd>
-static inline void tile(const Real* a, int64_t row_a, int64_t col_a, const Real* b, int64_t ldb, Real* c, int64_t ldc, int64_t inner) {
-  Vec sum[kRows][kVecs];
-  for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kVecs; ++j) sum[i][j] = kAdd ? load(c + i * ldc + j * kWidth) : Vec{};
+// C [kRows, kVecs vectors] = plus + sum over k of A(i, k) * B(k, :), A(i, k) at a[i * row_a + k * col_a].
+template <int kRows, int kVecs>
+static inline void tile(const Real* a, int64_t row_a, int64_t col_a, const Real* b, int64_t ldb, const Plus& plus, Real* c, int64_t ldc,
+                        int64_t inner) {
+  Vec sum[kRows][kVecs]{};
+  for (int i = 0; plus.rows && i < kRows; ++i) {
+    for (int j = 0; j < kVecs; ++j) sum[i][j] = load(plus.rows + i * plus.ld + j * kWidth);
+  }
+  for (int j = 0; plus.bias && j < kVecs; ++j) {
+    for (int i = 0; i < kRows; ++i) sum[i][j] += load(plus.bias + j * kWidth);
   }
   for (int64_t k = 0; k < inner; ++k) {
     Vec row[kVecs];
@@ -28,18 +32,19 @@ static inline void tile(const Real* a, int64_t row_a, int64_t col_a, const Real*
   }
 }
 
-// All rows of one panel of kVecs vectors: as many rows at a time as the registers hold.
-template <int kVecs, bool kAdd>
-static inline void panel(const Real* a, int64_t row_a, int64_t col_a, const Real* b, int64_t ldb, Real* c, int64_t ldc, int64_t rows,
-                  int64_t inner) {
+// All rows of one panel of kVecs vectors from column `left`: as many rows at a time as the registers hold.
+template <int kVecs>
+static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t left) {
   constexpr int kFit = (kRegisters - kVecs - 1) / kVecs, kRows = kFit < 13 ? kFit : 13;  // 65 = 5 * 13 tokens on CIFAR
   int64_t i = 0;
-  for (; i + kRows <= rows; i += kRows) tile<kRows, kVecs, kAdd>(a + i * row_a, row_a, col_a, b, ldb, c + i * ldc, ldc, inner);
+  const auto rows = [&](auto count) {
+    const Plus plus{p.plus.bias ? p.plus.bias + left : nullptr, p.plus.rows ? p.plus.rows + i * p.plus.ld + left : nullptr, p.plus.ld};
+    tile<decltype(count)::value, kVecs>(p.a + i * p.row_a, p.row_a, p.col_a, b + left, ldb, plus, p.c + i * p.ldc + left, p.ldc, p.inner);
+    i += count;
+  };
+  while (i + kRows <= p.rows) rows(std::integral_constant<int, kRows>{});
   const auto rest = [&](auto count) {
-    constexpr int kRest = decltype(count)::value;
-    if (rows - i < kRest) return;
-    tile<kRest, kVecs, kAdd>(a + i * row_a, row_a, col_a, b, ldb, c + i * ldc, ldc, inner);
-    i += kRest;
+    if (p.rows - i >= count) rows(count);
   };
   if constexpr (kRows > 8) rest(std::integral_constant<int, 8>{});
   if constexpr (kRows > 4) rest(std::integral_constant<int, 4>{});
@@ -47,29 +52,28 @@ static inline void panel(const Real* a, int64_t row_a, int64_t col_a, const Real
   rest(std::integral_constant<int, 1>{});
 }
 
-// C [rows, cols] (+)= A B. Whole vectors in panels of up to five (three with 16 registers), the last few columns one by one.
-template <bool kAdd>
-static void product(const Real* a, int64_t row_a, int64_t col_a, const Real* b, int64_t ldb, Real* c, int64_t ldc, int64_t rows,
-                    int64_t cols, int64_t inner) {
+// B's rows lie `ldb` apart. Whole vectors in panels of up to five (three with 16 registers), the last few columns one by one.
+static void product(const Product& p, const Real* b, int64_t ldb, int64_t cols) {
   constexpr int64_t kMost = kRegisters == 32 ? 5 : 3;
   int64_t j = 0;
   for (int64_t vecs = cols / kWidth; vecs > 0;) {
     const int64_t panels = (vecs + kMost - 1) / kMost, take = (vecs + panels - 1) / panels;
     switch (take) {
-      case 5: panel<kRegisters == 32 ? 5 : 3, kAdd>(a, row_a, col_a, b + j, ldb, c + j, ldc, rows, inner); break;
-      case 4: panel<kRegisters == 32 ? 4 : 3, kAdd>(a, row_a, col_a, b + j, ldb, c + j, ldc, rows, inner); break;
-      case 3: panel<3, kAdd>(a, row_a, col_a, b + j, ldb, c + j, ldc, rows, inner); break;
-      case 2: panel<2, kAdd>(a, row_a, col_a, b + j, ldb, c + j, ldc, rows, inner); break;
-      default: panel<1, kAdd>(a, row_a, col_a, b + j, ldb, c + j, ldc, rows, inner); break;
+      case 5: panel<kRegisters == 32 ? 5 : 3>(p, b, ldb, j); break;
+      case 4: panel<kRegisters == 32 ? 4 : 3>(p, b, ldb, j); break;
+      case 3: panel<3>(p, b, ldb, j); break;
+      case 2: panel<2>(p, b, ldb, j); break;
+      default: panel<1>(p, b, ldb, j); break;
     }
     j += take * kWidth;
     vecs -= take;
   }
   for (; j < cols; ++j) {
-    for (int64_t i = 0; i < rows; ++i) {
-      Real s = kAdd ? c[i * ldc + j] : static_cast<Real>(0);
-      for (int64_t k = 0; k < inner; ++k) s += a[i * row_a + k * col_a] * b[k * ldb + j];
-      c[i * ldc + j] = s;
+    for (int64_t i = 0; i < p.rows; ++i) {
+      Real s = p.plus.rows ? p.plus.rows[i * p.plus.ld + j] : static_cast<Real>(0);
+      if (p.plus.bias) s += p.plus.bias[j];
+      for (int64_t k = 0; k < p.inner; ++k) s += p.a[i * p.row_a + k * p.col_a] * b[k * ldb + j];
+      p.c[i * p.ldc + j] = s;
     }
   }
 }
@@ -92,18 +96,10 @@ static void transpose(const Real* from, int64_t ld, int64_t rows, int64_t cols, 
 }
 
 void product(const Product& p, Real* room) {
-  const Real* b = p.b;
-  int64_t ldb = p.row_b, cols = p.cols;
-  if (room) {
-    ldb = cols = (p.cols + 15) / 16 * 16;
-    transpose(p.b, p.col_b, p.cols, p.inner, room, ldb);
-    b = room;
-  }
-  if (p.add) {
-    product<true>(p.a, p.row_a, p.col_a, b, ldb, p.c, p.ldc, p.rows, cols, p.inner);
-  } else {
-    product<false>(p.a, p.row_a, p.col_a, b, ldb, p.c, p.ldc, p.rows, cols, p.inner);
-  }
+  if (!room) return product(p, p.b, p.row_b, p.cols);
+  const int64_t padded = (p.cols + 15) / 16 * 16;
+  transpose(p.b, p.col_b, p.cols, p.inner, room, padded);
+  product(p, room, padded, padded);
 }
 
 static void multiply(const AttentionHead& h, const Product& p, Real* room = nullptr) {
@@ -134,9 +130,9 @@ static void softmax_columns(Real* s, int64_t padded, int64_t tokens, Real scale,
 void attention_head(const AttentionHead& h) {
   const int64_t T = h.tokens, D = h.head_dim, padded = (T + 15) / 16 * 16;
   Real *qt = h.scratch, *s = qt + D * padded, *top = h.stats, *inverse = top + padded;
-  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, s, padded, T, T, D, false}, qt);     // s^T = k q^T
+  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, s, padded, T, T, D}, qt);         // s^T = k q^T
   softmax_columns(s, padded, T, h.scale, top, inverse);
-  multiply(h, {s, 1, padded, h.v, h.ld, 1, h.out, h.ldo, T, D, T, false});      // o = p v
+  multiply(h, {s, 1, padded, h.v, h.ld, 1, h.out, h.ldo, T, D, T});           // o = p v
   for (int64_t i = 0; i < T; ++i) {
     Real* row = h.out + i * h.ldo;
     for_vectors(D, [&](int64_t j, auto lanes) { lanes.store(row + j, lanes.load(row + j) * inverse[i]); });
@@ -166,12 +162,12 @@ static void softmax_columns_backward(Real* p, Real* ds, int64_t padded, int64_t 
 void attention_head_backward(const AttentionHead& h) {
   const int64_t T = h.tokens, D = h.head_dim, padded = (T + 15) / 16 * 16;
   Real *turned = h.scratch, *p = turned + D * padded, *ds = p + T * padded;
-  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, p, padded, T, T, D, false}, turned);         // scores again, transposed
-  multiply(h, {h.v, h.ld, 1, h.dout, 1, h.ldo, ds, padded, T, T, D, false}, turned);    // dp^T = v do^T
+  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, p, padded, T, T, D}, turned);        // scores again, transposed
+  multiply(h, {h.v, h.ld, 1, h.dout, 1, h.ldo, ds, padded, T, T, D}, turned);   // dp^T = v do^T
   softmax_columns_backward(p, ds, padded, T, h.scale, h.stats, h.stats + padded);
-  multiply(h, {p, padded, 1, h.dout, h.ldo, 1, h.dv, h.ldd, T, D, T, h.add});           // dv = p^T do
-  multiply(h, {ds, 1, padded, h.k, h.ld, 1, h.dq, h.ldd, T, D, T, h.add});              // dq = ds k
-  multiply(h, {ds, padded, 1, h.q, h.ld, 1, h.dk, h.ldd, T, D, T, h.add});              // dk = ds^T q
+  multiply(h, {p, padded, 1, h.dout, h.ldo, 1, h.dv, h.ldd, T, D, T, {nullptr, h.add ? h.dv : nullptr, h.ldd}});           // dv = p^T do
+  multiply(h, {ds, 1, padded, h.k, h.ld, 1, h.dq, h.ldd, T, D, T, {nullptr, h.add ? h.dq : nullptr, h.ldd}});              // dq = ds k
+  multiply(h, {ds, padded, 1, h.q, h.ld, 1, h.dk, h.ldd, T, D, T, {nullptr, h.add ? h.dk : nullptr, h.ldd}});              // dk = ds^T q
 }
 
 }  // namespace hv::simd::HV_LEVEL
