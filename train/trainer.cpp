@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cmath>
-#include <filesystem>
 
 #include "train/file.h"
 #include "train/interrupt.h"
@@ -123,7 +122,7 @@ Ending Trainer::run() {
   const InterruptScope listening;
   begin_ = Clock::now();
   // Of an earlier end of this run: further steps make it old, and it does not say of which step it is.
-  if (!setup_.folder.empty()) std::filesystem::remove(join_path(setup_.folder, "predictions.csv"));
+  if (!setup_.folder.empty()) remove_file(join_path(setup_.folder, "predictions.csv"));
   log_ = std::make_unique<RunLog>(setup_.folder, setup_.options, start_event(), setup_.show_progress);
   try {
     const Ending ending = train_and_evaluate();
