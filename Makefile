@@ -16,7 +16,7 @@ WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-re
 # No fast-math: NaN and infinity must stay visible. errno and floating-point traps are never read here.
 FLAGS := -std=c++20 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
 # Speed matters in core; elsewhere a short build does. The tests' own loops are plain on purpose.
-OPT = $(if $(filter asan fuzz,$(MODE)),-O1,$(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2)))
+OPT = $(if $(filter asan fuzz coverage,$(MODE)),-O1,$(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2)))
 LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg -lonnx_proto -lprotobuf
 
 ifeq ($(MODE),double)
@@ -24,6 +24,10 @@ FLAGS += -DHV_DOUBLE
 endif
 ifeq ($(MODE),asan)
 FLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+ifeq ($(MODE),coverage)
+FLAGS += -fprofile-instr-generate -fcoverage-mapping
 endif
 
 ifeq ($(MODE),fuzz)
@@ -50,7 +54,7 @@ PEER_PACKAGES := python3-venv python3-torchvision
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps train cifar10 test test-double test-asan test-peers check-long check-crash check-hostile fuzz-short fuzz-corpus bench layers clean
+.PHONY: all help deps train cifar10 test test-double test-asan test-peers coverage check-long check-crash check-hostile fuzz-short fuzz-corpus bench layers clean
 
 all: $(BUILD)/hydravit
 
@@ -62,6 +66,7 @@ help:
 	@echo 'make test-double  gradient checks of every operation in double precision'
 	@echo 'make test-asan    the tests under AddressSanitizer and UBSan'
 	@echo 'make test-peers   compare exported files and logs with PyTorch, timm, ONNX Runtime, TensorBoard; installs them (1.1 GB)'
+	@echo 'make coverage     how many lines and branches of core, nn, models and train the tests reach (clang, llvm)'
 	@echo 'make fuzz-short   libFuzzer on every reader of outside files, FUZZ_SECONDS=60 each (needs clang)'
 	@echo 'make check-long   the long forms of tests; make check-crash: kill -9, failing system calls, power loss (a minute)'
 	@echo 'make bench        speed of training and inference, every preset and width, beside PyTorch where PYTHON=python3 has it'
@@ -170,6 +175,21 @@ test-peers: deps
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@$(MAKE) --no-print-directory deps PACKAGES="$(PEER_PACKAGES)" || true
 	tests/parity/run $(BUILD)/hydravit
+
+# Lines and branches of the source that the tests reach, as a table and as build/coverage/html (clang, llvm). Each process adds to what it
+# finds, so that the program run by tests counts; a killed one leaves nothing.
+COVERED := build/coverage/tests/all -object build/coverage/hydravit -object build/coverage/check-hostile \
+           -instr-profile build/coverage/all.profdata -ignore-filename-regex 'tests/|data/|/usr/'
+coverage: deps
+	@$(MAKE) --no-print-directory deps PACKAGES="clang libomp-dev llvm"
+	@$(MAKE) --no-print-directory MODE=coverage CXX=clang++ $(JOBS) $(patsubst %,build/coverage/%,tests/all tests/faults.so hydravit check-hostile)
+	@rm -rf build/coverage/raw
+	export LLVM_PROFILE_FILE=$(CURDIR)/build/coverage/raw/%4m.profraw HYDRAVIT_BINARY=build/coverage/hydravit; \
+	build/coverage/tests/all && build/coverage/check-hostile short && \
+	HYDRAVIT_SIMD=v2 HYDRAVIT_BF16=avx512 build/coverage/tests/all -tc='*operation*,*large shapes*,*bf16*'
+	@llvm-profdata merge -o build/coverage/all.profdata build/coverage/raw/*.profraw
+	@llvm-cov show $(COVERED) -format html -show-branches count -output-dir build/coverage/html
+	llvm-cov report $(COVERED) -show-region-summary=false -show-branch-summary
 
 # libFuzzer on everything that is read from outside, FUZZ_SECONDS each, from the corpus in tests/fuzz/corpus; what it finds lies in build/.
 FUZZ_SECONDS ?= 60
