@@ -1,6 +1,10 @@
 // The memory pool: alignment, reuse, joining of neighbours, statistics.
 #include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -98,4 +102,28 @@ TEST_CASE("buffers may be taken and given back on any thread") {
 TEST_CASE("impossible sizes are refused with a message") {
   CHECK_THROWS_WITH(buffer(-1), "memory: bad element count: -1");
   CHECK_THROWS_WITH(buffer(int64_t{1} << 50), "memory: bad element count: 1125899906842624");
+}
+
+TEST_CASE("with HYDRAVIT_GUARD, reading beside a buffer gives NaN and writing there ends the program") {
+  if (!kPooled) return;
+  for (const int64_t n : {0, 5, 16, 1000}) {
+    const Buffer guarded = buffer(n);
+    for (const int64_t at : {int64_t{-1}, n, n + 15}) CHECK(std::isnan(guarded->data()[at]));
+    if (n > 0) CHECK(std::isnan(guarded->data()[n - 1]));
+    for (const int64_t at : {int64_t{-1}, n, n + 15}) {
+      const pid_t child = fork();
+      if (child == 0) {
+        close(STDERR_FILENO);
+        signal(SIGABRT, SIG_DFL);
+        {
+          const Buffer broken = buffer(n);
+          broken->data()[at] = 0;
+        }
+        _exit(0);
+      }
+      int status = 0;
+      waitpid(child, &status, 0);
+      CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT));
+    }
+  }
 }
