@@ -1,11 +1,11 @@
 """Mutants of core/ and nn/: small seeded defects, one at a time, and whether the tests of `make test` see them.
 
-  python3 tests/mutants/mutate.py [--count 100] [--workers 1] [--again SURVIVED...]     make check-mutants
+  python3 tests/mutants/mutate.py [--count 100] [--part 1/1] [--again] [--list]     make check-mutants
 
 A line of code is drawn, each with the same chance, and one small change of it (an operator, a constant, a swapped argument, a deleted
 statement). The draw is a hash of the line's text, so an edit of one line leaves the other mutants as they are. Each mutant is built in a
 copy under build/mutants/ (only what depends on it) and tested until a test fails. A verdict is a line of build/mutants/results.tsv;
-stopped and started again, the campaign goes on. A mutant that does not compile gives its place to the next. Mutants that change
+stopped and started again, the campaign goes on; --part 1/2 and --part 2/2 run side by side. A mutant that does not compile gives its place to the next. Mutants that change
 nothing anyone can observe are named, each with its reason, in tests/mutants/equivalent.tsv.
 """
 import argparse
@@ -17,7 +17,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import threading
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 HOME = os.path.join(ROOT, "build", "mutants")
@@ -149,70 +148,67 @@ def verdict(pristine, folder, mutant):
     return "survived", ""
 
 
+def wanted(drawn, known, count):
+    """The campaign: the first mutants drawn, without those known not to build."""
+    return [m for m in drawn if known.get(m["id"]) != "does not build"][:count]
+
+
+def report(drawn, count):
+    latest = {row[0]: row for row in rows(RESULTS)}
+    reasons = {row[0] for row in rows(EQUIVALENT)}
+    chosen = [m["id"] for m in wanted(drawn, {key: row[1] for key, row in latest.items()}, count)]
+    tried = [key for key in chosen if key in latest]
+    killed = [key for key in tried if latest[key][1] == "killed"]
+    alive = [key for key in tried if key not in killed and key not in reasons]
+    for key in alive:
+        print("survived: " + "  ".join(latest[key][:1] + latest[key][2:5]))
+    same = len(tried) - len(killed) - len(alive)
+    share = 100 * len(killed) / max(1, len(killed) + len(alive))
+    print(f"{len(tried)} mutants: {len(killed)} killed, {same} equivalent, {len(alive)} survived: {share:.1f} % killed")
+    return 0 if len(tried) == count and share >= 90 else 1
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--list", action="store_true", help="only show the mutants drawn")
+    parser.add_argument("--part", default="1/1", help="one of several runs side by side, as 1/2")
     parser.add_argument("--again", action="store_true", help="try those that survived once more, after a test was strengthened")
+    parser.add_argument("--list", action="store_true", help="only show the mutants drawn")
+    parser.add_argument("--report", action="store_true", help="only show the figures so far")
     args = parser.parse_args()
     drawn = mutants(args.seed)
+    if args.report:
+        return report(drawn, args.count)
     if args.list:
         for m in drawn[:args.count]:
             print(f"{m['id']} {m['path']}:{m['line'] + 1}\n  - {m['old']}\n  + {m['text'].strip()}")
         return 0
-    pristine = os.path.join(HOME, "pristine")
+    part, parts = (int(number) for number in args.part.split("/"))
+    pristine, folder = os.path.join(HOME, f"pristine{part}"), os.path.join(HOME, f"work{part}")
     pristine_copy(pristine)
-    for program in {program for program, _ in STEPS}:
+    for program in sorted({program for program, _ in STEPS}):
         error = build(pristine, program)
         if error:
             sys.exit(f"mutants: the tests themselves do not build: {error}")
-    known = {row[0]: row[1] for row in rows(RESULTS)}
-    if args.again:
-        known = {key: value for key, value in known.items() if value != "survived"}
-    if not known:
-        what, why = verdict(pristine, os.path.join(HOME, "0"), None)
+    if not rows(RESULTS):
+        what, why = verdict(pristine, folder, None)
         if what != "survived":
             sys.exit(f"mutants: the tests fail without any mutant: {why}")
-    equivalent = {row[0]: row[1] for row in rows(EQUIVALENT)}
-    lock, todo = threading.Lock(), iter(drawn)
-
-    def next_mutant():
-        with lock:
-            if sum(what != "does not build" for what in known.values()) >= args.count:
-                return None
-            for mutant in todo:
-                if mutant["id"] not in known:
-                    known[mutant["id"]] = "running"
-                    return mutant
-        return None
-
-    def work(number):
-        while mutant := next_mutant():
-            what, why = verdict(pristine, os.path.join(HOME, str(number)), mutant)
-            with lock:
-                known[mutant["id"]] = what
-                row = [mutant["id"], what, f"{mutant['path']}:{mutant['line'] + 1}", mutant["old"], mutant["text"].strip(), why]
-                with open(RESULTS, "a") as file:
-                    file.write("\t".join(row) + "\n")
-                print("  ".join(row), flush=True)
-
-    workers = [threading.Thread(target=work, args=(n,)) for n in range(args.workers)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    latest = {row[0]: row for row in rows(RESULTS)}
-    tried = [m["id"] for m in drawn if latest.get(m["id"], ["", "does not build"])[1] != "does not build"][:args.count]
-    killed = [key for key in tried if latest[key][1] == "killed"]
-    same = [key for key in tried if latest[key][1] == "survived" and key in equivalent]
-    alive = [key for key in tried if latest[key][1] == "survived" and key not in equivalent]
-    for key in alive:
-        print("survived: " + "  ".join(latest[key][2:5]))
-    share = 100 * len(killed) / max(1, len(tried) - len(same))
-    print(f"{len(tried)} mutants: {len(killed)} killed, {len(same)} equivalent, {len(alive)} survived: {share:.1f} % killed")
-    return 0 if len(tried) >= args.count and share >= 90 else 1
+    reasons = {row[0] for row in rows(EQUIVALENT)}
+    retry = {row[0] for row in rows(RESULTS) if row[1] == "survived"} - reasons if args.again else set()
+    while True:
+        known = {row[0]: row[1] for row in rows(RESULTS) if row[0] not in retry}
+        todo = [m for m in wanted(drawn, known, args.count) if m["id"] not in known and int(m["id"], 16) % parts == part - 1]
+        if not todo:
+            return report(drawn, args.count)
+        mutant = min(todo, key=lambda m: m["path"].endswith(".h"))  # headers last: nearly everything depends on them
+        what, why = verdict(pristine, folder, mutant)
+        retry.discard(mutant["id"])
+        row = [mutant["id"], what, f"{mutant['path']}:{mutant['line'] + 1}", mutant["old"], mutant["text"].strip(), why]
+        with open(RESULTS, "a") as file:
+            file.write("\t".join(row) + "\n")
+        print("  ".join(row), flush=True)
 
 
 if __name__ == "__main__":
