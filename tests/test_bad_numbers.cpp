@@ -93,7 +93,8 @@ TEST_CASE("bad numbers: images of one colour train: normalisation of rows withou
     options.augment = "none";
     options.steps = 20;
     std::vector<double> losses;
-    Trainer trainer({*model, model->subnets(), images, &images, options, "", {}, false, [&](int64_t, double loss) { losses.push_back(loss); }},
+    const auto on_step = [&](int64_t, double loss) { losses.push_back(loss); };
+    Trainer trainer({*model, model->subnets(), images, &images, options, "", {}, false, on_step},
                     std::make_unique<HydraViTRecipe>(model->subnets(), WidthSampler(5, 3), 0.1));
     CHECK(trainer.run() == Ending::finished);
     REQUIRE(losses.size() == 20);

@@ -213,7 +213,8 @@ TEST_CASE("faults: every read of loading fails once: continued where that is rig
       // A run folder: the state before is taken, and the newer one, whose disk may only have hiccuped, stays.
       std::string told;
       Checkpoint taken;
-      const std::string folder_error = broken(fault, n, [&] { taken = load_run(folder.str(), [&](const std::string& text) { told = text; }); });
+      const auto tell = [&](const std::string& text) { told = text; };
+      const std::string folder_error = broken(fault, n, [&] { taken = load_run(folder.str(), tell); });
       CHECK(folder_error == "no error");
       CHECK(taken.path == (fails ? prev : last));
       CHECK(told.empty() == !fails);

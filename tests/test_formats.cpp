@@ -31,10 +31,10 @@ TEST_CASE("formats: a checkpoint of every version loads, with its logits, and it
     const Checkpoint checkpoint = load_checkpoint(path);
     TrainOptions options;
     const Fields fields = train_fields(options);
-    for (const auto& [name, text] : checkpoint.header.options) {
-      const Field* field = find_field(fields, name);
-      REQUIRE_MESSAGE(field, name);
-      if (!text.empty()) field->set(text);
+    for (const auto& option : checkpoint.header.options) {
+      const Field* field = find_field(fields, option.first);
+      REQUIRE_MESSAGE(field, option.first);
+      if (!option.second.empty()) field->set(option.second);
     }
     options.stop_after = 1;
     Run run(options, "", false, {}, checkpoint.header.model);
