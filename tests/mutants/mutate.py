@@ -145,6 +145,12 @@ def verdict(pristine, folder, mutant):
         if test.returncode:
             name = re.search(r"TEST CASE: +(.*)", test.stdout)
             return "killed", name.group(1) if name else f"exit {test.returncode}"
+    # `make test` builds with all warnings as errors, and with optimisation they see more.
+    if mutant and mutant["path"].endswith(".cpp"):
+        stem = "build/release/" + mutant["path"][:-4]
+        objects = [stem + ".v4.o"] if "/simd/" in stem else [stem + ".o"]
+        if run(folder, ["make", "-s", "-W", mutant["path"], *objects]).returncode:
+            return "killed", "the compiler warns"
     return "survived", ""
 
 
