@@ -150,6 +150,7 @@ cifar10: deps
 test: deps
 	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/check-hostile $(BUILD)/tests/faults.so $(BUILD)/hydravit layers
 	HYDRAVIT_BINARY=$(BUILD)/hydravit $(BUILD)/tests/all
+	HYDRAVIT_SIMD=v2 $(BUILD)/tests/all -tc='every operation*' && HYDRAVIT_SIMD=v3 $(BUILD)/tests/all -tc='every operation*'
 	$(BUILD)/check-hostile short
 
 # The long forms of tests (HYDRAVIT_LONG); their last results are in tests/README.md.

@@ -143,8 +143,8 @@ def verdict(pristine, folder, mutant):
         except subprocess.TimeoutExpired:
             return "killed", "it hangs"
         if test.returncode:
-            name = re.search(r"TEST CASE: +(.*)", test.stdout)
-            return "killed", name.group(1) if name else f"exit {test.returncode}"
+            names = re.findall(r"TEST CASE: +(.*)", test.stdout)
+            return "killed", names[-1] if names else f"exit {test.returncode}"
     # `make test` builds with all warnings as errors, and with optimisation they see more.
     if mutant and mutant["path"].endswith(".cpp"):
         stem = "build/release/" + mutant["path"][:-4]
