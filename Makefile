@@ -54,7 +54,7 @@ PEER_PACKAGES := python3-venv python3-torchvision
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps train cifar10 test test-double test-asan test-peers coverage check-long check-crash check-hostile fuzz-short fuzz-corpus bench layers clean
+.PHONY: all help deps train cifar10 test test-double test-asan test-peers coverage check-long check-crash check-hostile fuzz-programs fuzz-short fuzz-long fuzz-corpus format-fixture check-mutants bench layers clean
 
 all: $(BUILD)/hydravit
 
@@ -68,6 +68,8 @@ help:
 	@echo 'make test-peers   compare exported files and logs with PyTorch, timm, ONNX Runtime, TensorBoard; installs them (1.1 GB)'
 	@echo 'make coverage     how many lines and branches of core, nn, models and train the tests reach (clang, llvm)'
 	@echo 'make fuzz-short   libFuzzer on every reader of outside files, FUZZ_SECONDS=60 each (needs clang)'
+	@echo 'make fuzz-long    the same until each has FUZZ_EXECUTIONS=10000000; goes on where it was stopped'
+	@echo 'make check-mutants  100 small defects planted in core and nn, one at a time: do the tests see them? (hours; goes on likewise)'
 	@echo 'make check-long   the long forms of tests; make check-crash: kill -9, failing system calls, power loss (a minute)'
 	@echo 'make bench        speed of training and inference, every preset and width, beside PyTorch where PYTHON=python3 has it'
 	@echo 'make layers       check that the folders include each other one way only'
@@ -122,6 +124,12 @@ $(BUILD)/tests/faults.so: tests/faults.cpp tests/faults.h
 	@echo "  $(MODE) $@"
 	$(QUIET)$(CXX) $(FLAGS) -O1 -fPIC -shared $< -o $@
 
+# core, nn and models with the tests of core and nn: what tests/mutants tries first.
+MODELOBJ := $(COREOBJ) $(call object,$(wildcard nn/*.cpp models/*.cpp))
+CORETESTS := tests/main.cpp $(wildcard tests/ops/*.cpp) $(patsubst %,tests/test_%.cpp,tensor autograd memory random nn timing bf16 readme hydravit)
+$(BUILD)/tests/core: $(MODELOBJ) $(call object,$(CORETESTS))
+	$(call link,-lopenblas)
+
 $(BUILD)/tests/ops-only: $(COREOBJ) $(call object,$(DTESTS))
 	$(call link,-lopenblas)
 
@@ -147,6 +155,7 @@ cifar10: deps
 test: deps
 	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/check-hostile $(BUILD)/tests/faults.so $(BUILD)/hydravit layers
 	HYDRAVIT_BINARY=$(BUILD)/hydravit $(BUILD)/tests/all
+	HYDRAVIT_SIMD=v2 $(BUILD)/tests/all -tc='every operation*' && HYDRAVIT_SIMD=v3 $(BUILD)/tests/all -tc='every operation*'
 	$(BUILD)/check-hostile short
 
 # The long forms of tests (HYDRAVIT_LONG); their last results are in tests/README.md.
@@ -204,12 +213,28 @@ $(BUILD)/make_corpus: $(LIBOBJ) $(BUILD)/tests/fuzz/make_corpus.o
 fuzz-corpus: $(BUILD)/make_corpus
 	$(BUILD)/make_corpus tests/fuzz/corpus
 
-fuzz-short:
+# A checkpoint of the present format for tests/formats: once, when the format is released.
+$(BUILD)/make_format: $(LIBOBJ) $(BUILD)/tests/formats/make_format.o
+	$(call link,$(LIBS))
+format-fixture: $(BUILD)/make_format
+	$(BUILD)/make_format
+
+# The programs of the fuzz targets, where clang++ has libFuzzer.
+fuzz-programs:
 	@echo 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }' | \
 	  clang++ -x c++ -fopenmp -fsanitize=fuzzer,address - -o /dev/null 2>/dev/null || \
-	  { echo 'fuzz-short: skipped: clang++ with libFuzzer and OpenMP is not here (Debian: clang, libomp-dev)'; exit 0; }; \
-	$(MAKE) --no-print-directory MODE=fuzz CXX=clang++ $(JOBS) $(FUZZERS:%=build/fuzz/fuzz_%) && \
-	for f in $(FUZZERS); do tests/fuzz/run $$f $(FUZZ_SECONDS) || exit 1; done
+	  { echo 'fuzzing is skipped: clang++ with libFuzzer and OpenMP is not here (Debian: clang, libomp-dev)'; exit 0; }; \
+	$(MAKE) --no-print-directory MODE=fuzz CXX=clang++ $(JOBS) $(FUZZERS:%=build/fuzz/fuzz_%)
+fuzz-short: fuzz-programs
+	@for f in $(FUZZERS); do [ ! -x build/fuzz/fuzz_$$f ] || tests/fuzz/run $$f $(FUZZ_SECONDS) || exit 1; done
+# Can be stopped and started again: the executions so far are in build/fuzz/*/count.
+FUZZ_EXECUTIONS ?= 10000000
+fuzz-long: fuzz-programs
+	@[ ! -x build/fuzz/fuzz_cli ] || tests/fuzz/long $(FUZZ_EXECUTIONS) $(FUZZ_SECONDS) $(FUZZERS)
+# Seeded mutants of core and nn, at least 90 % to be killed (hours; can be stopped and started again).
+check-mutants: deps
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/core $(BUILD)/tests/all
+	python3 tests/mutants/mutate.py
 
 bench: deps
 	@$(MAKE) --no-print-directory $(JOBS) all

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <iterator>
 #include <map>
@@ -136,6 +137,19 @@ Pool& pool() {
   return *instance;
 }
 
+// With HYDRAVIT_GUARD in the environment, as in the tests, a buffer lies between two strips of NaNs and begins as NaNs itself: what reads
+// beside it, or before writing, computes NaN; what writes beside it ends the program when the buffer is given back.
+constexpr uint32_t kNan = 0x7FC0DEAD;  // as float, and twice as double
+size_t strip_bytes() {
+  static const size_t bytes = HV_POOL && std::getenv("HYDRAVIT_GUARD") ? kAlign : 0;  // AddressSanitizer sees more than strips do
+  return bytes;
+}
+void check_strip(const void* begin, const void* end) {
+  if (std::all_of(static_cast<const uint32_t*>(begin), static_cast<const uint32_t*>(end), [](uint32_t word) { return word == kNan; })) return;
+  std::fputs("memory: written beside a buffer (HYDRAVIT_GUARD)\n", stderr);
+  std::abort();
+}
+
 size_t rounded_bytes(int64_t count) {
   const size_t bytes = static_cast<size_t>(std::max<int64_t>(count, 1)) * sizeof(Real);
   return (bytes + kAlign - 1) / kAlign * kAlign;
@@ -145,10 +159,21 @@ size_t rounded_bytes(int64_t count) {
 
 Storage::Storage(int64_t count) : count_(count) {
   HV_CHECK(count >= 0 && count < (int64_t{1} << 48), "memory: bad element count: ", count);
-  data_ = static_cast<Real*>(pool().take(rounded_bytes(count)));
+  const size_t bytes = rounded_bytes(count), strip = strip_bytes();
+  char* const start = static_cast<char*>(pool().take(strip + bytes + strip));
+  if (strip > 0) std::fill_n(reinterpret_cast<uint32_t*>(start), (strip + bytes + strip) / sizeof kNan, kNan);
+  data_ = reinterpret_cast<Real*>(start + strip);
 }
 
-Storage::~Storage() { pool().give(data_, rounded_bytes(count_)); }
+Storage::~Storage() {
+  const size_t bytes = rounded_bytes(count_), strip = strip_bytes();
+  char* const start = reinterpret_cast<char*>(data_) - strip;
+  if (strip > 0) {
+    check_strip(start, data_);
+    check_strip(data_ + count_, start + strip + bytes + strip);
+  }
+  pool().give(start, strip + bytes + strip);
+}
 
 MemoryStats memory_stats() {
   MemoryStats stats = pool().stats();

@@ -31,7 +31,7 @@ void extract_tar_gz(const std::string& archive, const std::vector<ArchiveFile>& 
   good(archive_read_open_filename(reader.get(), archive.c_str(), size_t{64} << 10));
 
   std::vector<bool> found(files.size());
-  std::vector<uint8_t> buffer(size_t{1} << 20);
+  std::vector<uint8_t> buffer(size_t{64} << 10);
   struct archive_entry* entry = nullptr;
   for (int number = 0; good(archive_read_next_header(reader.get(), &entry)); ++number) {
     const char* raw = archive_entry_pathname(entry);

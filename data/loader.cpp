@@ -107,7 +107,11 @@ struct Loader::State {
     Real* images = batch.images.data();
     for (int64_t i = 0; i < count; ++i) {
       const int64_t sample = order[static_cast<size_t>(batch.first_sample + i)];
-      batch.labels[static_cast<size_t>(i)] = dataset.label(sample);
+      const int64_t label = dataset.label(sample);
+      // Dataset's first invariant; a label that breaks it would be written beside its row of targets.
+      HV_CHECK_INPUT(label >= 0 && label < dataset.classes(), dataset.name(), ": label of image ", sample, ": expected 0 to ",
+                     dataset.classes() - 1, ", found ", label, "; check the data set");
+      batch.labels[static_cast<size_t>(i)] = label;
       augment.load(at.epoch, sample, images + i * dataset.image_bytes());
     }
     Stream stream(config.seed, Purpose::mix, static_cast<uint64_t>(at.epoch), static_cast<uint64_t>(at.index));

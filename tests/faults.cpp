@@ -51,7 +51,7 @@ bool meets(const char* name) {
     kill(getpid(), SIGKILL);
     pause();
   }
-  if (s.plan.kind == Kind::shorten && std::string(name) != "write") return false;
+  if (s.plan.kind == Kind::shorten && std::string(name) != "write" && std::string(name) != "read") return false;
   if (s.met.empty()) s.met = name;
   return true;
 }
@@ -169,6 +169,19 @@ ssize_t write(int file, const void* data, size_t bytes) {
     note({"write", path, "", std::string(static_cast<const char*>(data), static_cast<size_t>(done)), at});
   }
   return done;
+}
+
+ssize_t read(int file, void* data, size_t bytes) {
+  static const auto real = next<ssize_t(int, void*, size_t)>("read");
+  if (!state().armed || !state().plan.reads) return real(file, data, bytes);
+  const std::lock_guard lock(state().mutex);
+  if (path_of(file).empty()) return real(file, data, bytes);
+  const bool meets_plan = meets("read");
+  if (meets_plan && state().plan.kind == Kind::fail) {
+    errno = state().plan.error;
+    return -1;
+  }
+  return real(file, data, meets_plan ? (bytes + 1) / 2 : bytes);
 }
 
 int fsync(int file) {

@@ -1,9 +1,9 @@
-// A system that fails on demand. tests/faults.cpp stands between a program and the C library's calls that change files. It is linked into
+// A system that fails on demand. tests/faults.cpp stands between a program and the C library's calls that change files, and read() where a plan asks for it. It is linked into
 // the test program, and built as faults.so to be preloaded into any other (LD_PRELOAD, HYDRAVIT_FAULT=<n>:<folder>: kill -9 at call n).
 //
 // Invariants
 //   1. Only calls on files and folders under plan().folder are touched, and counted from 1. Nothing is touched while no plan is armed.
-//   2. A call that fails by plan has done nothing; a short write has written half.
+//   2. A call that fails by plan has done nothing; a short write has written half, a short read has read half.
 //   3. A record holds every call that succeeded, in order, with the bytes written.
 // Thread rule: any thread calls; one thread plans.
 #pragma once
@@ -21,6 +21,7 @@ struct Plan {
   Kind kind = Kind::none;
   int error = 0;                // of fail
   int64_t first = 0, last = 0;  // the calls that meet it
+  bool reads = false;           // are reads counted, too? They change nothing on disk
 };
 
 struct Call {  // "open" (that made the file), "write", "fsync", "close", "rename", "link", "unlink", "mkdir", "truncate"; or a test's mark

@@ -9,7 +9,9 @@
 #include <cstring>
 #include <sstream>
 
+#include "data/files.h"
 #include "tests/crash_fixtures.h"
+#include "tests/data_fixtures.h"
 #include "tests/error_of.h"
 #include "tests/faults.h"
 
@@ -168,6 +170,84 @@ TEST_CASE("faults: every call of a training's files fails once: it goes on to th
   CHECK(went_on > stopped);  // only the first and the last calls of a run must not fail
   CHECK(stopped > 0);
   MESSAGE(runs << " runs: " << went_on << " went on, " << stopped << " stopped");
+}
+
+TEST_CASE("faults: every read of loading fails once: continued where that is right, else the file, the place and the reason are told") {
+  const Threads threads;
+  const Folder folder;
+  SixSteps whole(folder.str());
+  whole.run.trainer.run();
+  const std::string last = folder / "last.ckpt", prev = folder / "prev.ckpt";
+  const std::vector<uint8_t> last_bytes = fixtures::read_bytes(last), prev_bytes = fixtures::read_bytes(prev);
+  std::set<std::string> met;
+  int64_t reads = 0;
+  // What it loads, or the error; the folder is as before whatever happens.
+  const auto broken = [&](const Break& fault, int64_t n, const auto& load) {
+    const size_t files = open_files();
+    faults::arm({folder.str(), fault.kind, fault.error, n, n, true});
+    const std::string error = error_of(load);
+    faults::disarm();
+    if (faults::calls() >= n) met.insert(fault.name + (" " + faults::met()));
+    CHECK(open_files() == files);
+    CHECK(fixtures::read_bytes(last) == last_bytes);
+    CHECK(fixtures::read_bytes(prev) == prev_bytes);
+    return error;
+  };
+  for (const Break& fault : kFaults) {
+    for (int64_t n = 1;; ++n) {
+      INFO(fault.name << " at call " << n);
+      Checkpoint checkpoint;
+      const std::string error = broken(fault, n, [&] { checkpoint = load_checkpoint(last); });
+      if (faults::calls() < n) break;
+      ++reads;
+      const bool fails = fault.kind == faults::Kind::fail && fault.error != EINTR && faults::met() != "close";
+      if (fails) {
+        CHECK(error.find(last + ": cannot ") == 0);
+        CHECK(contains(error, std::strerror(fault.error)));
+      } else {
+        CHECK(error == "no error");
+        SixSteps again("");
+        again.run.trainer.restore(checkpoint);
+        CHECK(again.run.state() == whole.run.state());
+      }
+      // A run folder: the state before is taken, and the newer one, whose disk may only have hiccuped, stays.
+      std::string told;
+      Checkpoint taken;
+      const auto tell = [&](const std::string& text) { told = text; };
+      const std::string folder_error = broken(fault, n, [&] { taken = load_run(folder.str(), tell); });
+      CHECK(folder_error == "no error");
+      CHECK(taken.path == (fails ? prev : last));
+      CHECK(told.empty() == !fails);
+      if (fails) CHECK((contains(told, last + ": cannot ") && contains(told, std::strerror(fault.error)) && contains(told, prev)));
+    }
+  }
+  CHECK(reads > 100);
+  for (const char* kind : {"EIO read", "EINTR read", "short read", "EIO open"}) CHECK(met.count(kind) == 1);
+
+  go_on_from(folder.str(), prev);  // what a resumed run does then
+  CHECK(fixtures::read_bytes(last) == prev_bytes);
+  CHECK(fixtures::read_bytes(last + ".damaged") == last_bytes);
+
+  // The readers of data/: a whole small file, a part, in pieces.
+  fixtures::write_text(folder / "data", std::string(100000, 'x'));
+  for (const Break& fault : kFaults) {
+    for (int64_t n = 2; n <= 3; ++n) {  // 1 is open
+      size_t bytes = 0;
+      faults::arm({folder.str(), fault.kind, fault.error, n, n, true});
+      const std::string error = error_of([&] {
+        bytes = data::read_small(folder / "data", 1 << 20).size();
+        data::read_chunks(folder / "data", [&](std::span<const uint8_t> piece) { bytes += piece.size(); });
+      });
+      faults::disarm();
+      INFO(fault.name << " at call " << n << ", " << faults::met() << ": " << error);
+      if (faults::met() == "read" && fault.kind == faults::Kind::fail && fault.error != EINTR) {
+        CHECK(error == concat(folder / "data", ": cannot read at byte 0: ", std::strerror(fault.error)));
+      } else {
+        CHECK(error == "no error");
+        CHECK(bytes == 200000);
+      }
+    }
+  }
 }
 
 TEST_CASE("faults: a disk that is full for a while costs saves and log lines, not the run") {

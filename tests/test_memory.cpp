@@ -1,8 +1,13 @@
 // The memory pool: alignment, reuse, joining of neighbours, statistics.
 #include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cmath>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -61,6 +66,23 @@ TEST_CASE("memory that came back serves any other cut: no new chunk is asked for
   CHECK(memory_stats().chunks == chunks);
 }
 
+TEST_CASE("a buffer that comes back joins the free memory on either side") {
+  if (!kPooled) return;
+  // Buffers of three quarters of a chunk until a new chunk is asked for: the last one's place is then the only one of its size.
+  constexpr int64_t kLarge = 3 * (int64_t{64} << 20) / 4 / static_cast<int64_t>(sizeof(Real)), kHalf = kLarge / 2 - 64;
+  std::vector<Buffer> held;
+  for (const int64_t before = memory_stats().chunks; memory_stats().chunks == before;) held.push_back(buffer(kLarge));
+  const int64_t chunks = memory_stats().chunks;
+  for (const bool left_first : {true, false}) {
+    held.pop_back();
+    Buffer left = buffer(kHalf), right = buffer(kHalf);  // too large for what is left of a chunk
+    (left_first ? left : right).reset();
+    (left_first ? right : left).reset();
+    held.push_back(buffer(kLarge));
+    CHECK(memory_stats().chunks == chunks);
+  }
+}
+
 TEST_CASE("a step of changing width asks the system for memory only while it is new") {
   if (!kPooled) return;
   Stream stream(1, Purpose::test);
@@ -98,4 +120,35 @@ TEST_CASE("buffers may be taken and given back on any thread") {
 TEST_CASE("impossible sizes are refused with a message") {
   CHECK_THROWS_WITH(buffer(-1), "memory: bad element count: -1");
   CHECK_THROWS_WITH(buffer(int64_t{1} << 50), "memory: bad element count: 1125899906842624");
+}
+
+TEST_CASE("with HYDRAVIT_GUARD, reading beside a buffer gives NaN and writing there ends the program") {
+  if (!kPooled) return;
+  for (const int64_t n : {0, 5, 16, 1000}) {
+    const Buffer guarded = buffer(n);
+    for (const int64_t at : {int64_t{-1}, n, n + 15}) CHECK(std::isnan(guarded->data()[at]));
+    if (n > 0) CHECK(std::isnan(guarded->data()[n - 1]));
+    for (const int64_t at : {int64_t{-1}, n, n + 15}) {
+      int ends[2];
+      REQUIRE(pipe(ends) == 0);
+      const pid_t child = fork();
+      if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        signal(SIGABRT, SIG_DFL);
+        {
+          const Buffer broken = buffer(n);
+          broken->data()[at] = 0;
+        }
+        _exit(0);
+      }
+      close(ends[1]);
+      char told[100] = {};
+      CHECK(read(ends[0], told, sizeof told - 1) > 0);
+      close(ends[0]);
+      CHECK(std::string(told) == "memory: written beside a buffer (HYDRAVIT_GUARD)\n");
+      int status = 0;
+      waitpid(child, &status, 0);
+      CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT));
+    }
+  }
 }

@@ -106,6 +106,21 @@ TEST_CASE("noise: what needs a seed says so; probabilities are checked") {
   CHECK_THROWS_WITH_AS(DropPath(-0.5), "drop_path: a probability in [0, 1) is needed, found -0.5", Error);
 }
 
+TEST_CASE("noise: where none is drawn, training gives what evaluation does, residuals and all") {
+  for (const bool path : {false, true}) {
+    Init init("reference", 0);
+    BlockConfig config = small_block();
+    (path ? config.drop_path : config.dropout) = 1e-9;  // active, but nothing is dropped
+    Block block(config, init);
+    const Tensor x = random_tensor({2, 5, 24});
+    block.eval();
+    const Tensor still = block.forward(x);
+    block.train();
+    const Fixed noise(0);
+    CHECK(largest_difference(block.forward(x), still) < 1e-5);
+  }
+}
+
 TEST_CASE("drop path: a dropped branch leaves the image as it was") {
   Init init("reference", 0);
   BlockConfig config = small_block();

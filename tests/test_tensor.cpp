@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/autograd.h"
+#include "core/kernels/gemm.h"
 #include "core/ops.h"
 #include "tests/error_of.h"
 
@@ -158,6 +159,50 @@ TEST_CASE("in-place arithmetic works through any view and handles its own memory
   CHECK(square.to_vector() == Values{0, 3, 3, 6});
 }
 
+TEST_CASE("an in-place change touches the elements of its view, and no other") {
+  const Tensor base = Tensor::empty({4, 5, 6});
+  const std::vector<Tensor> views = {base,
+                                     base.slice(0, 1, 3),
+                                     base.slice(0, 1, 2).slice(1, 1, 3).slice(2, 0, 4),
+                                     base.select(0, 1),
+                                     base.select(0, 3).select(0, 4),
+                                     base.select(2, 5),
+                                     base.select(1, 0).transpose(0, 1),
+                                     base.permute({2, 0, 1}).slice(0, 1, 3),
+                                     base.slice(1, 2, 2)};
+  const Tensor numbers = counting(base.shape());
+  for (const Tensor& view : views) {
+    CAPTURE(view.shape());
+    base.fill_(0);
+    view.fill_(1);
+    const Values inside = base.to_vector();
+    CHECK(std::count(inside.begin(), inside.end(), 1) == view.numel());
+    const auto changed = [&](const auto& change) {  // what an element inside is afterwards; one outside keeps its number
+      base.copy_(numbers);
+      change();
+      Values left = base.to_vector();
+      for (size_t i = 0; i < left.size(); ++i) {
+        if (inside[i] == 0) CHECK(left[i] == static_cast<double>(i));
+        left[i] -= static_cast<double>(i);
+      }
+      return left;
+    };
+    const Values doubled = changed([&] { view.mul_(2); }), shifted = changed([&] { view.add_(Tensor::full(view.shape(), 3), 2); });
+    changed([&] { view.copy_(Tensor::full(view.shape(), 7)); });
+    for (size_t i = 0; i < inside.size(); ++i) {
+      if (inside[i] == 0) continue;
+      CHECK(doubled[i] == static_cast<double>(i));
+      CHECK(shifted[i] == 6);
+    }
+  }
+}
+
+TEST_CASE("denormal numbers are zero on every thread; a number of threads must be one") {
+  const Tensor tiny = Tensor::full({1 << 20}, 1e-38) * 1e-3;  // several blocks
+  CHECK(std::all_of(tiny.data(), tiny.data() + tiny.numel(), [](Real x) { return sizeof(Real) == 8 || x == 0; }));
+  CHECK(error_of([] { init_compute(0); }) == "threads: at least 1 is needed, found 0");
+}
+
 TEST_CASE("every in-place change moves the version that all views share; reading does not") {
   const Tensor x = counting({4, 4}), part = x.slice(0, 1, 2);
   const auto version = [&] { return x.shared()->storage->version(); };
@@ -189,6 +234,9 @@ TEST_CASE("printing shows the shape first and abridges long dimensions") {
   CHECK(longer.find(" 50") == std::string::npos);
   CHECK(printed(Tensor::zeros({0, 3})) == "Tensor [0, 3]\n[]");
   CHECK(printed(Shape{2, 3}) == "[2, 3]");
+  std::ostringstream out;
+  out << std::scientific << Tensor::zeros({1}) << ' ' << 1.0 / 3;  // the stream keeps its own format
+  CHECK(out.str().ends_with(" 3.333333e-01"));
 }
 
 TEST_CASE("shapes: broadcasting, overflow and rank limits") {

@@ -38,7 +38,8 @@ std::string bad_value(const std::string& name, const Tensor& tensor) {
   return "";
 }
 
-// What made a loss or gradient bad: the first bad input, else weight, else gradient. A pass over all of them, made only then.
+// What made a loss or gradient bad: the first bad input, else weight, else gradient, else the largest weight, whose products overflow.
+// A pass over all of them, made only then.
 std::string cause(const data::Batch* batch, const std::vector<nn::Parameter>& parameters) {
   std::string found;
   if (batch) found = bad_value("input images", batch->images);
@@ -49,7 +50,14 @@ std::string cause(const data::Batch* batch, const std::vector<nn::Parameter>& pa
   for (const nn::Parameter& p : parameters) {
     if (found.empty()) found = bad_value("gradient of " + p.name, p.value.grad());
   }
-  return found.empty() ? ": inputs, weights and gradients are finite, so values between them overflow" : ": " + found;
+  if (!found.empty()) return ": " + found;
+  double largest = -1;
+  for (const nn::Parameter& p : parameters) {
+    for (const double value : p.value.to_vector()) {
+      if (std::abs(value) > largest) largest = std::abs(value), found = p.name;
+    }
+  }
+  return concat(": inputs, weights and gradients are finite, values between them overflow; the largest weight is ", largest, " in ", found);
 }
 
 }  // namespace

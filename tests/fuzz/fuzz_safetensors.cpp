@@ -1,4 +1,6 @@
 // Safetensors: what is accepted must load and keep within the file; then as a model in timm's layout.
+#include <cstring>
+
 #include "tests/fuzz/memory_file.h"
 #include "train/timm_safetensors.h"
 
@@ -14,4 +16,24 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     read_timm_safetensors(path, 0);
   });
   return 0;
+}
+
+// Mutates the JSON and writes its length anew, or the tensors in place; every fourth time, anything anywhere.
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t most, unsigned seed) {
+  uint64_t length = 0;
+  if (size >= 8) std::memcpy(&length, data, 8);
+  if (seed % 4 == 0 || size < 8 || length > size - 8) return LLVMFuzzerMutate(data, size, most);
+  std::string json(reinterpret_cast<char*>(data) + 8, length), tensors(reinterpret_cast<char*>(data) + 8 + length, size - 8 - length);
+  if (seed % 4 == 1) {
+    const size_t before = tensors.size();
+    tensors = hv::fuzz::mutated(tensors, before + 1);
+    tensors.resize(before);
+  } else {
+    json = hv::fuzz::mutated(json, length + (most - size));
+  }
+  length = json.size();
+  std::string file(reinterpret_cast<char*>(&length), 8);
+  file += json + tensors;
+  std::memcpy(data, file.data(), file.size());
+  return file.size();
 }

@@ -5,13 +5,26 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include "core/check.h"
 
+extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t most);  // libFuzzer's own mutation, in place
+
 namespace hv::fuzz {
+
+// For mutators that know a format: a part of a file, mutated, at most `most` bytes; the rest is then put together again, so that the
+// lengths and checksums around it still fit and the mutation reaches further than the first check.
+inline std::string mutated(std::string part, size_t most) {
+  const size_t size = std::min(part.size(), most);
+  part.resize(most);
+  part.resize(LLVMFuzzerMutate(reinterpret_cast<uint8_t*>(part.data()), size, most));
+  return part;
+}
 
 inline const std::string& memory_file(const uint8_t* data, size_t size) {
   static const int memory = ::memfd_create("fuzz", 0);
@@ -21,11 +34,27 @@ inline const std::string& memory_file(const uint8_t* data, size_t size) {
   return path;
 }
 
+// How often reading succeeded and how often it was refused, written to $FUZZ_OUTCOMES at the end: a target that refuses everything
+// tests little.
+inline void outcome(bool loaded) {
+  static long counts[2];
+  static const bool registered = std::getenv("FUZZ_OUTCOMES") && std::atexit([] {
+    if (std::FILE* file = std::fopen(std::getenv("FUZZ_OUTCOMES"), "w")) {
+      std::fprintf(file, "%ld loaded, %ld refused\n", counts[1], counts[0]);
+      std::fclose(file);
+    }
+  }) == 0;
+  (void)registered;
+  ++counts[loaded];
+}
+
 template <class Read>
 void may_refuse(Read&& read) {
   try {
     read();
+    outcome(true);
   } catch (const Error& error) {
+    outcome(false);
     if (error.fault() != Fault::input && error.fault() != Fault::usage) std::abort();
   }
 }

@@ -76,6 +76,25 @@ TEST_CASE("argmax takes the first of equals, along any dimension and layout") {
   CHECK(argmax(x.transpose(0, 1), 1) == std::vector<int64_t>{1, 0, 1});
 }
 
+TEST_CASE("nothing in, nothing out: no rows, or rows without elements") {
+  const auto shape_of = [](const Tensor& y) { return y.shape(); };
+  for (const Shape& shape : {Shape{2, 0}, Shape{0, 3}, Shape{0, 0}}) {
+    const Tensor x = Tensor::empty(shape).requires_grad_(), gain = Tensor::ones({shape[1]}), shift = Tensor::zeros({shape[1]});
+    CHECK(shape_of(layer_norm(x, gain, shift)) == shape);
+    CHECK(shape_of(softmax(x)) == shape);
+    CHECK(shape_of(log_softmax(x)) == shape);
+    CHECK(shape_of(gelu(x) + x * x) == shape);
+    CHECK(shape_of(linear(x, Tensor::ones({4, shape[1]}), Tensor::ones({4}))) == Shape{shape[0], 4});
+    const Tensor total = sum(layer_norm(x, gain, shift) * softmax(x));
+    CHECK(total.item() == 0);
+    total.backward();
+    CHECK(x.grad().shape() == shape);
+  }
+  // A sum over nothing is 0, plus what is added to it.
+  CHECK(linear(Tensor::empty({2, 0}), Tensor::empty({3, 0}), Tensor::full({3}, 5)).to_vector() == std::vector<double>(6, 5));
+  CHECK(matmul(Tensor::empty({2, 0}), Tensor::empty({0, 2})).to_vector() == std::vector<double>(4, 0));
+}
+
 TEST_CASE("operands with one unit stride are multiplied without a copy") {
   const Tensor w = noise({12, 10}).requires_grad_(), x = noise({9, 12}).requires_grad_(), batch = noise({3, 4, 9, 12});
   const int64_t before = memory_stats().strided_copies;
@@ -177,6 +196,7 @@ TEST_CASE("errors name the operation and the shapes") {
       {[&] { attention(t({1, 2, 10}), 4); }, "attention: packed qkv must be [B, T, heads * 3 * 4]: [1, 2, 10]"},
       {[&] { hv::cat({}, 0); }, "cat: no tensors"},
       {[&] { hv::cat({t({2, 3}), t({2, 4})}, 0); }, "cat: shapes differ outside dimension 0: [2, 3] and [2, 4]"},
+      {[&] { stack({}, 0); }, "stack: no tensors"},
       {[&] { stack({t({2}), t({3})}, 0); }, "stack: shapes differ: [2] and [3]"},
       {[&] { index_select(t({2, 3}), 0, two); }, "index_select: index out of range: 2 in dimension 0 of [2, 3]"},
       {[&] { gather_rows(t({2, 3}), five); }, "gather_rows: column out of range: 5 of [2, 3]"},
