@@ -50,7 +50,8 @@ PEER_PACKAGES := python3-venv python3-torchvision
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps train cifar10 test test-double test-asan test-peers check-long check-crash check-hostile fuzz-short fuzz-corpus bench layers clean
+.PHONY: all help deps train cifar10 test test-double test-asan test-peers check-long check-crash check-hostile check-resume check-determinism \
+        check-signals check-endurance fuzz-short fuzz-corpus bench layers clean
 
 all: $(BUILD)/hydravit
 
@@ -145,7 +146,7 @@ test: deps
 	$(BUILD)/check-hostile short
 
 # The long forms of tests (HYDRAVIT_LONG); their last results are in tests/README.md.
-check-long: check-crash check-hostile
+check-long: check-crash check-hostile check-resume check-determinism check-signals check-endurance
 
 $(BUILD)/check-hostile: $(LIBOBJ) $(BUILD)/tests/hostile/hostile.o
 	$(call link,$(LIBS))
@@ -156,6 +157,10 @@ check-hostile: deps
 check-crash: deps
 	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/tests/faults.so $(BUILD)/hydravit
 	HYDRAVIT_LONG=1 HYDRAVIT_BINARY=$(BUILD)/hydravit $(BUILD)/tests/all -tc='kill*,faults*,power*'
+
+check-resume check-determinism check-signals check-endurance: check-%: deps
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/tests/faults.so $(BUILD)/hydravit
+	HYDRAVIT_LONG=1 HYDRAVIT_BINARY=$(BUILD)/hydravit $(BUILD)/tests/all -tc='$*:*'
 
 test-double: deps
 	@$(MAKE) --no-print-directory MODE=double $(JOBS) build/double/tests/ops-only
