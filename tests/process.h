@@ -31,7 +31,9 @@ class Process {
  public:
   // Both outputs go to the file `output`. `environment` comes before what this process has.
   // Threads sleep while they wait: on a busy machine, waiting busily would take most of the time.
-  Process(const std::vector<std::string>& arguments, const std::string& output, const std::vector<std::string>& environment = {}) {
+  // A terminal's name: the process has it as its terminal, and for its outputs.
+  Process(const std::vector<std::string>& arguments, const std::string& output, const std::vector<std::string>& environment = {},
+          const std::string& terminal = "") {
     std::vector<const char*> argv, envp;
     for (const std::string& argument : arguments) argv.push_back(argument.c_str());
     for (const std::string& entry : environment) envp.push_back(entry.c_str());
@@ -42,8 +44,10 @@ class Process {
     const int file = open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     pid_ = fork();
     if (pid_ == 0) {
-      dup2(file, STDOUT_FILENO);
-      dup2(file, STDERR_FILENO);
+      if (!terminal.empty()) setsid();  // the first terminal that it opens becomes its own
+      const int out = terminal.empty() ? file : open(terminal.c_str(), O_RDWR | O_CLOEXEC);
+      dup2(out, STDOUT_FILENO);
+      dup2(out, STDERR_FILENO);
       execve(argv[0], const_cast<char**>(argv.data()), const_cast<char**>(envp.data()));
       _exit(127);
     }

@@ -53,8 +53,8 @@ class Training {
   std::string run() const { return folder_ / "run"; }
   std::string output_path() const { return folder_ / "output"; }
   std::string output() const { return test::slurp(output_path()); }
-  std::vector<std::string> command(const std::vector<std::string>& more = {}, int threads = 1) const {
-    std::vector<std::string> all = {test::program(), "train", "--resume", run(), "--threads", std::to_string(threads), "--report", "off"};
+  std::vector<std::string> command(const std::vector<std::string>& more = {}, int threads = 1, const char* report = "off") const {
+    std::vector<std::string> all = {test::program(), "train", "--resume", run(), "--threads", std::to_string(threads), "--report", report};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
