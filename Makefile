@@ -65,6 +65,7 @@ help:
 	@echo 'make test-peers   compare exported files and logs with PyTorch, timm, ONNX Runtime, TensorBoard; installs them (1.1 GB)'
 	@echo 'make fuzz-short   libFuzzer on every reader of outside files, FUZZ_SECONDS=60 each (needs clang)'
 	@echo 'make check-long   the long forms of tests; make check-crash: kill -9, failing system calls, power loss (a minute)'
+	@echo '                  check-hostile, check-resume, check-determinism, check-signals, check-endurance: tests/README.md'
 	@echo 'make bench        speed of training and inference, every preset and width, beside PyTorch where PYTHON=python3 has it'
 	@echo 'make layers       check that the folders include each other one way only'
 	@echo 'make deps         only install the missing Debian packages'

@@ -85,11 +85,12 @@ void check_same(const Result& found, const Result& expected) {
   CHECK(found.events == expected.events);
   CHECK(found.summary == expected.summary);
   CHECK(found.predictions == expected.predictions);
-  for (const auto& [name, state] : expected.states) {
-    CAPTURE(name);
-    CHECK(found.states.at(name).counters == state.counters);
-    CHECK(found.states.at(name).metrics == state.metrics);
-    CHECK(found.states.at(name).bytes == state.bytes);
+  for (const auto& entry : expected.states) {
+    CAPTURE(entry.first);
+    const State& state = found.states.at(entry.first);
+    CHECK(state.counters == entry.second.counters);
+    CHECK(state.metrics == entry.second.metrics);
+    CHECK(state.bytes == entry.second.bytes);
   }
 }
 
@@ -136,7 +137,8 @@ TEST_CASE("resume: stopped at any step, by SIGTERM or kill -9, and resumed on ot
         CAPTURE(threads);
         training.begin();
         const std::string fault = concat("HYDRAVIT_FAULT=", call_of[step + way.after], ":", events);
-        const int code = Process(training.command({"--save-every", std::to_string(way.save_every)}, threads % 3 + 1), training.output_path(),
+        const std::vector<std::string> first = training.command({"--save-every", std::to_string(way.save_every)}, threads % 3 + 1);
+        const int code = Process(first, training.output_path(),
                                  {"LD_PRELOAD=" + test::faults_library(), fault, concat("HYDRAVIT_FAULT_SIGNAL=", way.signal)})
                              .wait();
         INFO(training.output());

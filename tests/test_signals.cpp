@@ -199,9 +199,9 @@ TEST_CASE("signals: standard streams that are closed end no training; results th
   close(ends[0]);  // 9 is a pipe that no one reads
   REQUIRE((fcntl(9, F_GETFD) < 0 && dup2(ends[1], 9) == 9));
   const auto shell = [&](const std::string& streams, const std::vector<std::string>& command) {
-    std::vector<std::string> all = {"/bin/sh", "-c", "exec \"$@\" " + streams, "sh"};
-    all.insert(all.end(), command.begin(), command.end());
-    Process process(all, training.output_path());
+    std::vector<std::string> words = {"/bin/sh", "-c", "exec \"$@\" " + streams, "sh"};
+    words.insert(words.end(), command.begin(), command.end());
+    Process process(words, training.output_path());
     return end_of(process);
   };
   for (const char* streams : {">&9", "2>&9", ">&9 2>&9", "<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full"}) {
@@ -213,9 +213,9 @@ TEST_CASE("signals: standard streams that are closed end no training; results th
     CHECK(training.result() == expected);
   }
   const std::string run = training.run();
-  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"info", run}, {"info", run, "--json"}, {"eval", run, "--json"}}) {
-    std::vector<std::string> command = {test::program()};
-    command.insert(command.end(), arguments.begin(), arguments.end());
+  const std::string name = test::program();
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{name, "info", run}, {name, "info", run, "--json"}, {name, "eval", run, "--json"}}) {
     for (const char* streams : {">&9", ">&-", ">/dev/full"}) {
       CAPTURE(streams);
       CHECK(shell(streams, command) == 1);
