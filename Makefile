@@ -54,7 +54,8 @@ PEER_PACKAGES := python3-venv python3-torchvision
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps train cifar10 test test-double test-asan test-peers coverage check-long check-crash check-hostile fuzz-programs fuzz-short fuzz-long fuzz-corpus format-fixture check-mutants bench layers clean
+.PHONY: all help deps train cifar10 test test-double test-asan test-peers coverage check-long check-crash check-hostile check-resume \
+        check-determinism check-signals check-endurance fuzz-programs fuzz-short fuzz-long fuzz-corpus format-fixture check-mutants bench layers clean
 
 all: $(BUILD)/hydravit
 
@@ -71,6 +72,7 @@ help:
 	@echo 'make fuzz-long    the same until each has FUZZ_EXECUTIONS=10000000; goes on where it was stopped'
 	@echo 'make check-mutants  100 small defects planted in core and nn, one at a time: do the tests see them? (hours; goes on likewise)'
 	@echo 'make check-long   the long forms of tests; make check-crash: kill -9, failing system calls, power loss (a minute)'
+	@echo '                  check-hostile, check-resume, check-determinism, check-signals, check-endurance: tests/README.md'
 	@echo 'make bench        speed of training and inference, every preset and width, beside PyTorch where PYTHON=python3 has it'
 	@echo 'make layers       check that the folders include each other one way only'
 	@echo 'make deps         only install the missing Debian packages'
@@ -159,7 +161,7 @@ test: deps
 	$(BUILD)/check-hostile short
 
 # The long forms of tests (HYDRAVIT_LONG); their last results are in tests/README.md.
-check-long: check-crash check-hostile
+check-long: check-crash check-hostile check-resume check-determinism check-signals check-endurance
 
 $(BUILD)/check-hostile: $(LIBOBJ) $(BUILD)/tests/hostile/hostile.o
 	$(call link,$(LIBS))
@@ -170,6 +172,10 @@ check-hostile: deps
 check-crash: deps
 	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/tests/faults.so $(BUILD)/hydravit
 	HYDRAVIT_LONG=1 HYDRAVIT_BINARY=$(BUILD)/hydravit $(BUILD)/tests/all -tc='kill*,faults*,power*'
+
+check-resume check-determinism check-signals check-endurance: check-%: deps
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/tests/all $(BUILD)/tests/faults.so $(BUILD)/hydravit
+	HYDRAVIT_LONG=1 HYDRAVIT_BINARY=$(BUILD)/hydravit $(BUILD)/tests/all -tc='$*:*'
 
 test-double: deps
 	@$(MAKE) --no-print-directory MODE=double $(JOBS) build/double/tests/ops-only

@@ -48,8 +48,9 @@ bool meets(const char* name) {
   ++s.calls;
   if (s.plan.kind == Kind::none || s.calls < s.plan.first || s.calls > s.plan.last) return false;
   if (s.plan.kind == Kind::kill) {
-    kill(getpid(), SIGKILL);
-    pause();
+    kill(getpid(), s.plan.signal);
+    if (s.plan.signal == SIGKILL) pause();
+    return false;
   }
   if (s.plan.kind == Kind::shorten && std::string(name) != "write" && std::string(name) != "read") return false;
   if (s.met.empty()) s.met = name;
@@ -87,7 +88,8 @@ const bool from_environment = [] {  // "<n>:<folder>"
   if (!text) return false;
   char* end = nullptr;
   const long n = std::strtol(text, &end, 10);
-  if (*end == ':') arm({end + 1, Kind::kill, 0, n, n});
+  const char* signal = std::getenv("HYDRAVIT_FAULT_SIGNAL");
+  if (*end == ':') arm({end + 1, Kind::kill, 0, n, n, signal ? std::atoi(signal) : SIGKILL});
   return true;
 }();
 

@@ -105,7 +105,10 @@ Parsed parse(const std::vector<Command>& commands, int argc, char** argv) {
 int run_program(const std::vector<Command>& commands, int argc, char** argv) {
   try {
     const Parsed parsed = parse(commands, argc, argv);
-    return parsed.help ? 0 : parsed.command->run(parsed.given);
+    const int code = parsed.help ? 0 : parsed.command->run(parsed.given);
+    const bool written = std::fflush(stdout) == 0 && !std::ferror(stdout);
+    HV_CHECK(written || code != 0, "standard output: cannot write the results: was it closed, or is its disk full?");
+    return code;
   } catch (const Error& error) {
     std::fprintf(stderr, "hydravit: %s\n", error.what());
     return static_cast<int>(error.fault());

@@ -4,6 +4,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
+
 namespace hv::train {
 namespace {
 
@@ -22,16 +25,20 @@ constexpr long long kSameWish = 300;  // ms
 
 void on_signal(int signal) {
   if (caught != 0) {
-    if (milliseconds() - caught_at < kSameWish) return;
+    // A terminal that closes may tell so more than once: that is no one's wish to stop at once.
+    if (signal == SIGHUP || milliseconds() - caught_at < kSameWish) return;
     _exit(128 + signal);
   }
+  const int error = errno;  // of the code that is interrupted here
   caught_at = milliseconds();
   caught = signal;
   constexpr char text[] = "\nstopping after this step; once more to stop at once\n";
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+  errno = error;
 }
 
-struct sigaction before_int, before_term;
+constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
+std::array<struct sigaction, kSignals.size()> before;
 
 }  // namespace
 
@@ -42,14 +49,16 @@ InterruptScope::InterruptScope() {
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, &before_int);
-  sigaction(SIGTERM, &action, &before_term);
+  for (size_t i = 0; i < kSignals.size(); ++i) {
+    sigaction(kSignals[i], nullptr, &before[i]);
+    // Who started the program may have told it to ignore a signal: nohup does, and a shell's script for what it runs in the background.
+    if (before[i].sa_handler != SIG_IGN) sigaction(kSignals[i], &action, nullptr);
+  }
 }
 
 InterruptScope::~InterruptScope() {
   if (--scopes > 0) return;
-  sigaction(SIGINT, &before_int, nullptr);
-  sigaction(SIGTERM, &before_term, nullptr);
+  for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before[i], nullptr);
 }
 
 int interrupted() { return caught; }

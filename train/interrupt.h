@@ -1,4 +1,5 @@
-// Ctrl-C and SIGTERM: the first asks the loop to finish its step and save, the second ends the program at once.
+// Ctrl-C, SIGTERM and a terminal that closes (SIGHUP): the first asks the loop to finish its step and save; Ctrl-C or SIGTERM once more
+// ends the program at once. A signal that the program was started to ignore, as nohup does, stays ignored.
 #pragma once
 
 namespace hv::train {

@@ -1,9 +1,20 @@
 // build/hydravit: see `hydravit --help` and README, "The command line".
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "train/commands/commands.h"
 
+// A file that a program opens takes the lowest free number. Started without standard streams, it would write its messages into a
+// checkpoint. What stands in for them is opened the wrong way round, so that using it is an error.
+static void hold_standard_streams() {
+  for (const int file : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(file, F_GETFD) < 0) open("/dev/null", file == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
 int main(int argc, char** argv) {
+  hold_standard_streams();
   signal(SIGPIPE, SIG_IGN);  // a closed stdout must not end a training
   signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write()
   using namespace hv::train;

@@ -61,7 +61,12 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   loss_sum_ = metric("loss_sum", 0);
   seconds_before_ = metric("seconds", 0);
   best_ = metric("best_top1", -1);
+  // Checkpoints of earlier versions lack these.
   bad_steps_ = checkpoint.header.counters.count("bad_steps") ? counter("bad_steps") : 0;
+  evaluated_step_ = checkpoint.header.counters.count("evaluated_step") ? counter("evaluated_step") : step_;
+  for (const auto& [name, value] : checkpoint.header.metrics) {
+    if (name.rfind("top1.", 0) == 0 || name.rfind("ema_top1.", 0) == 0) accuracies_[name] = value;
+  }
   resumed_ = true;
 }
 
@@ -140,7 +145,11 @@ Ending Trainer::train_and_evaluate() {
   setup_.model.zero_grad();
   watch_parts();
   const int64_t first = step_;
-  const auto epochs_done = [&] { return step_ * o.grad_accum / stepper_.batches(); };
+  const auto epochs_at = [&](int64_t step) { return step * o.grad_accum / stepper_.batches(); };
+  const auto evaluation_due = [&] {
+    if (!setup_.test || o.eval_every == 0 || step_ == evaluated_step_) return false;
+    return epochs_at(step_) / o.eval_every > epochs_at(step_ - 1) / o.eval_every;
+  };
   const auto leave = [&](Ending ending) {
     if (saved_step_ != step_) save();
     return ending;
@@ -148,13 +157,17 @@ Ending Trainer::train_and_evaluate() {
 
   while (!finished()) {
     if (interrupted()) return leave(Ending::interrupted);
+    if (evaluation_due()) {  // here, so that a run that was stopped before it goes on with it
+      if (!evaluate_and_tell(o.eval_limit)) continue;  // a signal
+      note_best();
+      save_or_warn();
+    }
     if (o.stop_after > 0 && step_ - first >= o.stop_after) return leave(Ending::stopped);
     const double lr = schedule_.at(position());
     take_parts();  // evaluations and saving are no part of a step
     const std::optional<double> loss = train_step(lr);
     const PartSeconds time = take_parts();
     const models::Subnet& width = stepper_.recipe().subnet(step_);
-    const int64_t epochs_before = epochs_done();
     ++step_;
     RunPoint at = here();
     at.lr = lr;  // the one this step had
@@ -166,15 +179,8 @@ Ending Trainer::train_and_evaluate() {
     }
     if (setup_.on_step) setup_.on_step(step_, loss.value_or(std::nan("")));
 
-    const int64_t epochs = epochs_done();
-    const bool epoch_ended = epochs > epochs_before;
-    if (setup_.test && o.eval_every > 0 && epoch_ended && epochs / o.eval_every > epochs_before / o.eval_every && !finished()) {
-      if (!evaluate_and_tell(o.eval_limit)) continue;  // a signal: the loop's head saves
-      note_best();
-      save_or_warn();
-    } else if (o.save_every > 0 ? step_ % o.save_every == 0 : epoch_ended) {
-      save_or_warn();
-    }
+    const bool save_due = o.save_every > 0 ? step_ % o.save_every == 0 : epochs_at(step_) > epochs_at(step_ - 1);
+    if (save_due && (finished() || !evaluation_due())) save_or_warn();  // an evaluation is followed by a save
   }
   if (saved_step_ != step_) save();  // before the last evaluation, which may be interrupted
   if (!setup_.test) return Ending::finished;
@@ -195,6 +201,10 @@ bool Trainer::evaluate_and_tell(int64_t limit) {
   log_->evaluated(here(), mean_loss_, live_, average_);
   loss_sum_ = 0;
   loss_count_ = 0;
+  evaluated_step_ = step_;
+  accuracies_.clear();
+  for (const WidthResult& result : live_) accuracies_["top1." + result.subnet.label] = result.top1;
+  for (const WidthResult& result : average_) accuracies_["ema_top1." + result.subnet.label] = result.top1;
   return true;
 }
 
@@ -245,10 +255,9 @@ Header Trainer::header() const {
   const int64_t passes = step_ * options.grad_accum;
   header.counters = {{"step", step_}, {"total_steps", total_steps_}, {"epoch", passes / stepper_.batches()},
                      {"batch", passes % stepper_.batches()}, {"images", passes * options.batch_size}, {"loss_count", loss_count_},
-                     {"bad_steps", bad_steps_}};
+                     {"bad_steps", bad_steps_}, {"evaluated_step", evaluated_step_}};
   header.metrics = {{"seconds", seconds()}, {"loss_sum", loss_sum_}, {"best_top1", best_}};
-  for (const WidthResult& result : live_) header.metrics["top1." + result.subnet.label] = result.top1;
-  for (const WidthResult& result : average_) header.metrics["ema_top1." + result.subnet.label] = result.top1;
+  header.metrics.insert(accuracies_.begin(), accuracies_.end());
   return header;
 }
 

@@ -77,13 +77,14 @@ class Trainer {
   Stepper stepper_;
   Schedule schedule_;
   std::unique_ptr<RunLog> log_;  // while run() runs
-  int64_t step_ = 0, total_steps_ = 0, saved_step_ = -1;
+  int64_t step_ = 0, total_steps_ = 0, saved_step_ = -1, evaluated_step_ = 0;
   double seconds_before_ = 0, best_ = -1, best_before_ = -1, loss_sum_ = 0;
   double mean_loss_ = 0;  // of the steps between the last two evaluations
   int64_t loss_count_ = 0, bad_steps_ = 0;  // bad: not finite, in a row
   bool new_best_ = false, resumed_ = false;
   std::chrono::steady_clock::time_point begin_;
   std::vector<WidthResult> live_, average_;
+  std::map<std::string, double> accuracies_;  // of the last evaluation, earlier sessions included: metrics of the checkpoint
 };
 
 }  // namespace hv::train

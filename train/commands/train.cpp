@@ -76,7 +76,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   }
   check_options(o);
   check_heads(o);
-  const InterruptScope listening;  // from here on a signal ends the run with a checkpoint, if only of step 0
+  std::optional<InterruptScope> listening(std::in_place);  // from here on a signal ends the run with a checkpoint, if only of step 0
   Prepared p = prepare(o, resume ? &checkpoint : nullptr);
   RunSetup setup{*p.model, p.widths, *p.train, p.test.get(), o};
   setup.provenance = provenance(p.source, *p.train, p.test.get());
@@ -112,6 +112,13 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   }
   std::fputs(width_table(trainer.results(), trainer.ema_results()).c_str(), stdout);
   std::printf("checkpoint: %s\n", last.c_str());
+  std::fflush(stdout);
+  std::clearerr(stdout);  // the run is in its folder; that no one reads along is no failure
+  listening.reset();      // from here on a signal ends the program at once: everything is saved
+  if (interrupted()) {
+    say(concat("interrupted; the training is done and saved", arguments.report ? "; for its report: hydravit report " + folder : ""));
+    return 128 + interrupted();
+  }
   if (arguments.report) {
     try {
       say("report: " + write_report({folder, {}, "", {}}));
