@@ -1,6 +1,7 @@
-// A system that fails on demand. tests/faults.cpp stands between a program and the C library's calls that change files,
-// and read() where a plan asks for it. It is linked into the test program, and built as faults.so to be preloaded into any other (LD_PRELOAD, HYDRAVIT_FAULT=<n>:<folder>: kill -9 at call n;
-// HYDRAVIT_FAULT_SIGNAL=<number>: another signal). A file instead of a folder: only calls on that file count.
+// A system that fails on demand. tests/faults.cpp stands between a program and the C library's calls that change files, and read() where a
+// plan asks for it. It is linked into the test program, and built as faults.so to be preloaded into any other (LD_PRELOAD,
+// HYDRAVIT_FAULT=<n>:<folder>: kill -9 at call n; HYDRAVIT_FAULT_SIGNAL=<number>: another signal). A file instead of a folder: only calls
+// on that file count.
 //
 // Invariants
 //   1. Only calls on files and folders under plan().folder are touched, and counted from 1. Nothing is touched while no plan is armed.
@@ -22,8 +23,8 @@ struct Plan {
   Kind kind = Kind::none;
   int error = 0;                // of fail
   int64_t first = 0, last = 0;  // the calls that meet it
-  bool reads = false;           // are reads counted, too? They change nothing on disk
   int signal = 9;               // of kill; a process that lives on makes the call
+  bool reads = false;           // are reads counted, too? They change nothing on disk
 };
 
 struct Call {  // "open" (that made the file), "write", "fsync", "close", "rename", "link", "unlink", "mkdir", "truncate"; or a test's mark
