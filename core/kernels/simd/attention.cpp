@@ -69,7 +69,7 @@ static void product(const Real* a, int64_t row_a, int64_t col_a, const Real* b, 
     for (int64_t i = 0; i < rows; ++i) {
       Real s = kAdd ? c[i * ldc + j] : static_cast<Real>(0);
       for (int64_t k = 0; k < inner; ++k) s += a[i * row_a + k * col_a] * b[k * ldb + j];
-      c[i * ldc + j] = s;
+      c[i * ldc + j] = s;  // NOLINT(clang-analyzer-core.NullDereference): every Product has its c
     }
   }
 }
