@@ -6,7 +6,8 @@ CHECKS := cppcheck tidy test-clang test-asan test-tsan test-valgrind
 
 check:
 	@failed=; for target in $(CHECKS); do $(MAKE) --no-print-directory $$target || failed="$$failed $$target"; done; \
-	[ -z "$$failed" ] || { echo "check: failed:$$failed"; exit 1; }; echo "check: $(CHECKS): no finding"
+	[ -z "$$failed" ] || { echo "check: failed:$$failed"; exit 1; }; \
+	echo "check: nothing found by $(CHECKS), but for what is skipped above"
 
 # $(call with,PACKAGES,TARGET): makes the target where these Debian packages are or can be installed.
 with = @if $(MAKE) --no-print-directory deps PACKAGES="$(1)"; then $(MAKE) --no-print-directory $(JOBS) $(2); \
