@@ -16,14 +16,17 @@ WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-re
 # No fast-math: NaN and infinity must stay visible. errno and floating-point traps are never read here.
 FLAGS := -std=c++20 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
 # Speed matters in core; elsewhere a short build does. The tests' own loops are plain on purpose.
-OPT = $(if $(filter asan fuzz coverage,$(MODE)),-O1,$(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2)))
+OPT = $(if $(filter asan tsan fuzz coverage,$(MODE)),-O1,$(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2)))
 LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg -lonnx_proto -lprotobuf
 
 ifeq ($(MODE),double)
 FLAGS += -DHV_DOUBLE
 endif
 ifeq ($(MODE),asan)
-FLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
+endif
+ifeq ($(MODE),tsan)
+FLAGS += -fsanitize=thread -fno-omit-frame-pointer
 endif
 
 ifeq ($(MODE),coverage)
@@ -65,7 +68,8 @@ help:
 	@echo 'make test         install what is missing, build and run the tests'
 	@echo 'make cifar10      the real recipe: preset cifar, all augmentations, 100 epochs (hours); RUN=dir to name or resume it'
 	@echo 'make test-double  gradient checks of every operation in double precision'
-	@echo 'make test-asan    the tests under AddressSanitizer and UBSan'
+	@echo 'make test-asan    the tests under AddressSanitizer, UBSan and checked standard containers'
+	@echo 'make check        test-asan, then with tools it installs: test-clang, test-tsan, test-valgrind, tidy, cppcheck (long)'
 	@echo 'make test-peers   compare exported files and logs with PyTorch, timm, ONNX Runtime, TensorBoard; installs them (1.1 GB)'
 	@echo 'make coverage     how many lines and branches of core, nn, models and train the tests reach (clang, llvm)'
 	@echo 'make fuzz-short   libFuzzer on every reader of outside files, FUZZ_SECONDS=60 each (needs clang)'
@@ -182,8 +186,11 @@ test-double: deps
 	build/double/tests/ops-only
 
 test-asan: deps
-	@$(MAKE) --no-print-directory MODE=asan $(JOBS) build/asan/tests/all build/asan/hydravit
+	@$(MAKE) --no-print-directory MODE=asan $(JOBS) build/asan/tests/all build/asan/hydravit build/asan/check-hostile
 	HYDRAVIT_BINARY=build/asan/hydravit build/asan/tests/all
+	build/asan/check-hostile short
+
+include tests/check.mk
 
 # Where the peers cannot be installed, deps says so and the runner skips every check.
 test-peers: deps

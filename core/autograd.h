@@ -78,8 +78,8 @@ using Edges = std::vector<Edge>;
 using Backward = std::function<void(const Tensor& g, const Edges& in)>;
 
 struct Node {
-  const char* op;
-  uint64_t number;   // order of recording
+  const char* op = "";
+  uint64_t number = 0;  // order of recording
   Edges inputs;
   Backward backward;
   Shape shape;       // of the result

@@ -89,11 +89,11 @@ class Tensor {
   Tensor select(int dim, int64_t index) const;  // removes dim
   Tensor transpose(int dim0, int dim1) const;
   Tensor permute(const Dims& order) const;
-  Tensor expand(const Shape& shape) const;      // size-1 (or new leading) dimensions repeat with stride 0
+  Tensor expand(const Shape& target) const;     // size-1 (or new leading) dimensions repeat with stride 0
   Tensor squeeze(int dim) const;                // dim must have size 1
   Tensor unsqueeze(int dim) const;
-  Tensor view(const Shape& shape) const;        // one entry may be -1; an error where a copy would be needed
-  Tensor reshape(const Shape& shape) const;     // view where possible, else a counted copy
+  Tensor view(const Shape& target) const;       // one entry may be -1; an error where a copy would be needed
+  Tensor reshape(const Shape& target) const;    // view where possible, else a counted copy
   template <class... Args>
   Tensor operator()(Args... args) const { return index({Index(args)...}); }
   Tensor index(std::initializer_list<Index> indices) const;

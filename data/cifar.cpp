@@ -150,13 +150,13 @@ DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kin
   }
 
   auto dataset = std::make_shared<CifarDataset>(kind, split, std::move(records), pieces);
-  const std::string names = (std::filesystem::path(paths[0]).parent_path() / about.names_file).string();
+  const std::string list = (std::filesystem::path(paths[0]).parent_path() / about.names_file).string();
   std::error_code ignored;
-  if (std::filesystem::exists(names, ignored)) {
-    std::vector<std::string> lines = read_lines(names);
-    HV_CHECK_INPUT(static_cast<int64_t>(lines.size()) == about.classes, names, ": expected ", about.classes,
+  if (std::filesystem::exists(list, ignored)) {
+    std::vector<std::string> lines = read_lines(list);
+    HV_CHECK_INPUT(static_cast<int64_t>(lines.size()) == about.classes, list, ": expected ", about.classes,
                    " class names, one a line, found ", lines.size(), ": correct the file or remove it");
-    for (const std::string& line : lines) check_class_name(line, names);
+    for (const std::string& line : lines) check_class_name(line, list);
     dataset->set_class_names(std::move(lines));
   }
   return dataset;

@@ -50,7 +50,7 @@ Config named_model(const std::string& name, int64_t classes);
 // too, at 5 a number, as fvcore and timm's tables do.
 struct Cost {
   Subnet subnet;
-  int64_t params, macs, macs_with_norms;
+  int64_t params = 0, macs = 0, macs_with_norms = 0;
 };
 std::vector<Cost> costs(const Config& config);
 

@@ -104,7 +104,7 @@ class Mlp : public Module {
 };
 
 struct BlockConfig {
-  int64_t width, head_dim, hidden;
+  int64_t width = 0, head_dim = 0, hidden = 0;
   double dropout = 0, drop_path = 0;
   double layer_scale = 0;  // 0: none
 };

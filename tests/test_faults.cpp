@@ -184,7 +184,7 @@ TEST_CASE("faults: every read of loading fails once: continued where that is rig
   // What it loads, or the error; the folder is as before whatever happens.
   const auto broken = [&](const Break& fault, int64_t n, const auto& load) {
     const size_t files = open_files();
-    faults::arm({folder.str(), fault.kind, fault.error, n, n, true});
+    faults::arm({.folder = folder.str(), .kind = fault.kind, .error = fault.error, .first = n, .last = n, .reads = true});
     const std::string error = error_of(load);
     faults::disarm();
     if (faults::calls() >= n) met.insert(fault.name + (" " + faults::met()));
@@ -233,7 +233,7 @@ TEST_CASE("faults: every read of loading fails once: continued where that is rig
   for (const Break& fault : kFaults) {
     for (int64_t n = 2; n <= 3; ++n) {  // 1 is open
       size_t bytes = 0;
-      faults::arm({folder.str(), fault.kind, fault.error, n, n, true});
+      faults::arm({.folder = folder.str(), .kind = fault.kind, .error = fault.error, .first = n, .last = n, .reads = true});
       const std::string error = error_of([&] {
         bytes = data::read_small(folder / "data", 1 << 20).size();
         data::read_chunks(folder / "data", [&](std::span<const uint8_t> piece) { bytes += piece.size(); });

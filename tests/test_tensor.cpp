@@ -207,9 +207,10 @@ TEST_CASE("every in-place change moves the version that all views share; reading
   const Tensor x = counting({4, 4}), part = x.slice(0, 1, 2);
   const auto version = [&] { return x.shared()->storage->version(); };
   uint64_t before = version();
-  for (const auto& change : std::vector<void (*)(const Tensor&)>{[](const Tensor& t) { t.fill_(1); }, [](const Tensor& t) { t.mul_(2); },
-                                                                [](const Tensor& t) { t.add_(Tensor::ones({4})); },
-                                                                [](const Tensor& t) { t.copy_(Tensor::ones({4})); }}) {
+  const std::vector<void (*)(const Tensor&)> changes{[](const Tensor& t) { t.fill_(1); }, [](const Tensor& t) { t.mul_(2); },
+                                                     [](const Tensor& t) { t.add_(Tensor::ones({4})); },
+                                                     [](const Tensor& t) { t.copy_(Tensor::ones({4})); }};
+  for (const auto& change : changes) {
     change(part);
     CHECK(version() > before);
     before = version();

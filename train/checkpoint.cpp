@@ -158,7 +158,7 @@ int64_t file_bytes(int64_t header_bytes, const std::vector<TensorEntry>& tensors
 // The elements as float32, piece by piece.
 template <class Piece>
 void each_piece(const Tensor& tensor, Piece&& piece) {
-  std::array<float, kChunk / 4> buffer;
+  std::array<float, kChunk / 4> buffer{};
   const Real* data = tensor.data();
   for (int64_t left = tensor.numel(); left > 0;) {
     const int64_t n = std::min<int64_t>(left, kChunk / 4);

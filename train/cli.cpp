@@ -42,7 +42,8 @@ Parsed parse(const std::vector<Command>& commands, int argc, char** argv) {
   std::deque<Bound> bound;
   for (const Command& command : commands) {
     names.push_back(command.name);
-    Bound& b = bound.emplace_back(Bound{app.add_subcommand(command.name, command.help), &command, {}, {}});
+    bound.push_back({app.add_subcommand(command.name, command.help), &command, {}, {}});
+    Bound& b = bound.back();
     b.app->allow_extras();  // collected, to be refused with a hint
     for (const Positional& positional : command.positionals) {
       CLI::Option* option = b.app->add_option(positional.name, *positional.values, positional.help);

@@ -25,7 +25,7 @@ class Ema {
     return std::min(decay_, (1 + t) / (10 + t));
   }
   // Exchanges average and weights; twice is as before.
-  void swap() const {
+  void swap() const {  // NOLINT(bugprone-exception-escape): it throws only for tensors without memory, which are not kept
     for (size_t i = 0; i < values_.size(); ++i) {
       Real *average = values_[i].data(), *weight = parameters_[i].value.data();
       parallel_blocks(values_[i].numel(), 1 << 16,
@@ -44,7 +44,7 @@ class Ema {
 class WithEma {
  public:
   explicit WithEma(const Ema& ema) : ema_(ema) { ema_.swap(); }
-  ~WithEma() { ema_.swap(); }
+  ~WithEma() { ema_.swap(); }  // NOLINT(bugprone-exception-escape): the same call went well in the constructor
   WithEma(const WithEma&) = delete;
   WithEma& operator=(const WithEma&) = delete;
 

@@ -29,7 +29,7 @@ const uint8_t* row_of(const data::Image& image, int64_t channel, int64_t y) {
   return image.chw.data() + (channel * image.height + y) * image.width;
 }
 
-uint8_t byte(double x) { return static_cast<uint8_t>(std::clamp(x, 0.0, 255.0) + 0.5); }
+uint8_t byte(double x) { return static_cast<uint8_t>(std::lround(std::clamp(x, 0.0, 255.0))); }
 
 // OKLab to sRGB (Ottosson 2020): a matrix, cubes, a matrix, the sRGB curve.
 std::array<uint8_t, 3> from_oklab(double lightness, double a, double b) {
@@ -82,9 +82,10 @@ void draw_text(data::Image& onto, int64_t top, int64_t left, std::string text) {
     uint8_t colour[4];
   };
   std::vector<Corner> corners(text.size() * 64 + 4);  // a character has fewer than 16 strokes of 4 corners
-  const int strokes = stb_easy_font_print(0, 0, text.data(), nullptr, corners.data(), static_cast<int>(corners.size() * sizeof(Corner)));
-  for (int i = 0; i < strokes; ++i) {
-    const Corner &first = corners[static_cast<size_t>(4 * i)], &last = corners[static_cast<size_t>(4 * i + 2)];
+  const int room = static_cast<int>(corners.size() * sizeof(Corner));
+  const auto strokes = static_cast<size_t>(stb_easy_font_print(0, 0, text.data(), nullptr, corners.data(), room));
+  for (size_t i = 0; i < strokes; ++i) {
+    const Corner &first = corners[4 * i], &last = corners[4 * i + 2];
     const auto pixel = [](float at, int64_t from, int64_t limit) {
       return std::clamp(from + static_cast<int64_t>(at) * kScale, int64_t{0}, limit);
     };

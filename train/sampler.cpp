@@ -24,8 +24,8 @@ WidthSampler::WidthSampler(uint64_t seed, int64_t choices, const std::vector<dou
   double running = 0;
   for (const double weight : weights) upper_.push_back((running += weight) / sum);
   // The last width that can be drawn ends at 1 exactly, whatever the rounding.
-  const auto last = std::find_if(weights.rbegin(), weights.rend(), [](double w) { return w > 0; });
-  std::fill(upper_.end() - 1 - (last - weights.rbegin()), upper_.end(), 1.0);
+  const auto never_drawn = std::find_if(weights.rbegin(), weights.rend(), [](double w) { return w > 0; }) - weights.rbegin();
+  std::fill(upper_.end() - 1 - never_drawn, upper_.end(), 1.0);
 }
 
 int64_t WidthSampler::draw(int64_t step) const {

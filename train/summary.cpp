@@ -8,8 +8,8 @@
 
 namespace hv::train {
 
-Summary::Summary(std::string path, const std::vector<models::Subnet>& widths, bool ema, int64_t step) : path_(std::move(path)) {
-  head_ = "step,images,epoch,seconds,lr,train_loss";
+Summary::Summary(std::string path, const std::vector<models::Subnet>& widths, bool ema, int64_t step)
+    : path_(std::move(path)), head_("step,images,epoch,seconds,lr,train_loss") {
   for (const char* weights : {"", "ema_"}) {
     if (*weights && !ema) continue;
     for (const models::Subnet& width : widths) head_ += concat(',', weights, "top1_heads", width.key);

@@ -115,7 +115,7 @@ HV_BF16 void pack(const float* data, int64_t so, int64_t sk, int64_t outer, int6
   for (int64_t o = 0; o < outer; o += 16) {
     for (int64_t k = 0; k < depth; k += 32, to += kTile) {
       const float* from = data + o * so + k * sk;
-      Pairs tile;
+      Pairs tile;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by either branch
       if (along) {
         rows_along_k(from, so, outer - o, depth - k, tile);
       } else {

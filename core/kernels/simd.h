@@ -100,6 +100,7 @@ struct AdamWChunk {
   Real lr, beta1, beta2, eps, decay, correction1, correction2, grad_scale, ema_decay;
 };
 
+// NOLINTNEXTLINE(bugprone-macro-parentheses): the list comes with its parentheses.
 #define HV_FIELD(name, parameters) void (*name) parameters;
 struct Kernels {
   const char* level;

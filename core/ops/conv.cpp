@@ -111,7 +111,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
   // Per image, with G [O, Ho Wo]:  dx = fold(W^T G),  dW = sum G unfold(x)^T,  db = sum of G's rows
   return record("conv2d", y, {x, weight, bias}, [=, sx = Saved(x), sw = Saved(kernel)](const Tensor& g, const Edges& in) {
     const Sink dx(in, 0, batch, w.channels * w.height * w.width), dw(in, 1, out, k);
-    const Tensor images = sx.get();
+    const Tensor& images = sx.get();
     const Real* const kernels = sw.get().data();
     const Segments cut(batch * n, out * k);  // each segment of images sums its own dW
     Storage partial(dw ? cut.count * out * k : 0), scratch(cut.count * k * n);

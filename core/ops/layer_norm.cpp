@@ -37,7 +37,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, doub
     if (!dx) unwanted = Tensor::empty({m, n});
     Real* to = dx ? dx.data : unwanted.data();
     const int64_t lddx = dx ? dx.ld : n;
-    const Tensor xr = sx.get();
+    const Tensor& xr = sx.get();
     const Real* gains = sg.get().data();
     parallel_for(cut.count, [&](int64_t s) {
       const int64_t b = cut.begin(s), e = cut.begin(s + 1);

@@ -207,7 +207,8 @@ void backward(Front front, const Tensor& g, const KeptRows& kept, const Norm& no
   add_row(sums.data() + n + k, cut.count, row_sums, k, sinks.shift);
 }
 
-Tensor apply(const char* op, Front front, const Tensor& x, Norm norm, const Tensor& weight, const Tensor& bias, const Tensor& residual) {
+Tensor apply(const char* op, Front front, const Tensor& x, const Norm& norm, const Tensor& weight, const Tensor& bias,
+             const Tensor& residual) {
   HV_CHECK(x.rank() >= 1 && weight.rank() == 2 && x.size(-1) == weight.size(1), op, ": inner dimensions differ: ", x.shape(), " x ",
            weight.shape(), " transposed");
   const int64_t n = weight.size(0), k = weight.size(1);

@@ -22,7 +22,7 @@ void for_rows(const std::array<Tensor, N>& tensors, int dim, const Body& body) {
   }
   strided_loop<N>(rest, strides, [&](const Places<N>& at, int64_t rows, const Places<N>& along) {
     for (int64_t r = 0; r < rows; ++r) {
-      std::array<Real*, N> row;
+      std::array<Real*, N> row{};
       for (size_t k = 0; k < N; ++k) row[k] = tensors[k].data() + at[k] + r * along[k];
       body(row);
     }

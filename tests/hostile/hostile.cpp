@@ -30,11 +30,14 @@ namespace {
 std::atomic<long> until_failure{-1};  // calls until one fails; negative: none does
 std::atomic<long> alive{0};           // blocks that are not freed
 bool refuse() { return until_failure.load() >= 0 && until_failure.fetch_sub(1) == 0; }
-void* take(size_t bytes, size_t alignment) {
+void* try_take(size_t bytes, size_t alignment) {
   void* block = refuse() ? nullptr : std::aligned_alloc(alignment, (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment);
-  if (!block) throw std::bad_alloc();
-  ++alive;
+  if (block) ++alive;
   return block;
+}
+void* take(size_t bytes, size_t alignment) {
+  if (void* block = try_take(bytes, alignment)) return block;
+  throw std::bad_alloc();
 }
 void give(void* block) {
   if (block) --alive;
@@ -45,6 +48,8 @@ void* operator new(size_t n) { return take(n, 16); }
 void* operator new[](size_t n) { return take(n, 16); }
 void* operator new(size_t n, std::align_val_t a) { return take(n, static_cast<size_t>(a)); }
 void* operator new[](size_t n, std::align_val_t a) { return take(n, static_cast<size_t>(a)); }
+void* operator new(size_t n, const std::nothrow_t&) noexcept { return try_take(n, 16); }
+void* operator new[](size_t n, const std::nothrow_t&) noexcept { return try_take(n, 16); }
 void operator delete(void* p) noexcept { give(p); }
 void operator delete[](void* p) noexcept { give(p); }
 void operator delete(void* p, size_t) noexcept { give(p); }

@@ -32,7 +32,7 @@ class RunImages {
     std::string heading;
     std::vector<Tile> tiles;  // the image, then what every width looks at
   };
-  Look look(int64_t image);  // no tiles: a model that cannot tell
+  Look look(int64_t index);  // no tiles: a model that cannot tell
 
  private:
   data::Image test_image(int64_t i) const;

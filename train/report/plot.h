@@ -60,7 +60,7 @@ struct Bars {
   };
   std::vector<Bar> bars;
 };
-std::string svg(const Bars& bars);
+std::string svg(const Bars& chart);
 
 // Round numbers (1, 2 or 5 times a power of ten) that lie in [low, high], at most about `wanted` steps.
 std::vector<double> ticks(double low, double high, int wanted);

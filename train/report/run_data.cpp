@@ -120,7 +120,7 @@ const std::vector<double>* Table::find(const std::string& name) const {
 
 Table read_table(const std::string& path) { return parse_table(read_text(path), path); }
 
-Table parse_table(const std::string& text, const std::string& path) {
+Table parse_table(const std::string& text, const std::string& name) {
   Table table;
   int64_t number = 0;
   for (const std::string& line : split(text, '\n')) {
@@ -128,22 +128,22 @@ Table parse_table(const std::string& text, const std::string& path) {
     if (line.empty()) continue;
     const std::vector<std::string> cells = split(line, ',');
     if (table.names.empty()) {
-      HV_CHECK_INPUT(cells.size() <= kMaxColumns, path, ": line 1: ", cells.size(), " columns, expected at most ", kMaxColumns);
+      HV_CHECK_INPUT(cells.size() <= kMaxColumns, name, ": line 1: ", cells.size(), " columns, expected at most ", kMaxColumns);
       table.names = cells;
       table.columns.resize(cells.size());
       continue;
     }
-    HV_CHECK_INPUT(cells.size() == table.names.size(), path, ": line ", number, ": ", cells.size(), " values, expected ",
+    HV_CHECK_INPUT(cells.size() == table.names.size(), name, ": line ", number, ": ", cells.size(), " values, expected ",
                    table.names.size());
     for (size_t k = 0; k < cells.size(); ++k) {
       double value = kNone;
       const auto [end, error] = std::from_chars(cells[k].data(), cells[k].data() + cells[k].size(), value);
-      HV_CHECK_INPUT(cells[k].empty() || (error == std::errc() && end == cells[k].data() + cells[k].size()), path, ": line ", number,
+      HV_CHECK_INPUT(cells[k].empty() || (error == std::errc() && end == cells[k].data() + cells[k].size()), name, ": line ", number,
                      ": '", cells[k].substr(0, 40), "' is not a number");
       table.columns[k].push_back(std::isfinite(value) ? value : kNone);
     }
   }
-  HV_CHECK_INPUT(table.rows() > 0, path, ": holds no rows yet");
+  HV_CHECK_INPUT(table.rows() > 0, name, ": holds no rows yet");
   return table;
 }
 

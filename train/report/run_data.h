@@ -55,7 +55,7 @@ struct RunData {
 
   // A width's last value of summary.csv, "top1" or "ema_top1"; NaN: none.
   double last(const std::string& what, int64_t heads) const;
-  std::string option(const std::string& name) const;  // of the header; "": none
+  std::string option(const std::string& wanted) const;  // of the header; "": none
 };
 RunData read_run(const std::string& folder);
 

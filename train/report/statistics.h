@@ -12,8 +12,10 @@ inline double chi_square_p(double x, int64_t freedom) {
   const bool odd = freedom % 2 != 0;
   double p = odd ? std::erfc(std::sqrt(x / 2)) : 0;
   // Terms (x/2)^a e^(-x/2) / Gamma(a + 1), for a = 0, 1, ... or 1/2, 3/2, ... below freedom / 2.
-  for (double a = odd ? 0.5 : 0; a < static_cast<double>(freedom) / 2 - 0.25; ++a)
+  for (int64_t k = 0; k < freedom / 2; ++k) {
+    const double a = static_cast<double>(k) + (odd ? 0.5 : 0);
     p += std::exp(a * std::log(x / 2) - x / 2 - std::lgamma(a + 1));
+  }
   return p < 1 ? p : 1;
 }
 

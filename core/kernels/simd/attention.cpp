@@ -73,7 +73,7 @@ static void product(const Product& p, const Real* b, int64_t ldb, int64_t cols) 
       Real s = p.plus.rows ? p.plus.rows[i * p.plus.ld + j] : static_cast<Real>(0);
       if (p.plus.bias) s += p.plus.bias[j];
       for (int64_t k = 0; k < p.inner; ++k) s += p.a[i * p.row_a + k * p.col_a] * b[k * ldb + j];
-      p.c[i * p.ldc + j] = s;
+      p.c[i * p.ldc + j] = s;  // NOLINT(clang-analyzer-core.NullDereference): every Product has its c
     }
   }
 }
