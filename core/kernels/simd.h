@@ -19,7 +19,7 @@
   /* dx[i] (+)= d[i] * gelu'(x[i]); y[i] = gelu(x[i]) as well, unless y is null */                                                \
   X(gelu_backward, (const Real* x, const Real* d, Real* dx, bool add, Real* y, int64_t n))                                        \
   /* y = (x - mean) * rstd * gain + shift for each row of n; mean and rstd are written, one a row */                              \
-  X(layer_norm, (const Real* x, int64_t ldx, const Real* gain, const Real* shift, Real eps, Real* y, int64_t ldy, Real* mean,      \
+  X(layer_norm, (const Real* x, int64_t ldx, const Real* gain, const Real* shift, Real eps, Real* y, int64_t ldy, Real* mean,     \
                  Real* rstd, int64_t rows, int64_t n))                                                                            \
   /* y again from the mean and rstd of the forward pass */                                                                        \
   X(layer_norm_again, (const Real* x, int64_t ldx, const Real* gain, const Real* shift, const Real* mean, const Real* rstd,       \
@@ -31,13 +31,13 @@
   X(fill_rows, (const Real* bias, const Real* residual, int64_t ldr, Real* y, int64_t ldy, int64_t rows, int64_t n))              \
   /* out += the sum of the rows */                                                                                                \
   X(sum_rows, (const Real* x, int64_t ldx, Real* out, int64_t rows, int64_t n))                                                   \
-  /* y = x rounded to the nearest bf16 (ties to even), the upper half of a float; NaN stays NaN; and back */                       \
+  /* y = x rounded to the nearest bf16 (ties to even), the upper half of a float; NaN stays NaN; and back */                      \
   X(to_bf16, (const Real* x, uint16_t* y, int64_t n))                                                                             \
   X(from_bf16, (const uint16_t* x, Real* y, int64_t n))                                                                           \
   /* y += x, elementwise */                                                                                                       \
   X(accumulate, (const Real* x, Real* y, int64_t n))                                                                              \
   /* A product that fits in the first-level caches. `room` for 16-padded B^T, [inner, cols], where B's columns lie along rows (the */ \
-  /* rows of C and plus are then padded too); else null and col_b 1 */                                                                          \
+  /* rows of C and plus are then padded too); else null and col_b 1 */                                                            \
   X(product, (const Product& product, Real* room))                                                                                \
   /* One head of one image (core/kernels/simd/attention.cpp) */                                                                   \
   X(attention_head, (const AttentionHead& head))                                                                                  \

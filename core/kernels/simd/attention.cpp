@@ -130,9 +130,9 @@ static void softmax_columns(Real* s, int64_t padded, int64_t tokens, Real scale,
 void attention_head(const AttentionHead& h) {
   const int64_t T = h.tokens, D = h.head_dim, padded = (T + 15) / 16 * 16;
   Real *qt = h.scratch, *s = qt + D * padded, *top = h.stats, *inverse = top + padded;
-  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, s, padded, T, T, D}, qt);         // s^T = k q^T
+  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, s, padded, T, T, D}, qt);  // s^T = k q^T
   softmax_columns(s, padded, T, h.scale, top, inverse);
-  multiply(h, {s, 1, padded, h.v, h.ld, 1, h.out, h.ldo, T, D, T});           // o = p v
+  multiply(h, {s, 1, padded, h.v, h.ld, 1, h.out, h.ldo, T, D, T});    // o = p v
   for (int64_t i = 0; i < T; ++i) {
     Real* row = h.out + i * h.ldo;
     for_vectors(D, [&](int64_t j, auto lanes) { lanes.store(row + j, lanes.load(row + j) * inverse[i]); });
@@ -162,12 +162,12 @@ static void softmax_columns_backward(Real* p, Real* ds, int64_t padded, int64_t 
 void attention_head_backward(const AttentionHead& h) {
   const int64_t T = h.tokens, D = h.head_dim, padded = (T + 15) / 16 * 16;
   Real *turned = h.scratch, *p = turned + D * padded, *ds = p + T * padded;
-  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, p, padded, T, T, D}, turned);        // scores again, transposed
-  multiply(h, {h.v, h.ld, 1, h.dout, 1, h.ldo, ds, padded, T, T, D}, turned);   // dp^T = v do^T
+  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, p, padded, T, T, D}, turned);      // scores again, transposed
+  multiply(h, {h.v, h.ld, 1, h.dout, 1, h.ldo, ds, padded, T, T, D}, turned);  // dp^T = v do^T
   softmax_columns_backward(p, ds, padded, T, h.scale, h.stats, h.stats + padded);
-  multiply(h, {p, padded, 1, h.dout, h.ldo, 1, h.dv, h.ldd, T, D, T, {nullptr, h.add ? h.dv : nullptr, h.ldd}});           // dv = p^T do
-  multiply(h, {ds, 1, padded, h.k, h.ld, 1, h.dq, h.ldd, T, D, T, {nullptr, h.add ? h.dq : nullptr, h.ldd}});              // dq = ds k
-  multiply(h, {ds, padded, 1, h.q, h.ld, 1, h.dk, h.ldd, T, D, T, {nullptr, h.add ? h.dk : nullptr, h.ldd}});              // dk = ds^T q
+  multiply(h, {p, padded, 1, h.dout, h.ldo, 1, h.dv, h.ldd, T, D, T, {nullptr, h.add ? h.dv : nullptr, h.ldd}});   // dv = p^T do
+  multiply(h, {ds, 1, padded, h.k, h.ld, 1, h.dq, h.ldd, T, D, T, {nullptr, h.add ? h.dq : nullptr, h.ldd}});   // dq = ds k
+  multiply(h, {ds, padded, 1, h.q, h.ld, 1, h.dk, h.ldd, T, D, T, {nullptr, h.add ? h.dk : nullptr, h.ldd}});   // dk = ds^T q
 }
 
 }  // namespace hv::simd::HV_LEVEL
