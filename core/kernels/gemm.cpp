@@ -84,19 +84,20 @@ void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Pl
 
 void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const Plus& plus) {
   const PartTimer timer(Part::gemm);
-  // A piece of B stays in the first-level cache, turned there where its memory rows run along K (W^T). BLAS, which is made for larger
-  // products, would spend half of the time on packing A and B.
-  constexpr int64_t kColumns = 64, kDepth = 128;
+  // A piece of B stays in the cache, turned there where its memory rows run along K (W^T). BLAS, which is made for larger products,
+  // would spend half of the time on packing A and B. A piece is two vectors wide, so that narrow models' columns are shared evenly, and
+  // deep, because C is read and written once a piece.
   const bool own = precision() == Precision::fp32 && b.row == 1 && a.col == 1;
-  Storage rooms(own ? num_threads() * kDepth * kColumns : 0);
-  parallel_blocks(b.cols, kColumns, [&](int64_t begin, int64_t end) {
+  const int64_t lanes = simd::kernels().lanes, columns = own ? 2 * lanes : 64, depth = 512;
+  Storage rooms(own ? num_threads() * depth * columns : 0);
+  parallel_blocks(b.cols, columns, [&](int64_t begin, int64_t end) {
     const Plus start{plus.bias ? plus.bias + begin : nullptr, plus.rows ? plus.rows + begin : nullptr, plus.ld};
     Real* to = c + begin;
-    if (!own || (end - begin) % 16 != 0 || a.cols == 0) return gemm_plus(a, cols_of(b, begin, end), to, ldc, start);
-    for (int64_t k = 0; k < a.cols; k += kDepth) {
+    if (!own || (end - begin) % lanes != 0 || a.cols == 0) return gemm_plus(a, cols_of(b, begin, end), to, ldc, start);
+    for (int64_t k = 0; k < a.cols; k += depth) {
       simd::kernels().product({a.data + k, a.row, 1, b.data + begin * b.col + k, 1, b.col, to, ldc, a.rows, end - begin,
-                               std::min(kDepth, a.cols - k), k == 0 ? start : Plus{nullptr, to, ldc}},
-                              rooms.data() + thread_index() * kDepth * kColumns);
+                               std::min(depth, a.cols - k), k == 0 ? start : Plus{nullptr, to, ldc}},
+                              rooms.data() + thread_index() * depth * columns);
     }
   });
 }

@@ -7,14 +7,14 @@ namespace hv::simd {
 
 #define HV_DECLARE(name, parameters) void name parameters;
 #define HV_ENTRY(name, parameters) name,
-#define HV_LEVEL_TABLE(level)                            \
-  namespace level {                                      \
-  HV_SIMD_KERNELS(HV_DECLARE)                            \
-  static const Kernels table{#level, HV_SIMD_KERNELS(HV_ENTRY)}; \
+#define HV_LEVEL_TABLE(level, bytes)                                                              \
+  namespace level {                                                                               \
+  HV_SIMD_KERNELS(HV_DECLARE)                                                                     \
+  static const Kernels table{#level, (bytes) / int64_t{sizeof(Real)}, HV_SIMD_KERNELS(HV_ENTRY)}; \
   }
-HV_LEVEL_TABLE(v2)
-HV_LEVEL_TABLE(v3)
-HV_LEVEL_TABLE(v4)
+HV_LEVEL_TABLE(v2, 16)
+HV_LEVEL_TABLE(v3, 32)
+HV_LEVEL_TABLE(v4, 64)
 
 namespace {
 

@@ -36,8 +36,8 @@
   X(from_bf16, (const uint16_t* x, Real* y, int64_t n))                                                                           \
   /* y += x, elementwise */                                                                                                       \
   X(accumulate, (const Real* x, Real* y, int64_t n))                                                                              \
-  /* A product that fits in the first-level caches. `room` for 16-padded B^T, [inner, cols], where B's columns lie along rows (the */ \
-  /* rows of C and plus are then padded too); else null and col_b 1 */                                                            \
+  /* A product that fits in the first-level caches. `room` for B^T, [inner, cols], its rows padded to whole vectors, where B's    */ \
+  /* columns lie along rows (the rows of C and plus are then padded too); else null and col_b 1 */                                \
   X(product, (const Product& product, Real* room))                                                                                \
   /* One head of one image (core/kernels/simd/attention.cpp) */                                                                   \
   X(attention_head, (const AttentionHead& head))                                                                                  \
@@ -104,6 +104,7 @@ struct AdamWChunk {
 #define HV_FIELD(name, parameters) void (*name) parameters;
 struct Kernels {
   const char* level;
+  int64_t lanes;  // numbers a vector
   HV_SIMD_KERNELS(HV_FIELD)
 };
 #undef HV_FIELD

@@ -1,7 +1,7 @@
 // Attention for one head of one image: T tokens (65 on CIFAR) of head_dim channels fit in the first-level caches, so the products are
 // done here by a small register-blocked loop instead of BLAS, whose calls cost more than such a product.
 //
-// Letters: s = q k^T, p = softmax(scale * s), o = p v. Scratch rows are padded to a multiple of 16.
+// Letters: s = q k^T, p = softmax(scale * s), o = p v. Scratch rows are padded to whole vectors.
 #include "core/kernels/simd/vec.h"
 
 namespace hv::simd::HV_LEVEL {
@@ -43,13 +43,11 @@ static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t l
     i += count;
   };
   while (i + kRows <= p.rows) rows(std::integral_constant<int, kRows>{});
-  const auto rest = [&](auto count) {
-    if (p.rows - i >= count) rows(count);
+  // What is left, under kRows rows, is one tile too: one row after another would wait for its own sums.
+  const auto rest = [&]<int... kLess>(std::integer_sequence<int, kLess...>) {
+    ((p.rows - i == kLess + 1 ? rows(std::integral_constant<int, kLess + 1>{}) : void()), ...);
   };
-  if constexpr (kRows > 8) rest(std::integral_constant<int, 8>{});
-  if constexpr (kRows > 4) rest(std::integral_constant<int, 4>{});
-  if constexpr (kRows > 2) rest(std::integral_constant<int, 2>{});
-  rest(std::integral_constant<int, 1>{});
+  rest(std::make_integer_sequence<int, kRows - 1>{});
 }
 
 // B's rows lie `ldb` apart. Whole vectors in panels of up to five (three with 16 registers), the last few columns one by one.
@@ -84,7 +82,10 @@ static void transpose(const Real* from, int64_t ld, int64_t rows, int64_t cols, 
   for (int64_t i = 0; i < whole_rows; i += kWidth) {
     for (int64_t j = 0; j < whole_cols; j += kWidth) {
       Vec square[kWidth];
-      for (int64_t k = 0; k < kWidth; ++k) square[k] = load(from + (i + k) * ld + j);
+      for (int64_t k = 0; k < kWidth; ++k) {
+        square[k] = load(from + (i + k) * ld + j);
+        if (j % 16 == 0) __builtin_prefetch(from + (i + k) * ld + j + 64);  // rows are short: the processor does not see them coming
+      }
       transpose_square<kWidth / 2>(square, Lanes{});
       for (int64_t k = 0; k < kWidth; ++k) store(to + (j + k) * padded + i, square[k]);
     }
@@ -97,7 +98,7 @@ static void transpose(const Real* from, int64_t ld, int64_t rows, int64_t cols, 
 
 void product(const Product& p, Real* room) {
   if (!room) return product(p, p.b, p.row_b, p.cols);
-  const int64_t padded = (p.cols + 15) / 16 * 16;
+  const int64_t padded = whole_vectors(p.cols);
   transpose(p.b, p.col_b, p.cols, p.inner, room, padded);
   product(p, room, padded, padded);
 }
@@ -128,7 +129,7 @@ static void softmax_columns(Real* s, int64_t padded, int64_t tokens, Real scale,
 }
 
 void attention_head(const AttentionHead& h) {
-  const int64_t T = h.tokens, D = h.head_dim, padded = (T + 15) / 16 * 16;
+  const int64_t T = h.tokens, D = h.head_dim, padded = whole_vectors(T);
   Real *qt = h.scratch, *s = qt + D * padded, *top = h.stats, *inverse = top + padded;
   multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, s, padded, T, T, D}, qt);  // s^T = k q^T
   softmax_columns(s, padded, T, h.scale, top, inverse);
@@ -160,7 +161,7 @@ static void softmax_columns_backward(Real* p, Real* ds, int64_t padded, int64_t 
 }
 
 void attention_head_backward(const AttentionHead& h) {
-  const int64_t T = h.tokens, D = h.head_dim, padded = (T + 15) / 16 * 16;
+  const int64_t T = h.tokens, D = h.head_dim, padded = whole_vectors(T);
   Real *turned = h.scratch, *p = turned + D * padded, *ds = p + T * padded;
   multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, p, padded, T, T, D}, turned);      // scores again, transposed
   multiply(h, {h.v, h.ld, 1, h.dout, 1, h.ldo, ds, padded, T, T, D}, turned);  // dp^T = v do^T

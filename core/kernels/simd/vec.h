@@ -25,6 +25,7 @@ inline constexpr int64_t kBytes = 16;
 inline constexpr int kRegisters = 16;
 #endif
 inline constexpr int64_t kWidth = kBytes / static_cast<int64_t>(sizeof(Real));
+constexpr int64_t whole_vectors(int64_t n) { return (n + kWidth - 1) / kWidth * kWidth; }
 
 typedef Real Vec __attribute__((vector_size(kBytes)));
 typedef Real LooseVec __attribute__((vector_size(kBytes), aligned(sizeof(Real)), may_alias));  // any address
