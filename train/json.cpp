@@ -99,6 +99,7 @@ std::string bench_json(const BenchReport& report) {
     json["results"].push_back({{"mode", r.mode}, {"heads", r.heads}, {"dim", r.dim}, {"batch", r.batch},
                                {"images_per_second", r.images_per_second}, {"step_ms", r.step_ms}, {"gflops", r.gflops},
                                {"efficiency", r.efficiency}, {"split", part_times(r.split)}});
+    if (r.speedup > 0) json["results"].back()["speedup"] = r.speedup;
   }
   return dump(json);
 }

@@ -20,6 +20,7 @@ struct BenchResult {
   double images_per_second = 0, step_ms = 0, gflops = 0;
   double efficiency = 0;  // time of the step's matrix products alone / time of the step; 0: not measured
   PartSeconds split{};    // seconds of a mean step, by kind of work
+  double speedup = 0;     // time of the step on one thread / on all; 0: not measured
 };
 struct BenchReport {
   int64_t threads = 0;

@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 struct BenchArguments {
   std::string preset = "cifar", heads, mode = "train,infer", precision = "fp32";
   int64_t batch_size = 128, steps = 10, threads = 0;
-  bool detail = false, json = false;
+  bool detail = false, scaling = false, json = false;
 };
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
@@ -74,12 +74,13 @@ void measure_gemm(const models::HydraViTConfig& c, int64_t batch, int repetition
 
 struct Timed {
   double seconds = 0, products = 0;  // median of the steps; the medians of their products, added
+  double one_thread = 0;             // median of the steps on one thread
   int64_t chunks = 0, strided_copies = 0;
   PartSeconds split{};  // of a mean step
 };
-// `step` in turn with its products alone, if `detail`.
+// `step` in turn with its products alone, if `detail`, and with the same on one thread, if `scaling`.
 template <class Step>
-Timed time_steps(int64_t steps, bool detail, Step&& step) {
+Timed time_steps(int64_t steps, bool detail, bool scaling, Step&& step) {
   std::vector<MatrixProduct> made, distinct;
   note_products(&made);
   step();
@@ -98,7 +99,8 @@ Timed time_steps(int64_t steps, bool detail, Step&& step) {
   time_products(false);
   for (int i = 0; i < 2; ++i) step();
   Timed timed;
-  std::vector<double> seconds;
+  std::vector<double> seconds, one_thread;
+  const int threads = num_threads();
   for (int64_t i = 0; i < steps; ++i) {
     const MemoryStats before = memory_stats();
     const auto begin = Clock::now();
@@ -111,22 +113,32 @@ Timed time_steps(int64_t steps, bool detail, Step&& step) {
     timed.strided_copies += after.strided_copies - before.strided_copies;
     for (size_t p = 0; p < parts.size(); ++p) timed.split[p] += parts[p] / static_cast<double>(steps);
     time_products(true);
+    if (!scaling) continue;
+    set_num_threads(1);
+    const auto alone_begin = Clock::now();
+    step();
+    one_thread.push_back(seconds_since(alone_begin));
+    set_num_threads(threads);
+    step();  // wakes the threads, which sleep by now
   }
   timed.seconds = median(seconds);
+  if (scaling) timed.one_thread = median(one_thread);
   for (size_t i = 0; i < distinct.size(); ++i) {
     timed.products += median(alone[i]) * static_cast<double>(std::count(made.begin(), made.end(), distinct[i]));
   }
   return timed;
 }
 
-void print_table(const BenchReport& report, bool detail) {
+void print_table(const BenchReport& report, bool detail, bool scaling) {
   std::printf("%5s %5s %5s %10s %10s %9s %6s", "mode", "heads", "dim", "images/s", "ms/step", "GFLOP/s", "share");
+  std::printf("%s", scaling ? "  speedup" : "");
   std::puts(detail ? " efficiency   split: products attention norm+GELU optimiser other" : "");
   for (const BenchResult& r : report.results) {
     std::printf("%5s %5lld %5lld %10.0f %10.1f %9.0f %5.0f%%", r.mode.c_str(), static_cast<long long>(r.heads),
                 static_cast<long long>(r.dim), r.images_per_second, r.step_ms, r.gflops, 100 * r.gflops / report.gemm_gflops);
     const double all = std::accumulate(r.split.begin(), r.split.end(), 0.0);
     const auto share = [&](Part part) { return 100 * r.split[static_cast<size_t>(part)] / all; };
+    if (scaling) std::printf(" %7.2fx", r.speedup);
     if (detail) {
       std::printf(" %10.2f          %7.0f%% %8.0f%% %8.0f%% %8.0f%% %4.0f%%", r.efficiency, share(Part::gemm), share(Part::attention),
                   share(Part::norm_activation), share(Part::optimizer), share(Part::other));
@@ -161,7 +173,7 @@ int run_bench(const BenchArguments& a) {
     for (const models::Subnet& width : widths) {
       const HydraViTRecipe recipe({width}, WidthSampler(0, 1), 0.1);
       model->train(training);
-      const Timed timed = time_steps(a.steps, a.detail || a.json, [&] {
+      const Timed timed = time_steps(a.steps, a.detail || a.json, a.scaling, [&] {
         if (training) {
           recipe.loss(*model, batch, 0).backward();
           optimizer->step(1e-4, 1);
@@ -173,7 +185,8 @@ int run_bench(const BenchArguments& a) {
       const double images = static_cast<double>(a.batch_size);
       const double operations = 2.0 * static_cast<double>(model->macs(width)) * images * (training ? 3 : 1);
       report.results.push_back({mode, width.key, width.dim, a.batch_size, images / timed.seconds, 1000 * timed.seconds,
-                                operations / timed.seconds / 1e9, timed.products / timed.seconds, timed.split});
+                                operations / timed.seconds / 1e9, timed.products / timed.seconds, timed.split,
+                                timed.one_thread / timed.seconds});
       if (timed.chunks + timed.strided_copies > 0) {
         table += concat("  ", mode, " ", width.label, ": ", timed.chunks, " pool chunks and ", timed.strided_copies,
                         " strided copies in the timed steps\n");
@@ -181,6 +194,13 @@ int run_bench(const BenchArguments& a) {
     }
   }
   measure_gemm(config, a.batch_size, 5, rate);  // again: the machine's speed may have changed meanwhile
+  GemmRate one;
+  for (int i = 0; a.scaling && i < 5; ++i) {  // in turn, as the steps
+    set_num_threads(1);
+    measure_gemm(config, a.batch_size, 1, one);
+    set_num_threads(static_cast<int>(report.threads));
+    measure_gemm(config, a.batch_size, 1, rate);
+  }
   report.gemm_gflops = rate.operations / median(rate.seconds) / 1e9;
   report.peak_rss_mib = peak_rss_mib();
   if (a.json) {
@@ -191,7 +211,8 @@ int run_bench(const BenchArguments& a) {
               a.preset.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads),
               precision() == Precision::bf16 ? "bf16" : "fp32", report.gemm_gflops,
               report.peak_rss_mib);
-  print_table(report, a.detail);
+  print_table(report, a.detail, a.scaling);
+  if (a.scaling) std::printf("matrix products at full width: %.2fx\n", median(one.seconds) / median(rate.seconds));
   std::printf("tensor memory asked from the system and strided copies in the timed steps: %s", table.empty() ? "none\n" : "\n");
   std::fputs(table.c_str(), stdout);
   return 0;
@@ -210,6 +231,7 @@ Command bench_command() {
       {"precision", &a->precision, "of the operands of products", 0, 0, {"fp32", "bf16"}},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
       {"detail", &a->detail, "where the time goes, and the time of the products alone over that of the step", 0, 0, {}, true},
+      {"scaling", &a->scaling, "the same on one thread, in turn: how many times as fast all threads are", 0, 0, {}, true},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
   return {"bench", "speed of training and inference at every width", std::move(fields), {},
