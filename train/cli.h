@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,7 +30,18 @@ struct Command {
   std::function<int(const std::set<std::string>& given)> run;
 };
 
-// Parses, runs the command, turns errors into one line on stderr and an exit code.
-int run_program(const std::vector<Command>& commands, int argc, char** argv);
+class Program {
+ public:
+  explicit Program(std::vector<Command> commands);
+  ~Program();
+  // Parses, runs the command, turns errors into one line on stderr and an exit code. What was parsed before is forgotten, but for the
+  // values that the options have set.
+  int run(int argc, char** argv);
+
+ private:
+  struct Parser;
+  std::vector<Command> commands_;
+  std::unique_ptr<Parser> parser_;  // made by the first run
+};
 
 }  // namespace hv::train

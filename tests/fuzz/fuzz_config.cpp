@@ -13,8 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace hv::train;
   const std::string text(reinterpret_cast<const char*>(data), size);
   hv::models::Config config;
-  TrainOptions options;
-  const Fields fields = train_fields(options);
+  static TrainOptions options;
+  static const Fields fields = train_fields(options);
+  options = {};
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     const size_t equals = line.find('=');
