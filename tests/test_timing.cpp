@@ -83,4 +83,8 @@ TEST_CASE("products: what the mathematics of a step needs is noted, each once") 
                                             {Kind::weight_gradient, 24, 8, 10, 1}};
   CHECK(made == expected);
   for (const MatrixProduct& product : made) CHECK(seconds_alone(product) > 0);
+  const int threads = num_threads();
+  set_num_threads(3);  // each with a result of its own: HYDRAVIT_GUARD sees who writes elsewhere
+  CHECK(seconds_alone({Kind::scores, 9, 9, 4, 4096}) > 0);
+  set_num_threads(threads);
 }

@@ -97,7 +97,8 @@ std::string nearest(const std::string& word, const std::vector<std::string>& nam
   size_t least = std::max<size_t>(2, word.size() / 3) + 1;
   for (const std::string& name : names) {
     const bool begins = word.size() >= 3 && name.compare(0, word.size(), word) == 0;
-    const size_t distance = begins ? 1 : edit_distance(word, name);
+    const size_t apart = std::max(word.size(), name.size()) - std::min(word.size(), name.size());  // at least so many edits
+    const size_t distance = begins ? 1 : apart >= least ? apart : edit_distance(word, name);
     if (distance < least) least = distance, best = name;
   }
   return best;

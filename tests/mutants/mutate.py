@@ -1,11 +1,12 @@
 """Mutants of core/ and nn/: small seeded defects, one at a time, and whether the tests of `make test` see them.
 
-  python3 tests/mutants/mutate.py [--count 100] [--part 1/1] [--again] [--list]     make check-mutants
+  python3 tests/mutants/mutate.py [--count 100] [--part 1/1] [--only REGEX] [--again] [--list]     make check-mutants
 
 A line of code is drawn, each with the same chance, and one small change of it (an operator, a constant, a swapped argument, a deleted
 statement). The draw is a hash of the line's text, so an edit of one line leaves the other mutants as they are. Each mutant is built in a
 copy under build/mutants/ (only what depends on it) and tested until a test fails. A verdict is a line of build/mutants/results.tsv;
-stopped and started again, the campaign goes on; --part 1/2 and --part 2/2 run side by side. A mutant that does not compile gives its place to the next. Mutants that change
+stopped and started again, the campaign goes on; --part 1/2 and --part 2/2 run side by side; --only takes those whose id or path fits, for
+what changed, or for a processor without the units that others need. A mutant that does not compile gives its place to the next. Mutants that change
 nothing anyone can observe are named, each with its reason, in tests/mutants/equivalent.tsv.
 """
 import argparse
@@ -154,15 +155,16 @@ def verdict(pristine, folder, mutant):
     return "survived", ""
 
 
-def wanted(drawn, known, count):
+def wanted(drawn, known, count, only=""):
     """The campaign: the first mutants drawn, without those known not to build."""
-    return [m for m in drawn if known.get(m["id"]) != "does not build"][:count]
+    chosen = [m for m in drawn if known.get(m["id"]) != "does not build"][:count]
+    return [m for m in chosen if re.search(only, f"{m['id']} {m['path']}")]
 
 
-def report(drawn, count):
+def report(drawn, count, only):
     latest = {row[0]: row for row in rows(RESULTS)}
     reasons = {row[0] for row in rows(EQUIVALENT)}
-    chosen = [m["id"] for m in wanted(drawn, {key: row[1] for key, row in latest.items()}, count)]
+    chosen = [m["id"] for m in wanted(drawn, {key: row[1] for key, row in latest.items()}, count, only)]
     tried = [key for key in chosen if key in latest]
     killed = [key for key in tried if latest[key][1] == "killed"]
     alive = [key for key in tried if key not in killed and key not in reasons]
@@ -171,7 +173,7 @@ def report(drawn, count):
     same = len(tried) - len(killed) - len(alive)
     share = 100 * len(killed) / max(1, len(killed) + len(alive))
     print(f"{len(tried)} mutants: {len(killed)} killed, {same} equivalent, {len(alive)} survived: {share:.1f} % killed")
-    return 0 if len(tried) == count and share >= 90 else 1
+    return 0 if len(tried) == len(chosen) and share >= 90 else 1
 
 
 def main():
@@ -179,15 +181,16 @@ def main():
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--part", default="1/1", help="one of several runs side by side, as 1/2")
+    parser.add_argument("--only", default="", metavar="REGEX", help="of the mutants drawn, those whose id or path it fits")
     parser.add_argument("--again", action="store_true", help="try those that survived once more, after a test was strengthened")
     parser.add_argument("--list", action="store_true", help="only show the mutants drawn")
     parser.add_argument("--report", action="store_true", help="only show the figures so far")
     args = parser.parse_args()
     drawn = mutants(args.seed)
     if args.report:
-        return report(drawn, args.count)
+        return report(drawn, args.count, args.only)
     if args.list:
-        for m in drawn[:args.count]:
+        for m in wanted(drawn, {}, args.count, args.only):
             print(f"{m['id']} {m['path']}:{m['line'] + 1}\n  - {m['old']}\n  + {m['text'].strip()}")
         return 0
     part, parts = (int(number) for number in args.part.split("/"))
@@ -206,9 +209,9 @@ def main():
     retry = {key for key, what in latest.items() if what == "survived"} - reasons if args.again else set()
     while True:
         known = {row[0]: row[1] for row in rows(RESULTS) if row[0] not in retry}
-        todo = [m for m in wanted(drawn, known, args.count) if m["id"] not in known and int(m["id"], 16) % parts == part - 1]
+        todo = [m for m in wanted(drawn, known, args.count, args.only) if m["id"] not in known and int(m["id"], 16) % parts == part - 1]
         if not todo:
-            return report(drawn, args.count)
+            return report(drawn, args.count, args.only)
         mutant = min(todo, key=lambda m: m["path"].endswith(".h"))  # headers last: nearly everything depends on them
         what, why = verdict(pristine, folder, mutant)
         retry.discard(mutant["id"])
