@@ -162,7 +162,7 @@ Storage::Storage(int64_t count) : count_(count) {
   const size_t bytes = rounded_bytes(count), strip = strip_bytes();
   char* const start = static_cast<char*>(pool().take(strip + bytes + strip));
   if (strip > 0) std::fill_n(reinterpret_cast<uint32_t*>(start), (strip + bytes + strip) / sizeof kNan, kNan);
-  data_ = reinterpret_cast<Real*>(start + strip);
+  data_ = static_cast<Real*>(static_cast<void*>(start + strip));
 }
 
 Storage::~Storage() {

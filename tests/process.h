@@ -24,6 +24,12 @@ inline std::string slurp(const std::string& path) {
 
 inline const char* binary() { return std::getenv("HYDRAVIT_BINARY"); }
 inline std::string program() { return std::filesystem::absolute(binary()).string(); }
+// Can another library come first in a program? AddressSanitizer must be that itself.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kPreloads = false;
+#else
+inline constexpr bool kPreloads = true;
+#endif
 // tests/faults.cpp, to be preloaded (LD_PRELOAD); HYDRAVIT_FAULT says what it does.
 inline std::string faults_library() { return (std::filesystem::absolute(binary()).parent_path() / "tests/faults.so").string(); }
 

@@ -174,6 +174,10 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
   CHECK(!contains(table.out, "efficiency"));
   const Result detail = program("bench --preset nano --batch-size 4 --heads 2 --mode infer --steps 1 --threads 1 --detail");
   CHECK(contains(detail.out, "efficiency   split: products attention norm+GELU optimiser other"));
+  const std::string scaling = "bench --preset nano --batch-size 16 --heads 2 --mode train --steps 1 --threads 2 --scaling";
+  CHECK(contains(program(scaling).out, "  speedup\n"));
+  const double speedup = Json::parse(program(scaling + " --json").out)["results"][0]["speedup"];
+  CHECK(speedup > 0);
 #ifndef __SANITIZE_ADDRESS__  // under which every tensor is asked from the system
   CHECK(contains(table.out, "strided copies in the timed steps: none"));
 #endif

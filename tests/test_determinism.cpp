@@ -82,6 +82,6 @@ TEST_CASE("determinism: twenty steps of training leave the same bits on any numb
         REQUIRE(runs.size() == 1);
       }
     }
-    MESSAGE(runs.begin()->second << " runs, checksum " << runs.begin()->first);
+    for (const auto& [checksum, count] : runs) MESSAGE(count << " runs, checksum " << checksum);
   }
 }

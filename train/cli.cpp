@@ -44,7 +44,8 @@ struct Program::Parser {
     app.require_subcommand(0, 1);
     app.get_formatter()->column_width(34);
     for (const Command& command : commands) {
-      Bound& b = bound.emplace_back(Bound{app.add_subcommand(command.name, command.help), &command, {}});
+      bound.push_back({app.add_subcommand(command.name, command.help), &command, {}});
+      Bound& b = bound.back();
       b.app->allow_extras();  // collected, to be refused with a hint
       for (const Positional& positional : command.positionals) {
         CLI::Option* option = b.app->add_option(positional.name, *positional.values, positional.help);

@@ -9,9 +9,9 @@ namespace hv::simd::HV_LEVEL {
 // --- a small matrix product ----------------------------------------------------------------------------------------------------------
 
 // C [kRows, kVecs vectors] = plus + sum over k of A(i, k) * B(k, :), A(i, k) at a[i * row_a + k * col_a].
-template <int kRows, int kVecs>
-static inline void tile(const Real* a, int64_t row_a, int64_t col_a, const Real* b, int64_t ldb, const Plus& plus, Real* c, int64_t ldc,
-                        int64_t inner) {
+template <int kVecs, int kRows>
+static inline void tile(std::integral_constant<int, kRows>, const Real* a, int64_t row_a, int64_t col_a, const Real* b, int64_t ldb,
+                        const Plus& plus, Real* c, int64_t ldc, int64_t inner) {
   Vec sum[kRows][kVecs]{};
   for (int i = 0; plus.rows && i < kRows; ++i) {
     for (int j = 0; j < kVecs; ++j) sum[i][j] = load(plus.rows + i * plus.ld + j * kWidth);
@@ -32,6 +32,13 @@ static inline void tile(const Real* a, int64_t row_a, int64_t col_a, const Real*
   }
 }
 
+// What is left at the end, 1 to kMost rows, is one tile too: one row after another would wait for its own sums.
+template <int kMost, class Rows>
+static inline void leftover(int64_t count, const Rows& rows, std::integral_constant<int, kMost> most) {
+  if (count == kMost) return rows(most);
+  if constexpr (kMost > 1) leftover(count, rows, std::integral_constant<int, kMost - 1>{});
+}
+
 // All rows of one panel of kVecs vectors from column `left`: as many rows at a time as the registers hold.
 template <int kVecs>
 static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t left) {
@@ -39,15 +46,11 @@ static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t l
   int64_t i = 0;
   const auto rows = [&](auto count) {
     const Plus plus{p.plus.bias ? p.plus.bias + left : nullptr, p.plus.rows ? p.plus.rows + i * p.plus.ld + left : nullptr, p.plus.ld};
-    tile<decltype(count)::value, kVecs>(p.a + i * p.row_a, p.row_a, p.col_a, b + left, ldb, plus, p.c + i * p.ldc + left, p.ldc, p.inner);
+    tile<kVecs>(count, p.a + i * p.row_a, p.row_a, p.col_a, b + left, ldb, plus, p.c + i * p.ldc + left, p.ldc, p.inner);
     i += count;
   };
   while (i + kRows <= p.rows) rows(std::integral_constant<int, kRows>{});
-  // What is left, under kRows rows, is one tile too: one row after another would wait for its own sums.
-  const auto rest = [&]<int... kLess>(std::integer_sequence<int, kLess...>) {
-    ((p.rows - i == kLess + 1 ? rows(std::integral_constant<int, kLess + 1>{}) : void()), ...);
-  };
-  rest(std::make_integer_sequence<int, kRows - 1>{});
+  if constexpr (kRows > 1) leftover(p.rows - i, rows, std::integral_constant<int, kRows - 1>{});
 }
 
 // B's rows lie `ldb` apart. Whole vectors in panels of up to five (three with 16 registers), the last few columns one by one.
