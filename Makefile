@@ -16,13 +16,17 @@ WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-re
 # No fast-math: NaN and infinity must stay visible. errno and floating-point traps are never read here.
 FLAGS := -std=c++20 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
 # Speed matters in core; elsewhere a short build does. The tests' own loops are plain on purpose.
-OPT = $(if $(filter asan tsan fuzz coverage,$(MODE)),-O1,$(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2)))
+OPT = $(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2))
 LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg -lonnx_proto -lprotobuf
 
 ifeq ($(MODE),double)
 FLAGS += -DHV_DOUBLE
 endif
+ifneq ($(filter tsan fuzz coverage,$(MODE)),)
+OPT = -O1
+endif
 ifeq ($(MODE),asan)
+OPT = $(if $(filter tests/%,$<),-O0,-O1)
 FLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
 endif
 ifeq ($(MODE),tsan)
@@ -57,7 +61,7 @@ PEER_PACKAGES := python3-venv python3-torchvision
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all help deps train cifar10 test test-double test-asan test-peers coverage check-long check-crash check-hostile check-resume \
+.PHONY: all help deps train cifar10 test test-double test-asan asan-one asan-two test-peers coverage check-long check-crash check-hostile check-resume \
         check-determinism check-signals check-endurance fuzz-programs fuzz-short fuzz-long fuzz-corpus format-fixture check-mutants bench layers clean
 
 all: $(BUILD)/hydravit
@@ -187,8 +191,14 @@ test-double: deps
 
 test-asan: deps
 	@$(MAKE) --no-print-directory MODE=asan $(JOBS) build/asan/tests/all build/asan/hydravit build/asan/check-hostile
-	HYDRAVIT_BINARY=build/asan/hydravit build/asan/tests/all
+	@$(MAKE) --no-print-directory MODE=asan -j2 --output-sync=target asan-one asan-two
 	build/asan/check-hostile short
+# Two halves at once; most tests keep one core busy.
+ASAN_ONE := */ops/*,*test_checkpoint*,*test_faults*,*test_kill*,*test_power_loss*
+asan-one:
+	HYDRAVIT_BINARY=build/asan/hydravit build/asan/tests/all -sf='$(ASAN_ONE)'
+asan-two:
+	HYDRAVIT_BINARY=build/asan/hydravit build/asan/tests/all -sfe='$(ASAN_ONE)'
 
 include tests/check.mk
 

@@ -177,6 +177,7 @@ TEST_CASE("errors name the operation and the shapes") {
   const std::vector<int64_t> none, two = {0, 2}, five = {5, 0};
   const std::vector<std::pair<std::function<void()>, std::string>> cases = {
       {[&] { add(t({2, 3}), t({4})); }, "add: shapes do not broadcast: [2, 3] and [4]"},
+      {[&] { t({2, 3}) * t({4}); }, "mul: shapes do not broadcast: [2, 3] and [4]"},
       {[&] { where(t({2}), t({3}), t({3})); }, "where: shapes do not broadcast: [3] and [2]"},
       {[&] { sum(t({2, 3}), {2}); }, "sum: dimension out of range: 2 of a rank-2 tensor"},
       {[&] { mean(t({2, 3}), {1, -1}); }, "mean: dimension named twice: [1, -1]"},
