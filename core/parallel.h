@@ -23,8 +23,11 @@ void on_every_thread(Body&& body) {
   body();
 }
 // Denormal numbers cost a hundred cycles each and mean nothing here: each thread of the pool is told to treat them as zero.
+// The calling thread first: LLVM's OpenMP gives its setting to the others in each region, and undoes at the end what a region has set.
 inline void flush_denormals() {
-  on_every_thread([] { _mm_setcsr(_mm_getcsr() | 0x8040); });
+  const auto flush = [] { _mm_setcsr(_mm_getcsr() | 0x8040); };
+  flush();
+  on_every_thread(flush);
 }
 inline int thread_index() { return omp_get_thread_num(); }
 
