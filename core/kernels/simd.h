@@ -36,7 +36,7 @@
   X(from_bf16, (const uint16_t* x, Real* y, int64_t n))                                                                           \
   /* y += x, elementwise */                                                                                                       \
   X(accumulate, (const Real* x, Real* y, int64_t n))                                                                              \
-  /* A product that fits in the first-level caches. `room` for B^T, [inner, cols], its rows padded to whole vectors, where B's    */ \
+  /* A product whose B fits in a core's own caches. `room` for B^T, [inner, cols], its rows padded to whole vectors, where B's    */ \
   /* columns lie along rows (the rows of C and plus are then padded too); else null and col_b 1 */                                \
   X(product, (const Product& product, Real* room))                                                                                \
   /* One head of one image (core/kernels/simd/attention.cpp) */                                                                   \
