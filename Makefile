@@ -15,8 +15,8 @@ WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-re
 # x86-64-v2 is the oldest processor supported; the hot kernels are built three times (below) and chosen at run time.
 # No fast-math: NaN and infinity must stay visible. errno and floating-point traps are never read here.
 FLAGS := -std=c++20 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
-# Speed matters in core; elsewhere a short build does. The tests' own loops are plain on purpose.
-OPT = $(if $(filter core/%,$<),-O3,$(if $(filter tests/%,$<),-O1,-O2))
+# The hot loops are in core/kernels; elsewhere a short build counts for more. The tests' own loops are plain on purpose.
+OPT = $(if $(filter core/kernels/%,$<),-O3,$(if $(filter tests/% train/%,$<),-O1,-O2))
 LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg -lonnx_proto -lprotobuf
 
 ifeq ($(MODE),double)
@@ -111,8 +111,12 @@ endef
 
 # --- building ------------------------------------------------------------------------------------------------------------------
 
-$(BUILD)/%.o: %.cpp
-	$(call compile,)
+# Standard headers, parsed once for all objects. With -O0 it would not fit, and clang wants it given in another way.
+PCH := $(if $(filter asan,$(MODE))$(findstring clang,$(CXX)),,$(BUILD)/core/pch.h.gch)
+$(BUILD)/core/pch.h.gch: core/pch.h
+	$(call compile,-x c++-header)
+$(BUILD)/%.o: %.cpp $(PCH)
+	$(call compile,$(if $(PCH),-include $(PCH:.gch=)))
 
 # Hot kernels: the same source for three instruction sets, each in a namespace of its own (HV_LEVEL).
 $(BUILD)/%.v2.o: %.cpp

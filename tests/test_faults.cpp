@@ -288,7 +288,8 @@ TEST_CASE("faults: a log line that did not fit leaves no part of itself") {
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
   const auto handler = signal(SIGXFSZ, SIG_IGN);
-  const std::string line = std::string(299, 'x') + "\n";
+  std::string line(300, 'x');
+  line.back() = '\n';
   AppendFile file(folder / "log");
   const auto append = [&] { file.append(line); };
   for (int i = 0; i < 3; ++i) append();

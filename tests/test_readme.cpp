@@ -41,7 +41,7 @@ TEST_CASE("the README's program learns the circle") { CHECK(train_circle() < 0.1
 
 TEST_CASE("the README shows this very program") {
   const std::string source = text_of("tests/test_readme.cpp"), readme = text_of("README.md");
-  const std::string begin = std::string("// README program ") + "begins\n", end = std::string("// README program ") + "ends";
+  const std::string begin = "// README program " "begins\n", end = "// README program " "ends";  // else found here
   const auto from = source.find(begin) + begin.size();
   const std::string program = source.substr(from, source.find(end) - from);
   REQUIRE(program.size() > 500);
