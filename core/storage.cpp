@@ -14,15 +14,10 @@
 
 #include "core/check.h"
 
-// Under AddressSanitizer each buffer is its own allocation, so that an overrun is seen.
-#if defined(__SANITIZE_ADDRESS__)
+// Under AddressSanitizer (HV_ASAN, from the Makefile) each buffer is its own allocation, so that an overrun is seen.
+#ifdef HV_ASAN
 #define HV_POOL 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HV_POOL 0
-#endif
-#endif
-#ifndef HV_POOL
+#else
 #define HV_POOL 1
 #endif
 

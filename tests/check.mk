@@ -23,8 +23,8 @@ clang-tests: $(PROGRAMS)
 	@echo 'test-clang: no warning, every test passed'
 
 # The long form of hostile files and failing allocations under AddressSanitizer and UBSan.
-check-hostile-asan: deps
-	@$(MAKE) --no-print-directory MODE=asan $(JOBS) build/asan/check-hostile
+check-hostile-asan: asan-deps
+	@$(ASAN) $(JOBS) build/asan/check-hostile
 	build/asan/check-hostile full
 
 # ThreadSanitizer with LLVM's OpenMP, whose tool Archer tells it what the runtime orders. A race planted on purpose must be reported,

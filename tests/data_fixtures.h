@@ -45,7 +45,9 @@ inline void write_text(const std::string& path, const std::string& text) {
 }
 inline std::vector<uint8_t> read_bytes(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  std::vector<uint8_t> bytes(std::filesystem::file_size(path));
+  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  return bytes;
 }
 
 // Records with `labels` label bytes each: label byte k of record i is (i + k) % classes, pixel j is (i * 7 + j) % 256.

@@ -25,7 +25,7 @@ inline std::string slurp(const std::string& path) {
 inline const char* binary() { return std::getenv("HYDRAVIT_BINARY"); }
 inline std::string program() { return std::filesystem::absolute(binary()).string(); }
 // Can another library come first in a program? AddressSanitizer must be that itself.
-#ifdef __SANITIZE_ADDRESS__
+#ifdef HV_ASAN
 inline constexpr bool kPreloads = false;
 #else
 inline constexpr bool kPreloads = true;

@@ -41,7 +41,7 @@ TEST_CASE("endurance: memory and open files stay as they are, logs grow by a lin
   MESSAGE(o.steps << " steps: " << warm / 1024 << " KiB after warming up, at most " << most / 1024 << " KiB later; " << files
                   << " open files, at most " << most_files << " later; events.jsonl " << fs::file_size(folder / "events.jsonl")
                   << " bytes, summary.csv " << fs::file_size(folder / "summary.csv"));
-#ifndef __SANITIZE_ADDRESS__  // which keeps what is freed for a while
+#ifndef HV_ASAN  // which keeps what is freed for a while
   CHECK(most < warm + (1 << 20));
 #endif
   CHECK(most_files == files);

@@ -22,7 +22,7 @@ namespace {
 using Buffer = std::unique_ptr<Storage>;
 Buffer buffer(int64_t n) { return std::make_unique<Storage>(n); }
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef HV_ASAN
 constexpr bool kPooled = false;  // under AddressSanitizer each buffer is an allocation of its own
 #else
 constexpr bool kPooled = true;

@@ -268,7 +268,7 @@ int main(int argc, char** argv) {
   made_up(checkpoint, folder.path(), tensors, load, import);
   const long grown = peak_kib() - before;
   std::printf("peak memory above the start: %ld KiB; slowest case: %.3f s of processor time\n", grown, slowest);
-#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed
+#ifndef HV_ASAN  // which keeps what was freed
   if (grown > 64 * 1024) failed = true, std::printf("FAILED: more than 2 x file + 64 MB\n");
 #endif
   if (slowest > 1) failed = true, std::printf("FAILED: more than a second\n");
