@@ -212,7 +212,10 @@ int run_bench(const BenchArguments& a) {
               precision() == Precision::bf16 ? "bf16" : "fp32", report.gemm_gflops,
               report.peak_rss_mib);
   print_table(report, a.detail, a.scaling);
-  if (a.scaling) std::printf("matrix products at full width: %.2fx\n", median(one.seconds) / median(rate.seconds));
+  if (a.scaling) {
+    std::printf("the products at full width alone, %lld threads over one: speedup %.2fx\n", static_cast<long long>(report.threads),
+                median(one.seconds) / median(rate.seconds));
+  }
   std::printf("tensor memory asked from the system and strided copies in the timed steps: %s", table.empty() ? "none\n" : "\n");
   std::fputs(table.c_str(), stdout);
   return 0;
