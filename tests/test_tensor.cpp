@@ -6,6 +6,7 @@
 
 #include "core/autograd.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/strided.h"
 #include "core/ops.h"
 #include "tests/error_of.h"
 
@@ -247,4 +248,16 @@ TEST_CASE("shapes: broadcasting, overflow and rank limits") {
   CHECK(error_of([] { Dims::filled(9, 1); }) == "shape: more than 8 dimensions");
   CHECK(numel({}) == 1);
   CHECK(numel({5, 0, 3}) == 0);
+}
+
+TEST_CASE("the strided loop joins the dimensions that every operand allows") {
+  using Loop = StridedLoop<2>;
+  const Shape shape{2, 3, 1, 4};
+  const Strides dense = contiguous_strides(shape), wider{24, 8, 8, 1}, repeated{0, 0, 0, 1};
+  CHECK(Loop(shape, {dense, dense}).rows() == 1);
+  CHECK(Loop(shape, {dense, dense}).row_size() == 24);
+  CHECK(Loop(shape, {dense, wider}).rows() == 6);     // columns of a wider matrix: a row is a row
+  CHECK(Loop(shape, {dense, repeated}).rows() == 6);  // a bias: its outer dimensions are one that repeats it
+  CHECK(Loop(shape, {repeated, repeated}).rows() == 6);
+  CHECK(Loop({1, 1}, {Strides{7, 7}, Strides{7, 7}}).row_size() == 1);
 }
