@@ -146,6 +146,19 @@ TEST_CASE("linear: the leading rectangle for the width at hand") {
   CHECK_THROWS_WITH_AS(elastic.forward(random_tensor({2, 9})), "linear: 9 columns for a weight of [16, 8]", Error);
 }
 
+TEST_CASE("layer norm: over the channels at hand, alone and in one operation with the layer that follows") {
+  Init init("reference", 0);
+  const LayerNorm norm(8);
+  const Linear next(8, 6, init);
+  disturb(norm);
+  const Tensor x = random_tensor({2, 3, 4}) * 2 + 1;
+  const Tensor mean = sum(x, {-1}, true) / 4, centred = x - mean;
+  const Tensor expected = centred / sqrt(sum(centred * centred, {-1}, true) / 4 + 1e-6) * norm.parameter("weight").slice(0, 0, 4) +
+                          norm.parameter("bias").slice(0, 0, 4);
+  CHECK(largest_difference(norm.forward(x), expected) < 1e-5);
+  CHECK(largest_difference(norm.then(next, x), next.forward(expected)) < 1e-5);
+}
+
 TEST_CASE("leading: a leaf view whose gradient lies in the parameter's") {
   const Parameter p{"w", Tensor::zeros({6, 4}).requires_grad_(), {true, true}};
   const Tensor view = leading(p, 2, 4);
