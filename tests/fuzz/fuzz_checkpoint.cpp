@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     int64_t bytes = 0;
     for (const hv::train::NamedTensor& tensor : checkpoint.tensors) bytes += 4 * tensor.value.numel();
     if (bytes > static_cast<int64_t>(size)) std::abort();
-    hv::train::restore_parameters(checkpoint, "model.", *hv::train::model_of(checkpoint.header, path));
+    hv::fuzz::may_refuse([&] { hv::train::restore_parameters(checkpoint, "model.", *hv::train::model_of(checkpoint.header, path)); });
   });
   return 0;
 }
