@@ -78,7 +78,7 @@ help:
 	@echo 'make coverage     how many lines and branches of core, nn, models and train the tests reach (clang, llvm)'
 	@echo 'make fuzz-short   libFuzzer on every reader of outside files, FUZZ_SECONDS=60 each (needs clang)'
 	@echo 'make fuzz-long    the same until each has FUZZ_EXECUTIONS=10000000; goes on where it was stopped'
-	@echo 'make check-mutants  100 small defects planted in core and nn, one at a time: do the tests see them? (hours; goes on likewise)'
+	@echo 'make check-mutants  100 small defects planted in core and nn, one at a time: do the tests see them? (an hour; goes on likewise)'
 	@echo 'make check-long   the long forms of tests; make check-crash: kill -9, failing system calls, power loss (a minute)'
 	@echo '                  check-hostile, check-resume, check-determinism, check-signals, check-endurance: tests/README.md'
 	@echo 'make bench        speed of training and inference, every preset and width, beside PyTorch where PYTHON=python3 has it'
