@@ -62,12 +62,12 @@ namespace hv::simd {
 
 // C [rows, cols] = A B + plus: A(i, x) = a[i * row_a + x * col_a], B(x, j) = b[x * row_b + j * col_b] for x in [0, inner).
 struct Product {
-  const Real *a;
-  int64_t row_a, col_a;
-  const Real *b;
-  int64_t row_b, col_b;
-  Real *c;
-  int64_t ldc, rows, cols, inner;
+  const Real* a = nullptr;
+  int64_t row_a = 0, col_a = 0;
+  const Real* b = nullptr;
+  int64_t row_b = 0, col_b = 0;
+  Real* c = nullptr;
+  int64_t ldc = 0, rows = 0, cols = 0, inner = 0;
   Plus plus{};
 };
 
