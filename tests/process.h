@@ -50,6 +50,8 @@ class Process {
     const int file = open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     pid_ = fork();
     if (pid_ == 0) {
+      // What the tests are started with must not matter: nohup ignores SIGHUP, a script's background SIGINT, and a child inherits it.
+      for (const int ending : {SIGHUP, SIGINT, SIGTERM}) ::signal(ending, SIG_DFL);
       if (!terminal.empty()) setsid();  // the first terminal that it opens becomes its own
       const int out = terminal.empty() ? file : open(terminal.c_str(), O_RDWR | O_CLOEXEC);
       dup2(out, STDOUT_FILENO);
