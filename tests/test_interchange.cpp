@@ -371,6 +371,8 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   CHECK(other["model"]["head_dim"] == 16);
   CHECK(other["metadata"]["std"] == "0.2 0.25 0.001");
   has(run("info run-heads3.safetensors --tensors"), "blocks.0.attn.qkv.weight                     F32  [144, 48]");
+  has(run("info run-heads3.safetensors"), ": safetensors, header and places verified (--verify checks every byte)");
+  has(run("info run-heads3.safetensors --verify"), ": safetensors, every byte verified");
   has(run("info a.p"), "architecture unknown: not a vision transformer in timm's layout: it lacks cls_token");
 
   const std::string train = "train --data data --steps 1 --batch-size 8 --lr 0 --preset ";

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "tests/data_fixtures.h"
+#include "train/crc32c.h"
 #include "train/printable.h"
 #include "train/safetensors.h"
 
@@ -74,15 +75,27 @@ TEST_CASE("safetensors: the bytes that are written, and read back") {
                                                                             put(&n, 8);
                                                                           }},
                      floats("empty", {0, 3}, {}), {"u", "U8", {3}, [](const Put& put) { put("xyz", 3); }}});
+  const std::string data = bytes_of<int64_t>({-5}) + bytes_of<float>({3, 1, -2}) + "xyz";
+  const auto text = [](const std::string& s) { return with_length(s, ""); };
+  const auto numbers = [](const std::vector<int64_t>& n) { return bytes_of(n); };
+  const std::string checked = text("k") + text("line\nline \"x\"") + text("z") + text("1") +            //
+                              text("a") + text("F32") + numbers({0, 8, 12}) +                             // rank, sizes, begin, end
+                              text("b") + text("F32") + numbers({2, 2, 1, 12, 20}) +                      //
+                              text("c") + text("I64") + numbers({1, 1, 0, 8}) +                           //
+                              text("empty") + text("F32") + numbers({2, 0, 3, 20, 20}) +                  //
+                              text("u") + text("U8") + numbers({1, 3, 20, 23}) + data;
+  char crc[9];
+  std::snprintf(crc, sizeof crc, "%08x", crc32c(checked.data(), checked.size()));
   std::string header =
-      R"({"__metadata__":{"k":"line\nline \"x\"","z":"1"},"c":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
+      concat(R"({"__metadata__":{"crc32c":")", crc, R"(","k":"line\nline \"x\"","z":"1"},)") +
+      R"("c":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
       R"("a":{"dtype":"F32","shape":[],"data_offsets":[8,12]},"b":{"dtype":"F32","shape":[2,1],"data_offsets":[12,20]},)"
       R"("empty":{"dtype":"F32","shape":[0,3],"data_offsets":[20,20]},"u":{"dtype":"U8","shape":[3],"data_offsets":[20,23]}})";
   header.resize((header.size() + 7) / 8 * 8, ' ');
-  CHECK(read_text(path) == with_length(header, bytes_of<int64_t>({-5}) + bytes_of<float>({3, 1, -2}) + "xyz"));
+  CHECK(read_text(path) == with_length(header, data));
 
   const SafetensorsHeader read = read_safetensors_header(path);
-  CHECK(read.metadata == Metadata{{"z", "1"}, {"k", "line\nline \"x\""}});
+  CHECK(read.metadata == Metadata{{"z", "1"}, {"k", "line\nline \"x\""}, {"crc32c", crc}});
   REQUIRE(read.tensors.size() == 5);
   CHECK(read.tensors[2].name == "b");
   CHECK(read.tensors[2].shape == Shape{2, 1});
@@ -265,4 +278,45 @@ TEST_CASE("safetensors: every cut is refused, every flipped bit is refused or ha
     CHECK(header.tensors.size() + (header.metadata.empty() ? 1 : 0) >= 2);
   }
   CHECK(accepted < 60);
+}
+
+TEST_CASE("safetensors: with a checksum every altered bit is refused, or changes nothing; another order of the header fits it") {
+  const TempDir folder;
+  const std::string path = folder / "a";
+  write_safetensors(path, {{"k", "v"}}, {floats("a", {2}, {1, 2}), floats("b", {}, {3})});
+  const std::string good = read_text(path);
+  const auto kept = [&] {  // all that the file tells, but the checksum
+    SafetensorsHeader header = read_safetensors_header(path);
+    std::string all;
+    for (const NamedTensor& tensor : load_safetensors(path, everything)) {
+      all += concat(tensor.name, tensor.value.shape(), tensor.value.data()[0], tensor.value.data()[tensor.value.numel() - 1]);
+    }
+    for (const auto& [key, value] : header.metadata) all += key.size() == 1 ? key + value : "";
+    return all;
+  };
+  const std::string told = kept();
+  size_t accepted = 0;
+  for (size_t bit = 0; bit < 8 * good.size(); ++bit) {
+    std::string altered = good;
+    altered[bit / 8] = static_cast<char>(altered[bit / 8] ^ 1 << bit % 8);
+    fixtures::write_text(path, altered);
+    const Caught caught = fixtures::error_of([&] { load_safetensors(path, everything); });
+    REQUIRE((caught.code == 0 || caught.code == 3));
+    if (caught.code != 0) continue;
+    ++accepted;  // the name of the checksum's entry
+    CHECK(kept() == told);
+  }
+  CHECK(accepted <= 8 * std::strlen("crc32c"));
+
+  std::string number = good;
+  number.back() ^= 1;
+  fixtures::write_text(path, number);
+  CHECK_THROWS_WITH_AS(load_safetensors(path, everything), doctest::Contains((path + ": its contents do not fit the checksum").c_str()),
+                       Error);
+  CHECK(read_safetensors_header(path).tensors.size() == 2);  // the header alone says nothing of the numbers
+  const std::string crc = good.substr(good.find("crc32c") + 9, 8);
+  fixtures::write_text(path, with_length(R"({"b":{"shape":[],"data_offsets":[8,12],"dtype":"F32"},
+      "a":{"dtype":"F32","data_offsets":[0,8],"shape":[2]}, "__metadata__":{"k":"v", "crc32c":")" + crc + R"("}})",
+                                         good.substr(good.size() - 12)));
+  CHECK(kept() == told);
 }

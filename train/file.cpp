@@ -77,6 +77,11 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::write(const void* data, size_t bytes) { write_all(file_, path_, static_cast<const char*>(data), bytes); }
 
+void AtomicFile::write_over(int64_t position, const void* data, size_t bytes) {
+  if (lseek(file_, position, SEEK_SET) < 0) write_failed(path_, "seek in", errno);
+  write(data, bytes);
+}
+
 void AtomicFile::commit(const std::vector<std::string>& keep) {
   if (uninterrupted([&] { return fsync(file_); }) != 0) write_failed(path_, "flush", errno);
   const int closed = close(file_);

@@ -23,6 +23,7 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(const void* data, size_t bytes);
+  void write_over(int64_t position, const void* data, size_t bytes);  // what was written; nothing may be written after it
   // The new file takes the name. The file that had it stays under the first name of `keep`, the one that had that under the second, ...
   // At no moment is there no file under a name that had one.
   void commit(const std::vector<std::string>& keep = {});

@@ -151,7 +151,7 @@ std::string info_json(const SafetensorsHeader& header, const models::Config& mod
 
 std::string safetensors_json(const std::map<std::string, std::string>& metadata, const std::vector<StoredTensor>& tensors) {
   Json json = Json::object();
-  if (!metadata.empty()) json["__metadata__"] = metadata;
+  json["__metadata__"] = metadata;
   for (const StoredTensor& tensor : tensors) {
     json[tensor.name] = {{"dtype", tensor.dtype}, {"shape", sizes(tensor.shape)}, {"data_offsets", {tensor.begin, tensor.end}}};
   }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 #include <cstring>
 #include <set>
 
+#include "train/crc32c.h"
 #include "train/file.h"
 #include "train/json.h"
 #include "train/printable.h"
@@ -155,6 +157,33 @@ SafetensorsHeader read_header(InputFile& file, const std::string& path) {
   return std::move(reader.header);
 }
 
+// --- the checksum ------------------------------------------------------------------------------------------------------------------
+
+// Of the header: each text as its length and its bytes, each number as u64, entries and tensors in the order of their names. The
+// tensors' bytes follow.
+Crc32c checksum_of(const SafetensorsHeader& header) {
+  Crc32c crc;
+  const auto number = [&](size_t n) { crc.add(&n, sizeof n); };
+  const auto text = [&](const std::string& s) { number(s.size()), crc.add(s.data(), s.size()); };
+  for (const auto& [key, value] : header.metadata) {
+    if (key != kSafetensorsChecksum) text(key), text(value);
+  }
+  std::map<std::string, const StoredTensor*> tensors;
+  for (const StoredTensor& tensor : header.tensors) tensors[tensor.name] = &tensor;
+  for (const auto& [name, tensor] : tensors) {
+    text(name), text(tensor->dtype), number(tensor->shape.size());
+    for (const int64_t d : tensor->shape) number(static_cast<size_t>(d));
+    number(static_cast<size_t>(tensor->begin)), number(static_cast<size_t>(tensor->end));
+  }
+  return crc;
+}
+
+std::string hex(uint32_t value) {
+  char digits[9];
+  std::snprintf(digits, sizeof digits, "%08x", value);
+  return digits;
+}
+
 // --- numbers -----------------------------------------------------------------------------------------------------------------------
 
 float from_half(uint16_t h) {
@@ -191,6 +220,7 @@ std::vector<NamedTensor> load_safetensors(const std::string& path, const std::fu
   const SafetensorsHeader header = read_header(file, path);
   std::vector<NamedTensor> tensors;
   std::vector<char> buffer(kChunk);
+  Crc32c crc = checksum_of(header);
   for (const StoredTensor& stored : header.tensors) {
     const bool keep = wanted(stored.name);
     const bool known = stored.dtype == "F32" || stored.dtype == "F64" || stored.dtype == "F16" || stored.dtype == "BF16";
@@ -201,37 +231,49 @@ std::vector<NamedTensor> load_safetensors(const std::string& path, const std::fu
     for (int64_t done = 0, bytes = stored.end - stored.begin; done < bytes;) {
       const int64_t n = std::min(bytes - done, kChunk);
       file.read(buffer.data(), static_cast<size_t>(n));
+      crc.add(buffer.data(), static_cast<size_t>(n));
       if (keep) convert(stored.dtype, buffer, n / element, tensors.back().value.data() + done / element);
       done += n;
     }
   }
+  const auto stored = header.metadata.find(kSafetensorsChecksum);
+  HV_CHECK_INPUT(stored == header.metadata.end() || same_crc(stored->second == hex(crc.value()), true), path,
+                 ": its contents do not fit the checksum in its metadata (", kSafetensorsChecksum, "): the file is damaged; a program "
+                 "that changes it on purpose must drop that entry");
   return tensors;
 }
 
-void write_safetensors(const std::string& path, const Metadata& metadata, std::vector<TensorToWrite> tensors) {
+void write_safetensors(const std::string& path, Metadata metadata, std::vector<TensorToWrite> tensors) {
   const auto order = [](const TensorToWrite& t) { return std::pair(-bits_of(t.dtype), std::cref(t.name).get()); };
   std::sort(tensors.begin(), tensors.end(), [&](const auto& a, const auto& b) { return order(a) < order(b); });
-  std::vector<StoredTensor> stored;
+  metadata[kSafetensorsChecksum] = hex(0);  // until the bytes are known
+  SafetensorsHeader header{std::move(metadata), {}};
+  std::vector<StoredTensor>& stored = header.tensors;
   int64_t position = 0;
   for (const TensorToWrite& tensor : tensors) {
     const int64_t bytes = numel(tensor.shape) * bits_of(tensor.dtype) / 8;
     stored.push_back({tensor.name, tensor.dtype, tensor.shape, position, position + bytes});
     position += bytes;
   }
-  std::string text = safetensors_json(metadata, stored);
+  std::string text = safetensors_json(header.metadata, stored);
+  const std::string entry = concat('"', kSafetensorsChecksum, "\":\"");  // in a text its quotes would be escaped
+  const size_t digits = text.find(entry) + entry.size();
   text.resize((text.size() + 7) / 8 * 8, ' ');
   AtomicFile file(path);
   const uint64_t length = text.size();
   file.write(&length, 8);
   file.write(text.data(), text.size());
+  Crc32c crc = checksum_of(header);
   for (size_t i = 0; i < tensors.size(); ++i) {
     int64_t left = stored[i].end - stored[i].begin;
     tensors[i].write([&](const void* data, size_t bytes) {
       file.write(data, bytes);
+      crc.add(data, bytes);
       left -= static_cast<int64_t>(bytes);
     });
     HV_CHECK(left == 0, "safetensors: tensor ", tensors[i].name, " wrote ", -left, " bytes too many");
   }
+  file.write_over(static_cast<int64_t>(sizeof length + digits), hex(crc.value()).data(), 8);
   file.commit();
 }
 

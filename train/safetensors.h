@@ -10,7 +10,9 @@
 //      is allocated.
 //   2. Any defect is one error (Fault::input) that names the file and the place. Names of tensors hold no control characters;
 //      metadata may (a list of lines, say): pass it through printable() (train/printable.h) on its way to a terminal.
-//   3. Writing keeps invariant 1 of train/file.h, and is deterministic: wider elements first, then names in byte order; data begin
+//   3. The format has no checksum, so one of ours is an entry of the metadata, "crc32c": of all that the header says, in no matter what
+//      order, and of the tensors' bytes. A file that has it is compared with it; other programs take it for a note.
+//   4. Writing keeps invariant 1 of train/file.h, and is deterministic: wider elements first, then names in byte order; data begin
 //      at a multiple of 8.
 // Thread rule: any thread; one at a time per file.
 #pragma once
@@ -37,7 +39,9 @@ struct SafetensorsHeader {
 };
 
 SafetensorsHeader read_safetensors_header(const std::string& path);
-// The tensors that `wanted` names, as float32. F16, BF16 and F64 are converted; another dtype is an error that names the tensor.
+inline constexpr const char* kSafetensorsChecksum = "crc32c";  // the metadata's entry
+
+// Reads every byte. The tensors that `wanted` names, as float32. F16, BF16 and F64 are converted; another dtype is an error that names the tensor.
 std::vector<NamedTensor> load_safetensors(const std::string& path, const std::function<bool(const std::string&)>& wanted);
 
 // One that will be written: `write` puts all its bytes, in as many pieces as it likes.
@@ -47,7 +51,7 @@ struct TensorToWrite {
   Shape shape;
   std::function<void(const Put& put)> write;
 };
-void write_safetensors(const std::string& path, const Metadata& metadata, std::vector<TensorToWrite> tensors);
+void write_safetensors(const std::string& path, Metadata metadata, std::vector<TensorToWrite> tensors);
 
 // Does the file begin as one: a plausible length and a '{'? The caller's first question; says nothing of the rest.
 bool looks_like_safetensors(const std::string& path);

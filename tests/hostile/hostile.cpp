@@ -106,46 +106,44 @@ bool refused(const std::string& what, const std::string& path, const std::string
 struct Kind {
   const char* name;
   std::string path;
-  size_t header;   // bytes up to the first tensor's
-  bool checksums;  // then nothing altered may load
+  size_t header;  // bytes up to the first tensor's
   std::function<void(const std::string&)> load;
+  std::function<bool(const std::string&)> same;  // what was loaded after all: is it what the good file holds?
 };
 
 void alter(const Kind& kind, const std::string& folder, long share) {
   const std::string good = bytes_of(kind.path), bad = folder + "/bad";
   Stream stream(1, Purpose::test);
   const auto below = [&](size_t n) { return static_cast<size_t>(stream.below(static_cast<uint32_t>(n))); };
-  long loaded = 0;
-  const auto run = [&](const char* what, long count, const std::function<std::string(long)>& make, bool strict) {
-    long here = 0;
+  const auto run = [&](const char* what, long count, const std::function<std::string(long)>& make) {
+    long harmless = 0;
     for (long i = 0; i < count; ++i) {
       const std::string bytes = make(i);
-      if (bytes != good && !refused(concat(kind.name, " ", what, " ", i), bad, bytes, kind.load)) {
-        ++here;
-        if (strict) failed = true, std::printf("FAILED %s: %s %ld was loaded\n", kind.name, what, i);
-      }
+      if (bytes == good || refused(concat(kind.name, " ", what, " ", i), bad, bytes, kind.load)) continue;
+      const bool same = kind.same(bad);
+      harmless += same;
+      if (!same) failed = true, std::printf("FAILED %s: %s %ld was loaded\n", kind.name, what, i);
     }
-    loaded += here;
-    std::printf("%-12s %-28s %6ld cases, %ld loaded as another file\n", kind.name, what, count, here);
+    std::printf("%-12s %-28s %6ld cases, %ld of them change nothing\n", kind.name, what, count, harmless);
   };
-  run("cut", static_cast<long>(good.size()) / share, [&](long n) { return good.substr(0, static_cast<size_t>(n * share)); }, true);
+  run("cut", static_cast<long>(good.size()) / share, [&](long n) { return good.substr(0, static_cast<size_t>(n * share)); });
   run("bits of the header", static_cast<long>(8 * kind.header) / share, [&](long n) {
     std::string bytes = good;
     const long bit = n * share;
     bytes[static_cast<size_t>(bit / 8)] ^= static_cast<char>(1 << bit % 8);
     return bytes;
-  }, kind.checksums);
+  });
   run("random flips of the body", 20'000 / share, [&](long) {
     std::string bytes = good;
     for (size_t n = 1 + below(3); n > 0; --n) bytes[kind.header + below(good.size() - kind.header)] ^= static_cast<char>(1 << below(8));
     return bytes;
-  }, kind.checksums);
+  });
   run("splices", 1'000 / share, [&](long) {  // a piece of the file over, or between, other bytes of it
     std::string bytes = good;
     const size_t from = below(good.size()), length = 1 + below(good.size() - from), to = below(good.size());
     below(2) == 0 ? bytes.insert(to, good, from, length) : bytes.replace(to, length, good, from, length);
     return bytes;
-  }, kind.checksums);
+  });
 }
 
 // Headers that are well formed and wrong: each must be refused.
@@ -263,8 +261,12 @@ int main(int argc, char** argv) {
   const auto import = [](const std::string& path) { read_timm_safetensors(path); };
   load(checkpoint), import(safetensors);
   [[maybe_unused]] const long before = peak_kib();
-  alter({"checkpoint", checkpoint, 16 + length_at(bytes_of(checkpoint), 12) + 4, true, load}, folder.path(), share);
-  alter({"safetensors", safetensors, 8 + length_at(bytes_of(safetensors), 0), false, import}, folder.path(), share);
+  alter({"checkpoint", checkpoint, 16 + length_at(bytes_of(checkpoint), 12) + 4, load, [](const std::string&) { return false; }}, folder.path(), share);
+  alter({"safetensors", safetensors, 8 + length_at(bytes_of(safetensors), 0), import, [&](const std::string& path) {
+           const std::string again = folder / "again.safetensors";
+           write_timm_safetensors(again, read_timm_safetensors(path));  // an export is a function of the model
+           return bytes_of(again) == bytes_of(safetensors);
+         }}, folder.path(), share);
   made_up(checkpoint, folder.path(), tensors, load, import);
   const long grown = peak_kib() - before;
   std::printf("peak memory above the start: %ld KiB; slowest case: %.3f s of processor time\n", grown, slowest);
@@ -282,6 +284,6 @@ int main(int argc, char** argv) {
     const std::vector<ImagePath> images{{picture, ""}};
     predictor.look(images);
   });
-  std::printf(failed ? "hostile: FAILED\n" : "hostile: all refused, or loaded as other numbers where a format has no checksum\n");
+  std::printf(failed ? "hostile: FAILED\n" : "hostile: all refused, but for what changes nothing\n");
   return failed;
 }

@@ -88,6 +88,8 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
 // Of a vision transformer in timm's layout also its configuration and widths; of any other file the metadata and the tensors.
 void safetensors_info(const std::string& path, const InfoArguments& a) {
   const SafetensorsHeader header = read_safetensors_header(path);
+  const bool has_checksum = header.metadata.count(kSafetensorsChecksum) > 0;
+  if (a.verify) load_safetensors(path, [](const std::string&) { return false; });
   models::Config model;
   std::vector<models::Cost> costs;
   std::string unknown;
@@ -101,7 +103,10 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
     std::printf("%s\n", info_json(header, model, costs).c_str());
     return;
   }
-  std::printf("%s: safetensors, header and places verified (the format has no checksums)\n", path.c_str());
+  std::printf("%s: safetensors, %s\n", path.c_str(),
+              !has_checksum ? "header and places verified (the file has no checksum)"
+              : a.verify    ? "every byte verified"
+                            : "header and places verified (--verify checks every byte)");
   if (unknown.rfind(path + ": ", 0) == 0) unknown.erase(0, path.size() + 2);
   if (!unknown.empty()) std::printf("architecture unknown: %s\n", unknown.c_str());
   if (!describes_itself(header)) print_group("model, by its tensors and heads of 64", model);
