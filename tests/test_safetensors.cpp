@@ -287,12 +287,12 @@ TEST_CASE("safetensors: with a checksum every altered bit is refused, or changes
   const std::string good = read_text(path);
   const auto kept = [&] {  // all that the file tells, but the checksum
     SafetensorsHeader header = read_safetensors_header(path);
-    std::string all;
+    std::string said;
     for (const NamedTensor& tensor : load_safetensors(path, everything)) {
-      all += concat(tensor.name, tensor.value.shape(), tensor.value.data()[0], tensor.value.data()[tensor.value.numel() - 1]);
+      said += concat(tensor.name, tensor.value.shape(), tensor.value.data()[0], tensor.value.data()[tensor.value.numel() - 1]);
     }
-    for (const auto& [key, value] : header.metadata) all += key.size() == 1 ? key + value : "";
-    return all;
+    for (const auto& [key, value] : header.metadata) said += key.size() == 1 ? key + value : "";
+    return said;
   };
   const std::string told = kept();
   size_t accepted = 0;
