@@ -33,8 +33,20 @@ static std::string with_another_number(const std::string& json, unsigned seed) {
   return json.substr(0, begin) + others[seed / 64 % others.size()] + json.substr(end);
 }
 
+// What libFuzzer gathers are files that are refused, each in another way: every eighth mutation begins from one that loads.
+static std::string file_that_loads() {
+  const std::string json =
+      R"({"__metadata__":{"crc32c":"0"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[],"data_offsets":[16,18]}})";
+  const uint64_t length = json.size();
+  return std::string(reinterpret_cast<const char*>(&length), 8) + json + std::string(18, '0');
+}
+
 // Mutates the JSON and writes its length anew, or the tensors in place; every fourth time, anything anywhere.
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t most, unsigned seed) {
+  if (const std::string base = file_that_loads(); (seed >> 16) % 8 == 0 && base.size() <= most) {
+    size = base.size();
+    std::memcpy(data, base.data(), size);
+  }
   uint64_t length = 0;
   if (size >= 8) std::memcpy(&length, data, 8);
   if (seed % 4 == 0 || size < 8 || length > size - 8) return LLVMFuzzerMutate(data, size, most);
