@@ -162,6 +162,7 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
   REQUIRE(bench.code == 0);
   const Json report = Json::parse(bench.out);
   CHECK(report["threads"] == 1);
+  CHECK(report["precision"] == "fp32");
   CHECK(report["gemm_gflops"].get<double>() > 0);
   CHECK(report["peak_rss_mib"].get<double>() > 1);
   REQUIRE(report["results"].size() == 4);

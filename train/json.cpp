@@ -93,8 +93,8 @@ struct SaxAdapter {
 }  // namespace
 
 std::string bench_json(const BenchReport& report) {
-  Json json{{"threads", report.threads}, {"gemm_gflops", report.gemm_gflops}, {"peak_rss_mib", report.peak_rss_mib},
-            {"results", Json::array()}};
+  Json json{{"threads", report.threads}, {"precision", report.precision}, {"gemm_gflops", report.gemm_gflops},
+            {"peak_rss_mib", report.peak_rss_mib}, {"results", Json::array()}};
   for (const BenchResult& r : report.results) {
     json["results"].push_back({{"mode", r.mode}, {"heads", r.heads}, {"dim", r.dim}, {"batch", r.batch},
                                {"images_per_second", r.images_per_second}, {"step_ms", r.step_ms}, {"gflops", r.gflops},

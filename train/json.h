@@ -24,6 +24,7 @@ struct BenchResult {
 };
 struct BenchReport {
   int64_t threads = 0;
+  std::string precision;  // of the operands of products, as they were made: "fp32" or "bf16"
   double gemm_gflops = 0, peak_rss_mib = 0;
   std::vector<BenchResult> results;
 };

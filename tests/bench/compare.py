@@ -42,7 +42,9 @@ def table(args, preset, batch, mode, precision, has_torch):
         peer = [args.python, os.path.join(HERE, "torch_peer.py"), *common]
         results = {"ours": run([PROGRAM, "bench", "--json", *common]), "eager": None, "compile": None}
         if not results["ours"]:
-            print(f"| {heads:>5} | this processor has no bf16 units |")
+            sys.exit("compare.py: failed: " + " ".join([PROGRAM, "bench", *common]))
+        if results["ours"]["precision"] != precision:
+            print("\nleft out: this processor has no bf16 units, and autocast without them takes some ten times as long as fp32")
             return
         if has_torch:
             results["eager"], results["compile"] = run(peer), run([*peer, "--compile"])

@@ -201,6 +201,7 @@ int run_bench(const BenchArguments& a) {
     set_num_threads(static_cast<int>(report.threads));
     measure_gemm(config, a.batch_size, 1, rate);
   }
+  report.precision = precision() == Precision::bf16 ? "bf16" : "fp32";
   report.gemm_gflops = rate.operations / median(rate.seconds) / 1e9;
   report.peak_rss_mib = peak_rss_mib();
   if (a.json) {
@@ -209,8 +210,7 @@ int run_bench(const BenchArguments& a) {
   }
   std::printf("preset %s, batch %lld, %lld threads, %s; matrix products at full width: %.0f GFLOP/s; peak memory %.0f MiB\n",
               a.preset.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads),
-              precision() == Precision::bf16 ? "bf16" : "fp32", report.gemm_gflops,
-              report.peak_rss_mib);
+              report.precision.c_str(), report.gemm_gflops, report.peak_rss_mib);
   print_table(report, a.detail, a.scaling);
   if (a.scaling) {
     std::printf("the products at full width alone, %lld threads over one: speedup %.2fx\n", static_cast<long long>(report.threads),
