@@ -111,12 +111,14 @@ endef
 
 # --- building ------------------------------------------------------------------------------------------------------------------
 
-# Standard headers, parsed once for all objects. With -O0 it would not fit, and clang wants it given in another way.
-PCH := $(if $(filter asan,$(MODE))$(findstring clang,$(CXX)),,$(BUILD)/core/pch.h.gch)
+# Standard headers, parsed once for all objects, and once more for those made with -O0, which the other does not fit.
+PCH := $(BUILD)/core/pch.h $(if $(filter asan,$(MODE)),$(BUILD)/core/pch-O0.h)
 $(BUILD)/core/pch.h.gch: core/pch.h
 	$(call compile,-x c++-header)
-$(BUILD)/%.o: %.cpp $(PCH)
-	$(call compile,$(if $(PCH),-include $(PCH:.gch=)))
+$(BUILD)/core/pch-O0.h.gch: core/pch.h
+	$(call compile,-x c++-header -O0)
+$(BUILD)/%.o: %.cpp $(PCH:=.gch)
+	$(call compile,-include $(if $(filter -O0,$(OPT)),$(lastword $(PCH)),$(firstword $(PCH))))
 
 # Hot kernels: the same source for three instruction sets, each in a namespace of its own (HV_LEVEL).
 $(BUILD)/%.v2.o: %.cpp
