@@ -43,7 +43,8 @@ static std::string file_that_loads() {
 
 // Mutates the JSON and writes its length anew, or the tensors in place; every fourth time, anything anywhere.
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t most, unsigned seed) {
-  if (const std::string base = file_that_loads(); (seed >> 16) % 8 == 0 && base.size() <= most) {
+  static const std::string base = file_that_loads();
+  if ((seed >> 16) % 8 == 0 && base.size() <= most) {
     size = base.size();
     std::memcpy(data, base.data(), size);
   }
