@@ -94,9 +94,12 @@ void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const 
     const Plus start{plus.bias ? plus.bias + begin : nullptr, plus.rows ? plus.rows + begin : nullptr, plus.ld};
     Real* to = c + begin;
     if (!own || (end - begin) % lanes != 0 || a.cols == 0) return gemm_plus(a, cols_of(b, begin, end), to, ldc, start);
+    const int64_t later = begin + num_threads() * columns;  // what this thread takes next, as long as the threads take turns
     for (int64_t k = 0; k < a.cols; k += depth) {
-      simd::kernels().product({a.data + k, a.row, 1, b.data + begin * b.col + k, 1, b.col, to, ldc, a.rows, end - begin,
-                               std::min(depth, a.cols - k), k == 0 ? start : Plus{nullptr, to, ldc}},
+      const Real *piece = b.data + begin * b.col + k, *next = later < b.cols ? b.data + later * b.col : nullptr;
+      if (k + depth < a.cols) next = piece + depth;
+      simd::kernels().product({a.data + k, a.row, 1, piece, 1, b.col, to, ldc, a.rows, end - begin, std::min(depth, a.cols - k),
+                               k == 0 ? start : Plus{nullptr, to, ldc}, next},
                               rooms.data() + thread_index() * depth * columns);
     }
   });

@@ -69,6 +69,7 @@ struct Product {
   Real* c = nullptr;
   int64_t ldc = 0, rows = 0, cols = 0, inner = 0;
   Plus plus{};
+  const Real* next = nullptr;  // the B, laid out alike, that will be turned next: fetched meanwhile; null: unknown
 };
 
 // q, k, v (and their gradients) are T rows of head_dim, `ld` apart; out and dout are `ldo` apart.

@@ -8,10 +8,17 @@ namespace hv::simd::HV_LEVEL {
 
 // --- a small matrix product ----------------------------------------------------------------------------------------------------------
 
+// Two rows of memory to fetch during a product, `ld` apart: weights come from beyond the caches, and the processor, which does not see
+// short rows coming, would wait for them. With AVX-512 it did not help.
+struct Ahead {
+  const Real* rows = nullptr;
+  int64_t ld = 0;
+};
+
 // C [kRows, kVecs vectors] = plus + sum over k of A(i, k) * B(k, :), A(i, k) at a[i * row_a + k * col_a].
 template <int kVecs, int kRows>
 static inline void tile(std::integral_constant<int, kRows>, const Real* a, int64_t row_a, int64_t col_a, const Real* b, int64_t ldb,
-                        const Plus& plus, Real* c, int64_t ldc, int64_t inner) {
+                        const Plus& plus, Real* c, int64_t ldc, int64_t inner, const Ahead& ahead) {
   Vec sum[kRows][kVecs]{};
   for (int i = 0; plus.rows && i < kRows; ++i) {
     for (int j = 0; j < kVecs; ++j) sum[i][j] = load(plus.rows + i * plus.ld + j * kWidth);
@@ -19,14 +26,22 @@ static inline void tile(std::integral_constant<int, kRows>, const Real* a, int64
   for (int j = 0; plus.bias && j < kVecs; ++j) {
     for (int i = 0; i < kRows; ++i) sum[i][j] += load(plus.bias + j * kWidth);
   }
-  for (int64_t k = 0; k < inner; ++k) {
+  const auto step = [&](int64_t k) {
     Vec row[kVecs];
     for (int j = 0; j < kVecs; ++j) row[j] = load(b + k * ldb + j * kWidth);
     for (int i = 0; i < kRows; ++i) {
       const Real x = a[i * row_a + k * col_a];
       for (int j = 0; j < kVecs; ++j) sum[i][j] += x * row[j];
     }
+  };
+  constexpr int64_t kLine = 64 / sizeof(Real);
+  int64_t k = 0;
+  for (; ahead.rows && k + kLine <= inner; k += kLine) {
+    __builtin_prefetch(ahead.rows + k);
+    __builtin_prefetch(ahead.rows + ahead.ld + k);
+    for (int64_t i = 0; i < kLine; ++i) step(k + i);
   }
+  for (; k < inner; ++k) step(k);
   for (int i = 0; i < kRows; ++i) {
     for (int j = 0; j < kVecs; ++j) store(c + i * ldc + j * kWidth, sum[i][j]);
   }
@@ -46,7 +61,8 @@ static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t l
   int64_t i = 0;
   const auto rows = [&](auto count) {
     const Plus plus{p.plus.bias ? p.plus.bias + left : nullptr, p.plus.rows ? p.plus.rows + i * p.plus.ld + left : nullptr, p.plus.ld};
-    tile<kVecs>(count, p.a + i * p.row_a, p.row_a, p.col_a, b + left, ldb, plus, p.c + i * p.ldc + left, p.ldc, p.inner);
+    const Ahead ahead{p.next && kRegisters == 16 ? p.next + i * p.cols / p.rows * p.col_b : nullptr, p.col_b};  // all, by the last row
+    tile<kVecs>(count, p.a + i * p.row_a, p.row_a, p.col_a, b + left, ldb, plus, p.c + i * p.ldc + left, p.ldc, p.inner, ahead);
     i += count;
   };
   while (i + kRows <= p.rows) rows(std::integral_constant<int, kRows>{});
