@@ -91,11 +91,15 @@ Array linear(const Array& x, const Array& w, const Array* bias, const Array* res
 Array softmax(const Array& x, int dim, bool log) {
   Array y(x.shape);
   const int64_t n = x.shape[dim];
-  for_index(x.shape, [&](const Dims& i) {
+  if (n == 0) return y;
+  for_index(with(x.shape, dim, 1), [&](const Dims& i) {
     double top = x(i), total = 0;
     for (int64_t k = 0; k < n; ++k) top = std::max(top, x(with(i, dim, k)));
     for (int64_t k = 0; k < n; ++k) total += std::exp(x(with(i, dim, k)) - top);
-    y(i) = log ? x(i) - top - std::log(total) : std::exp(x(i) - top) / total;
+    for (int64_t k = 0; k < n; ++k) {
+      const double z = x(with(i, dim, k)) - top;
+      y(with(i, dim, k)) = log ? z - std::log(total) : std::exp(z) / total;
+    }
   });
   return y;
 }
@@ -103,11 +107,11 @@ Array softmax(const Array& x, int dim, bool log) {
 Array layer_norm(const Array& x, const Array& gain, const Array& shift, double eps) {
   Array y(x.shape);
   const int64_t n = x.shape[-1];
-  for_index(x.shape, [&](const Dims& i) {
+  for_index(with(x.shape, -1, 1), [&](const Dims& i) {
     double mean = 0, variance = 0;
     for (int64_t k = 0; k < n; ++k) mean += x(with(i, -1, k)) / static_cast<double>(n);
     for (int64_t k = 0; k < n; ++k) variance += std::pow(x(with(i, -1, k)) - mean, 2) / static_cast<double>(n);
-    y(i) = (x(i) - mean) / std::sqrt(variance + eps) * gain({i[-1]}) + shift({i[-1]});
+    for (int64_t k = 0; k < n; ++k) y(with(i, -1, k)) = (x(with(i, -1, k)) - mean) / std::sqrt(variance + eps) * gain({k}) + shift({k});
   });
   return y;
 }
