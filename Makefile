@@ -26,7 +26,7 @@ ifneq ($(filter tsan fuzz coverage,$(MODE)),)
 OPT = -O1
 endif
 ifeq ($(MODE),asan)
-OPT = $(if $(filter tests/test_%,$<),-O0,-O1)
+OPT = $(if $(filter tests/test_% train/%,$<),-O0,-O1)
 FLAGS += -DHV_ASAN -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
 endif
 ifeq ($(MODE),tsan)
@@ -205,7 +205,7 @@ test-asan: asan-deps
 	@$(ASAN) -j2 --output-sync=target asan-one asan-two
 	build/asan/check-hostile short
 # Two halves at once; most tests keep one core busy.
-ASAN_ONE := */ops/*,*test_checkpoint*,*test_commands*,*test_faults*,*test_kill*,*test_power_loss*,*test_lr_find*,*test_interchange*
+ASAN_ONE := */ops/*,*test_checkpoint*,*test_commands*,*test_faults*,*test_interchange*,*test_kill*,*test_lr_find*,*test_power_loss*,*test_safetensors*
 asan-one asan-two: export OMP_WAIT_POLICY = passive
 asan-one:
 	HYDRAVIT_BINARY=build/asan/hydravit build/asan/tests/all -sf='$(ASAN_ONE)'
