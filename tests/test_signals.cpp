@@ -151,7 +151,6 @@ TEST_CASE("signals: Ctrl-C once more ends the program at once and harms no file"
   for (const auto& [signal, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
     std::optional<Process> process;
     for (useconds_t pause = 0; pause < 2000000; pause += 200000) {
-      training.begin();
       process.emplace(training.command(), training.output_path());
       REQUIRE(within_minutes([&] { return contains(training.output(), "resuming at step 0"); }));
       usleep(pause);
@@ -161,6 +160,7 @@ TEST_CASE("signals: Ctrl-C once more ends the program at once and harms no file"
       usleep(400000);                                            // sooner, it would be the same wish
       if (!process->ended()) break;
       CHECK(contains(training.output(), "interrupted after step 0"));  // the signal came before the step: again, a little later
+      training.begin();
     }
     CHECK_FALSE(process->ended());
     kill(process->pid(), signal);
