@@ -94,7 +94,7 @@ void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const 
     const Plus start{plus.bias ? plus.bias + begin : nullptr, plus.rows ? plus.rows + begin : nullptr, plus.ld};
     Real* to = c + begin;
     if (!own || (end - begin) % lanes != 0 || a.cols == 0) return gemm_plus(a, cols_of(b, begin, end), to, ldc, start);
-    const int64_t later = begin + num_threads() * columns;  // what this thread takes next, as long as the threads take turns
+    const int64_t later = begin + num_threads() * columns;  // likely this thread's next piece; only a hint: no bit depends on it
     for (int64_t k = 0; k < a.cols; k += depth) {
       const Real *piece = b.data + begin * b.col + k, *next = later < b.cols ? b.data + later * b.col : nullptr;
       if (k + depth < a.cols) next = piece + depth;
