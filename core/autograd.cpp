@@ -23,18 +23,18 @@ NoGrad::NoGrad() : before_(recording) { recording = false; }
 NoGrad::~NoGrad() { recording = before_; }
 int64_t live_nodes() { return alive; }
 
-// --- Saved -----------------------------------------------------------------------------------------------------------------------
+// --- Saved ------------------------------------------------------------------------------------------------------------------
 
 Saved::Saved(const Tensor& tensor) : tensor_(tensor.detach()), version_(tensor.shared()->storage->version()) {}
 
 const Tensor& Saved::get() const {
   const uint64_t now = tensor_.shared()->storage->version();
-  HV_CHECK(now == version_, "backward: a tensor needed for the gradient was changed in place: ", tensor_.shape(), ", version ", now,
-           ", expected ", version_, "; change a clone() instead");
+  HV_CHECK(now == version_, "backward: a tensor needed for the gradient was changed in place: ", tensor_.shape(), ", version ",
+           now, ", expected ", version_, "; change a clone() instead");
   return tensor_;
 }
 
-// --- Edge ------------------------------------------------------------------------------------------------------------------------
+// --- Edge -------------------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -83,7 +83,7 @@ Tensor Edge::zeros_or_partial() const {
   return node_->grad;
 }
 
-// --- Node ------------------------------------------------------------------------------------------------------------------------
+// --- Node -------------------------------------------------------------------------------------------------------------------
 
 bool wants_grad(const std::vector<Tensor>& inputs) {
   return recording && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); });
@@ -121,7 +121,7 @@ Node::~Node() {
   draining = false;
 }
 
-// --- backward --------------------------------------------------------------------------------------------------------------------
+// --- backward ---------------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -148,7 +148,8 @@ std::vector<std::shared_ptr<Node>> reachable(const std::shared_ptr<Node>& root) 
 }  // namespace
 
 void Tensor::backward() const {
-  HV_CHECK(numel() == 1, "backward: a non-scalar needs a seed gradient: ", shape(), "; reduce it (sum, mean) or pass one of its shape");
+  HV_CHECK(numel() == 1, "backward: a non-scalar needs a seed gradient: ", shape(),
+           "; reduce it (sum, mean) or pass one of its shape");
   backward(full(shape(), 1));
 }
 
@@ -189,7 +190,8 @@ void Tensor::zero_grad() const {
 
 const Tensor& Tensor::requires_grad_(bool on) const {
   HV_CHECK(is_leaf() && !impl().leaf, "requires_grad_: only a leaf can be a parameter, not a result or a view");
-  HV_CHECK(!on || (is_contiguous() && offset() == 0), "requires_grad_: a parameter must be contiguous: ", shape(), "; clone() it");
+  HV_CHECK(!on || (is_contiguous() && offset() == 0), "requires_grad_: a parameter must be contiguous: ", shape(),
+           "; clone() it");
   impl().requires_grad = on;
   return *this;
 }

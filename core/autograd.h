@@ -6,7 +6,8 @@
 // Invariants
 //   1. A closure holds Saved values: memory and the version it had. Saved never holds a grad_fn, so a graph has no cycles.
 //      Changing a saved tensor in place is an error that backward reports.
-//   2. The first gradient to reach a tensor is written (or adopted); later ones are added. Leaf gradients add up until zero_grad().
+//   2. The first gradient to reach a tensor is written (or adopted); later ones are added. Leaf gradients add up until
+//      zero_grad().
 //   3. A gradient sent to a leaf view is written into the leaf's gradient at the view's place; the rest stays as it was.
 //   4. The gradient of a result is contiguous or an alias; a closure must not change the `g` it is given.
 // Thread rule: one thread records and runs a graph; NoGrad is per thread.
@@ -57,7 +58,7 @@ class Edge {
  public:
   explicit Edge(const Tensor& input);
   explicit operator bool() const { return node_ || leaf_.defined(); }  // does the input want a gradient?
-  void add(const Tensor& gradient) const;  // accumulate; may keep an alias of it
+  void add(const Tensor& gradient) const;                              // accumulate; may keep an alias of it
   // Memory to write the gradient into directly, without a temporary.
   Target open() const;
   // The input's gradient, zeros if none arrived yet: for views, which fill a part of it.
@@ -65,7 +66,10 @@ class Edge {
   const std::shared_ptr<Node>& node() const { return node_; }  // who made the input; null for a leaf
   const Tensor& leaf() const { return leaf_; }                 // the leaf or leaf view; undefined for a result
   const Shape& shape() const { return shape_; }
-  void release() { node_.reset(); leaf_ = Tensor(); }
+  void release() {
+    node_.reset();
+    leaf_ = Tensor();
+  }
   std::shared_ptr<Node> take_node() { return std::move(node_); }
 
  private:
@@ -82,8 +86,8 @@ struct Node {
   uint64_t number = 0;  // order of recording
   Edges inputs;
   Backward backward;
-  Shape shape;       // of the result
-  Tensor grad;       // what has arrived so far
+  Shape shape;  // of the result
+  Tensor grad;  // what has arrived so far
   bool done = false;
   ~Node();
 };

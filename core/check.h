@@ -41,17 +41,17 @@ template <class... Parts>
 }  // namespace hv
 
 // HV_CHECK(condition, "op: what: ", value, ...): a broken precondition of the library (exit code 1).
-#define HV_CHECK(condition, ...)                                \
-  do {                                                          \
+#define HV_CHECK(condition, ...)                                     \
+  do {                                                               \
     if (!(condition)) ::hv::fail(::hv::Fault::failure, __VA_ARGS__); \
   } while (0)
 
 // The same for what the user typed (exit code 2) and for what a file holds (exit code 3).
-#define HV_CHECK_USAGE(condition, ...)                        \
-  do {                                                        \
+#define HV_CHECK_USAGE(condition, ...)                             \
+  do {                                                             \
     if (!(condition)) ::hv::fail(::hv::Fault::usage, __VA_ARGS__); \
   } while (0)
-#define HV_CHECK_INPUT(condition, ...)                        \
-  do {                                                        \
+#define HV_CHECK_INPUT(condition, ...)                             \
+  do {                                                             \
     if (!(condition)) ::hv::fail(::hv::Fault::input, __VA_ARGS__); \
   } while (0)

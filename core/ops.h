@@ -15,19 +15,19 @@
 
 namespace hv {
 
-// --- elementwise (core/ops/elementwise.cpp) --------------------------------------------------------------------------------------
+// --- elementwise (core/ops/elementwise.cpp) ---------------------------------------------------------------------------------
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 Tensor div(const Tensor& a, const Tensor& b);
-Tensor maximum(const Tensor& a, const Tensor& b);  // at a tie each side gets half of the gradient
+Tensor maximum(const Tensor& a, const Tensor& b);                         // at a tie each side gets half of the gradient
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);  // condition: nonzero is true; no gradient to it
 Tensor neg(const Tensor& x);
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
 Tensor sqrt(const Tensor& x);
 Tensor pow(const Tensor& x, double exponent);
-Tensor abs(const Tensor& x);   // derivative 0 at 0
+Tensor abs(const Tensor& x);  // derivative 0 at 0
 Tensor tanh(const Tensor& x);
 Tensor relu(const Tensor& x);  // derivative 0 at 0
 Tensor sigmoid(const Tensor& x);
@@ -47,13 +47,13 @@ inline Tensor operator-(double a, const Tensor& b) { return sub(Tensor::scalar(a
 inline Tensor operator*(double a, const Tensor& b) { return mul(Tensor::scalar(a), b); }
 inline Tensor operator/(double a, const Tensor& b) { return div(Tensor::scalar(a), b); }
 
-// --- reductions (core/ops/reduce.cpp); dims empty means all ------------------------------------------------------------------------
+// --- reductions (core/ops/reduce.cpp); dims empty means all -----------------------------------------------------------------
 Tensor sum(const Tensor& x, const Dims& dims = {}, bool keep = false);
 Tensor mean(const Tensor& x, const Dims& dims = {}, bool keep = false);
 Tensor max(const Tensor& x, const Dims& dims = {}, bool keep = false);  // ties share the gradient equally
 std::vector<int64_t> argmax(const Tensor& x, int dim = -1);  // row-major over the other dimensions; the first of equals
 
-// --- products (core/ops/matmul.cpp, core/ops/linear.cpp) -----------------------------------------------------------------------------
+// --- products (core/ops/matmul.cpp, core/ops/linear.cpp) --------------------------------------------------------------------
 Tensor matmul(const Tensor& a, const Tensor& b);  // [.., M, K] x [.., K, N]; leading dimensions broadcast
 // x [.., K], weight [N, K], bias [N] or undefined, residual like the result or undefined: x weight^T + bias + residual.
 // weight and bias may be views of parameters: the gradient goes straight into the rectangle.
@@ -61,9 +61,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, co
 // linear(gelu(x), ...), keeping x alone: gelu(x) is computed again in backward. For the second layer of an MLP.
 Tensor gelu_linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Tensor& residual = {});
 // linear(layer_norm(x, gain, shift, eps), weight, bias), keeping x alone. The first layer of attention and of an MLP.
-Tensor norm_linear(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps, const Tensor& weight, const Tensor& bias = {});
+Tensor norm_linear(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps, const Tensor& weight,
+                   const Tensor& bias = {});
 
-// --- normalisation and attention (core/ops/normalize.cpp, core/ops/attention.cpp) ----------------------------------------------------
+// --- normalisation and attention (core/ops/normalize.cpp, core/ops/attention.cpp) -------------------------------------------
 Tensor softmax(const Tensor& x, int dim = -1);
 Tensor log_softmax(const Tensor& x, int dim = -1);
 Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);  // over the last dimension
@@ -73,21 +74,23 @@ Tensor attention(const Tensor& qkv, int64_t head_dim);
 Tensor attention_composed(const Tensor& qkv, int64_t head_dim);       // the same out of matmul and softmax: its twin in tests
 Tensor attention_probabilities(const Tensor& qkv, int64_t head_dim);  // [B, heads, T, T], no gradient: for looking at
 
-// --- moving data (core/ops/shape_ops.cpp) --------------------------------------------------------------------------------------------
+// --- moving data (core/ops/shape_ops.cpp) -----------------------------------------------------------------------------------
 Tensor cat(const std::vector<Tensor>& parts, int dim);
-Tensor stack(const std::vector<Tensor>& parts, int dim);  // cat along a new dimension
+Tensor stack(const std::vector<Tensor>& parts, int dim);                          // cat along a new dimension
 Tensor index_select(const Tensor& x, int dim, std::span<const int64_t> indices);  // repeats allowed: their gradients add
-Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns);  // x [M, N], one column a row -> [M]
-Tensor patchify(const Tensor& images, int64_t patch);  // [B, C, H, W] -> [B, (H/P)(W/P), C*P*P], channel-major as a convolution's kernel
+Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns);            // x [M, N], one column a row -> [M]
+Tensor patchify(const Tensor& images,
+                int64_t patch);  // [B, C, H, W] -> [B, (H/P)(W/P), C*P*P], channel-major as a convolution's kernel
 // patches [B, N, p], cls [p], positions [N + 1, p] -> tokens [B, N + 1, p]: CLS first, positions added (core/ops/tokens.cpp).
 Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& positions);
 
-// --- convolution (core/ops/conv.cpp) ---------------------------------------------------------------------------------------------------
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride = 1, int64_t padding = 0);  // weight [O, C, kh, kw]
+// --- convolution (core/ops/conv.cpp) ----------------------------------------------------------------------------------------
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride = 1,
+              int64_t padding = 0);  // weight [O, C, kh, kw]
 Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding = 0);
 Tensor avg_pool2d(const Tensor& x, int64_t kernel, int64_t stride);
 
-// --- training-time noise (core/ops/dropout.cpp) ------------------------------------------------------------------------------------------
+// --- training-time noise (core/ops/dropout.cpp) -----------------------------------------------------------------------------
 // Zeroes elements with probability p and scales the rest by 1/(1-p); which ones is a function of (seed, step, index) alone.
 struct NoiseKey {
   uint64_t seed = 0, step = 0, index = 0;
@@ -95,7 +98,7 @@ struct NoiseKey {
 Tensor dropout(const Tensor& x, double p, NoiseKey key);
 Tensor drop_path(const Tensor& x, double p, NoiseKey key);  // the same for whole samples (dimension 0): stochastic depth
 
-// --- losses (core/ops/loss.cpp), each the mean over the batch ------------------------------------------------------------------------------
+// --- losses (core/ops/loss.cpp), each the mean over the batch ---------------------------------------------------------------
 // logits [B, K]; class indices, or soft targets [B, K] without gradient. Label smoothing e: target (1 - e) * t + e / K.
 Tensor cross_entropy(const Tensor& logits, std::span<const int64_t> labels, double smoothing = 0);
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double smoothing = 0);

@@ -23,7 +23,8 @@ void on_every_thread(Body&& body) {
   body();
 }
 // Denormal numbers cost a hundred cycles each and mean nothing here: each thread of the pool is told to treat them as zero.
-// The calling thread first: LLVM's OpenMP gives its setting to the others in each region, and undoes at the end what a region has set.
+// The calling thread first: LLVM's OpenMP gives its setting to the others in each region, and undoes at the end what a region
+// has set.
 inline void flush_denormals() {
   const auto flush = [] { _mm_setcsr(_mm_getcsr() | 0x8040); };
   flush();

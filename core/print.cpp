@@ -8,8 +8,8 @@
 namespace hv {
 namespace {
 
-constexpr int64_t kEdge = 3;      // entries shown at each end of a long dimension
-constexpr int64_t kShowAll = 8;   // up to this size nothing is left out
+constexpr int64_t kEdge = 3;     // entries shown at each end of a long dimension
+constexpr int64_t kShowAll = 8;  // up to this size nothing is left out
 
 void print(std::ostream& out, const Tensor& t, int indent) {
   if (t.rank() == 0) {

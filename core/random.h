@@ -16,8 +16,19 @@ namespace hv {
 
 // Each use of randomness has a purpose of its own, so no two uses share numbers. Never renumber: runs would not resume.
 enum class Purpose : uint32_t {
-  init = 1, width = 2, shuffle = 3, crop = 4, flip = 5, mix = 6, erase = 7, rand_augment = 8,
-  dropout = 9, drop_path = 10, shapes = 11, bench = 12, test = 13,
+  init = 1,
+  width = 2,
+  shuffle = 3,
+  crop = 4,
+  flip = 5,
+  mix = 6,
+  erase = 7,
+  rand_augment = 8,
+  dropout = 9,
+  drop_path = 10,
+  shapes = 11,
+  bench = 12,
+  test = 13,
 };
 
 inline std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {

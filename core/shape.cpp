@@ -32,9 +32,7 @@ void Dims::erase(int at) {
   --size_;
 }
 
-bool Dims::operator==(const Dims& other) const {
-  return size_ == other.size_ && std::equal(begin(), end(), other.begin());
-}
+bool Dims::operator==(const Dims& other) const { return size_ == other.size_ && std::equal(begin(), end(), other.begin()); }
 
 std::ostream& operator<<(std::ostream& out, const Dims& dims) {
   out << '[';

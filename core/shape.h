@@ -52,9 +52,9 @@ using Strides = Dims;
 
 std::ostream& operator<<(std::ostream& out, const Dims& dims);  // [2, 3]
 
-int64_t numel(const Shape& shape);                  // product; 1 for rank 0; checked for overflow
-Strides contiguous_strides(const Shape& shape);     // row-major
-int wrap_dim(int dim, int rank, const char* where); // -1 -> rank - 1; out of range is an error
+int64_t numel(const Shape& shape);                                          // product; 1 for rank 0; checked for overflow
+Strides contiguous_strides(const Shape& shape);                             // row-major
+int wrap_dim(int dim, int rank, const char* where);                         // -1 -> rank - 1; out of range is an error
 Shape broadcast_shapes(const Shape& a, const Shape& b, const char* where);  // NumPy's rule
 
 }  // namespace hv

@@ -24,8 +24,8 @@
 namespace hv {
 namespace {
 
-constexpr size_t kAlign = 64;                 // a cache line and an AVX-512 register
-constexpr size_t kChunk = size_t{64} << 20;   // asked of the system at a time
+constexpr size_t kAlign = 64;                // a cache line and an AVX-512 register
+constexpr size_t kChunk = size_t{64} << 20;  // asked of the system at a time
 constexpr size_t kHugePage = size_t{2} << 20;
 
 std::atomic<int64_t> strided_copies{0};
@@ -106,7 +106,8 @@ class Pool {
     ++stats_.chunks;
     insert(static_cast<char*>(p), size);
   }
-  // Called by destructors, which must not fail: where there is no memory for the tables themselves, the range is lost to the pool.
+  // Called by destructors, which must not fail: where there is no memory for the tables themselves, the range is lost to the
+  // pool.
   void insert(char* address, size_t size) noexcept {
     try {
       by_address_.emplace(address, size);
@@ -132,15 +133,18 @@ Pool& pool() {
   return *instance;
 }
 
-// With HYDRAVIT_GUARD in the environment, as in the tests, a buffer lies between two strips of NaNs and begins as NaNs itself: what reads
-// beside it, or before writing, computes NaN; what writes beside it ends the program when the buffer is given back.
+// With HYDRAVIT_GUARD in the environment, as in the tests, a buffer lies between two strips of NaNs and begins as NaNs itself:
+// what reads beside it, or before writing, computes NaN; what writes beside it ends the program when the buffer is given back.
 constexpr uint32_t kNan = 0x7FC0DEAD;  // as float, and twice as double
 size_t strip_bytes() {
-  static const size_t bytes = HV_POOL && std::getenv("HYDRAVIT_GUARD") ? kAlign : 0;  // AddressSanitizer sees more than strips do
+  static const size_t bytes =
+      HV_POOL && std::getenv("HYDRAVIT_GUARD") ? kAlign : 0;  // AddressSanitizer sees more than strips do
   return bytes;
 }
 void check_strip(const void* begin, const void* end) {
-  if (std::all_of(static_cast<const uint32_t*>(begin), static_cast<const uint32_t*>(end), [](uint32_t word) { return word == kNan; })) return;
+  if (std::all_of(static_cast<const uint32_t*>(begin), static_cast<const uint32_t*>(end),
+                  [](uint32_t word) { return word == kNan; }))
+    return;
   std::fputs("memory: written beside a buffer (HYDRAVIT_GUARD)\n", stderr);
   std::abort();
 }

@@ -2,8 +2,9 @@
 //
 // Invariants
 //   1. A buffer's contents are unspecified until written; factories (core/tensor.h) initialise.
-//   2. The pool cuts buffers from large chunks and joins neighbours when they come back, so a step at one width reuses the memory
-//      of a step at any other, and after each width has run once the pool asks the system for nothing (memory_stats().chunks).
+//   2. The pool cuts buffers from large chunks and joins neighbours when they come back, so a step at one width reuses the
+//      memory of a step at any other, and after each width has run once the pool asks the system for nothing
+//      (memory_stats().chunks).
 //   3. `version` grows with each in-place change; all views of a storage share it (autograd compares it).
 // Thread rule: allocation and release may happen on any thread.
 #pragma once
@@ -39,10 +40,10 @@ class Storage {
 };
 
 struct MemoryStats {
-  int64_t buffers = 0;       // buffers handed out since the start
-  int64_t live_bytes = 0;    // in use now
-  int64_t peak_bytes = 0;    // most ever in use
-  int64_t chunks = 0;        // times the system was asked for memory: constant in a steady state
+  int64_t buffers = 0;         // buffers handed out since the start
+  int64_t live_bytes = 0;      // in use now
+  int64_t peak_bytes = 0;      // most ever in use
+  int64_t chunks = 0;          // times the system was asked for memory: constant in a steady state
   int64_t strided_copies = 0;  // copies an op made because a layout did not suit its kernel: 0 in a HydraViT step
 };
 MemoryStats memory_stats();

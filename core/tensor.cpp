@@ -19,23 +19,26 @@ Tensor fresh(const Shape& shape) {
 // In-place changes are not recorded, so they must not touch what gradients flow through.
 void check_mutable(const Tensor& target, const char* op) {
   HV_CHECK(!grad_enabled() || !target.requires_grad(), op,
-           ": in-place change of a tensor that requires a gradient: ", target.shape(), "; do it inside a NoGrad scope or on detach()");
+           ": in-place change of a tensor that requires a gradient: ", target.shape(),
+           "; do it inside a NoGrad scope or on detach()");
 }
 
 void check_no_history(const Tensor& source, const char* op) {
   HV_CHECK(!grad_enabled() || !source.requires_grad(), op,
-           ": the source requires a gradient, which an in-place change would lose: ", source.shape(), "; use detach() or an operation");
+           ": the source requires a gradient, which an in-place change would lose: ", source.shape(),
+           "; use detach() or an operation");
 }
 
 }  // namespace
 
-// --- factories -----------------------------------------------------------------------------------------------------------------
+// --- factories --------------------------------------------------------------------------------------------------------------
 
 Tensor Tensor::empty(const Shape& shape) { return fresh(shape); }
 
 Tensor Tensor::full(const Shape& shape, double value) {
   Tensor t = fresh(shape);
-  parallel_blocks(t.numel(), 65536, [&](int64_t begin, int64_t end) { std::fill(t.data() + begin, t.data() + end, static_cast<Real>(value)); });
+  parallel_blocks(t.numel(), 65536,
+                  [&](int64_t begin, int64_t end) { std::fill(t.data() + begin, t.data() + end, static_cast<Real>(value)); });
   return t;
 }
 
@@ -64,7 +67,7 @@ Tensor Tensor::normal(const Shape& shape, double mean, double std, Stream& strea
   return t;
 }
 
-// --- reading -------------------------------------------------------------------------------------------------------------------
+// --- reading ----------------------------------------------------------------------------------------------------------------
 
 bool Tensor::is_contiguous() const {
   int64_t expected = 1;
@@ -99,7 +102,7 @@ std::vector<double> Tensor::to_vector() const {
   return {dense.data(), dense.data() + numel()};
 }
 
-// --- copies and in-place changes -----------------------------------------------------------------------------------------------
+// --- copies and in-place changes --------------------------------------------------------------------------------------------
 
 Tensor Tensor::clone() const {
   Tensor y = fresh(shape());

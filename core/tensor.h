@@ -35,8 +35,7 @@ struct Index {
   Index(All) : kind(Kind::every) {}
   Index(Range r) : kind(Kind::range), begin(r.begin), end(r.end) {}
   template <class Int>
-    requires std::is_integral_v<Int>
-  Index(Int i) : kind(Kind::one), begin(static_cast<int64_t>(i)) {}
+  requires std::is_integral_v<Int> Index(Int i) : kind(Kind::one), begin(static_cast<int64_t>(i)) {}
   enum class Kind { every, range, one } kind;
   int64_t begin = 0, end = 0;
 };
@@ -46,10 +45,10 @@ struct TensorImpl {
   Shape shape;
   Strides strides;
   int64_t offset = 0;
-  bool requires_grad = false;           // for a result: some input did
-  std::shared_ptr<Node> grad_fn;        // who made it; null for leaves and leaf views
-  std::shared_ptr<TensorImpl> leaf;     // the parameter this is a view of; null otherwise
-  std::shared_ptr<TensorImpl> grad;     // a leaf's gradient, made at the first backward
+  bool requires_grad = false;        // for a result: some input did
+  std::shared_ptr<Node> grad_fn;     // who made it; null for leaves and leaf views
+  std::shared_ptr<TensorImpl> leaf;  // the parameter this is a view of; null otherwise
+  std::shared_ptr<TensorImpl> grad;  // a leaf's gradient, made at the first backward
 };
 
 class Tensor {
@@ -57,7 +56,7 @@ class Tensor {
   Tensor() = default;  // undefined: only defined() and assignment may be used
   explicit Tensor(std::shared_ptr<TensorImpl> impl) : impl_(std::move(impl)) {}
 
-  // --- factories -------------------------------------------------------------------------------------------------------------
+  // --- factories ------------------------------------------------------------------------------------------------------------
   static Tensor empty(const Shape& shape);  // contents unspecified
   static Tensor zeros(const Shape& shape) { return full(shape, 0); }
   static Tensor ones(const Shape& shape) { return full(shape, 1); }
@@ -68,7 +67,7 @@ class Tensor {
   static Tensor uniform(const Shape& shape, double low, double high, Stream& stream);
   static Tensor normal(const Shape& shape, double mean, double std, Stream& stream);
 
-  // --- what it is ------------------------------------------------------------------------------------------------------------
+  // --- what it is -----------------------------------------------------------------------------------------------------------
   bool defined() const { return impl_ != nullptr; }
   const Shape& shape() const { return impl().shape; }
   const Strides& strides() const { return impl().strides; }
@@ -79,49 +78,51 @@ class Tensor {
   bool is_contiguous() const;
   // The first element. Reading through a const handle is fine; writing is for kernels, which own what they write.
   Real* data() const { return impl().storage->data() + impl().offset; }
-  Real item() const;                                  // the only element
+  Real item() const;  // the only element
   Real at(std::initializer_list<int64_t> index) const;
-  std::vector<double> to_vector() const;              // row-major
+  std::vector<double> to_vector() const;  // row-major
   const std::shared_ptr<TensorImpl>& shared() const { return impl_; }
 
-  // --- views: share memory, cost nothing, differentiable ----------------------------------------------------------------------
+  // --- views: share memory, cost nothing, differentiable --------------------------------------------------------------------
   Tensor slice(int dim, int64_t begin, int64_t end) const;
   Tensor select(int dim, int64_t index) const;  // removes dim
   Tensor transpose(int dim0, int dim1) const;
   Tensor permute(const Dims& order) const;
-  Tensor expand(const Shape& target) const;     // size-1 (or new leading) dimensions repeat with stride 0
-  Tensor squeeze(int dim) const;                // dim must have size 1
+  Tensor expand(const Shape& target) const;  // size-1 (or new leading) dimensions repeat with stride 0
+  Tensor squeeze(int dim) const;             // dim must have size 1
   Tensor unsqueeze(int dim) const;
-  Tensor view(const Shape& target) const;       // one entry may be -1; an error where a copy would be needed
-  Tensor reshape(const Shape& target) const;    // view where possible, else a counted copy
+  Tensor view(const Shape& target) const;     // one entry may be -1; an error where a copy would be needed
+  Tensor reshape(const Shape& target) const;  // view where possible, else a counted copy
   template <class... Args>
-  Tensor operator()(Args... args) const { return index({Index(args)...}); }
+  Tensor operator()(Args... args) const {
+    return index({Index(args)...});
+  }
   Tensor index(std::initializer_list<Index> indices) const;
 
-  // --- copies ------------------------------------------------------------------------------------------------------------------
+  // --- copies ---------------------------------------------------------------------------------------------------------------
   Tensor clone() const;       // contiguous, differentiable
   Tensor contiguous() const;  // this, if it is contiguous, else a counted copy
   Tensor detach() const;      // same memory, no history
 
-  // --- in place ----------------------------------------------------------------------------------------------------------------
+  // --- in place -------------------------------------------------------------------------------------------------------------
   // Assigning a handle to a temporary view would change nothing, so it does not compile: use x.slice(0, 0, 2).copy_(y).
   Tensor& operator=(const Tensor&) & = default;
   Tensor& operator=(Tensor&&) & = default;
   Tensor(const Tensor&) = default;
   Tensor(Tensor&&) = default;
   const Tensor& fill_(double value) const;
-  const Tensor& copy_(const Tensor& source) const;  // broadcasts
+  const Tensor& copy_(const Tensor& source) const;                  // broadcasts
   const Tensor& add_(const Tensor& other, double scale = 1) const;  // this += scale * other; broadcasts
   const Tensor& mul_(double factor) const;
 
-  // --- autograd (core/autograd.h) ------------------------------------------------------------------------------------------------
+  // --- autograd (core/autograd.h) -------------------------------------------------------------------------------------------
   bool requires_grad() const { return defined() && impl_->requires_grad; }
   const Tensor& requires_grad_(bool on = true) const;  // contiguous leaves only
   bool is_leaf() const { return !impl().grad_fn; }
   Tensor grad() const;  // of a leaf, or of a view of one; undefined before the first backward
   void zero_grad() const;
-  void backward() const;                       // of a scalar
-  void backward(const Tensor& gradient) const; // seeds with `gradient`, of this shape
+  void backward() const;                        // of a scalar
+  void backward(const Tensor& gradient) const;  // seeds with `gradient`, of this shape
 
  private:
   TensorImpl& impl() const {

@@ -1,9 +1,10 @@
 // Where the time of a step goes: a stopwatch with one hand a part, for the log, the benchmark and the report.
 //
 // Invariants
-//   1. At any moment one part is charged: the innermost PartTimer alive. So the parts add up to the time watched, none counted twice.
-//   2. Only the thread that began watching is watched. It takes a share of every parallel region and waits for its end, so its time is
-//      the step's wall time; on other threads a PartTimer does nothing.
+//   1. At any moment one part is charged: the innermost PartTimer alive. So the parts add up to the time watched, none counted
+//      twice.
+//   2. Only the thread that began watching is watched. It takes a share of every parallel region and waits for its end, so its
+//      time is the step's wall time; on other threads a PartTimer does nothing.
 //   3. Nothing is allocated; a PartTimer costs two readings of the clock (some 50 ns) where it is watched.
 // Thread rule: each thread has a stopwatch of its own.
 #pragma once

@@ -48,7 +48,8 @@ Tensor part(const char* op, const Tensor& base, Tensor view, Replay replay) {
 Tensor Tensor::slice(int dim, int64_t begin, int64_t end) const {
   const int d = wrap_dim(dim, rank(), "slice");
   const int64_t b = begin < 0 ? begin + size(d) : begin, e = end < 0 ? end + size(d) : end;
-  HV_CHECK(b >= 0 && b <= e && e <= size(d), "slice: range out of bounds: [", begin, ", ", end, ") in dimension ", d, " of ", shape());
+  HV_CHECK(b >= 0 && b <= e && e <= size(d), "slice: range out of bounds: [", begin, ", ", end, ") in dimension ", d, " of ",
+           shape());
   if (b == 0 && e == size(d)) return *this;
   Shape s = shape();
   s[d] = e - b;
@@ -80,7 +81,8 @@ Tensor Tensor::permute(const Dims& order) const {
     s.push_back(size(from));
     st.push_back(strides()[from]);
   }
-  return one_to_one("permute", *this, make_view(*this, s, st, offset()), [inverse](const Tensor& g) { return g.permute(inverse); });
+  return one_to_one("permute", *this, make_view(*this, s, st, offset()),
+                    [inverse](const Tensor& g) { return g.permute(inverse); });
 }
 
 Tensor Tensor::transpose(int dim0, int dim1) const {
@@ -190,7 +192,8 @@ Tensor Tensor::view(const Shape& target) const {
   const Shape to = resolved(shape(), target, "view");
   if (to == shape()) return *this;
   Strides st;
-  HV_CHECK(reshape_strides(*this, to, st), "view: ", shape(), " with strides ", strides(), " has no view as ", to, "; use reshape, which copies");
+  HV_CHECK(reshape_strides(*this, to, st), "view: ", shape(), " with strides ", strides(), " has no view as ", to,
+           "; use reshape, which copies");
   const Shape from = shape();
   return one_to_one("view", *this, make_view(*this, to, st, offset()), [from](const Tensor& g) { return g.reshape(from); });
 }

@@ -63,8 +63,7 @@ void shift_flip(const uint8_t* in, uint8_t* out, int64_t height, int64_t width, 
 
 Normalizer::Normalizer(const Normalization& n) : table_{} {
   for (size_t c = 0; c < 3; ++c)
-    for (size_t v = 0; v < 256; ++v)
-      table_[c][v] = static_cast<Real>((static_cast<double>(v) / 255.0 - n.mean[c]) / n.std[c]);
+    for (size_t v = 0; v < 256; ++v) table_[c][v] = static_cast<Real>((static_cast<double>(v) / 255.0 - n.mean[c]) / n.std[c]);
 }
 
 void Normalizer::operator()(const uint8_t* chw, int64_t plane, Real* out) const {
@@ -152,8 +151,13 @@ void mix_targets(std::span<const int64_t> labels, int64_t classes, const Mix& mi
 }
 
 Augmenter::Augmenter(const Dataset& dataset, const AugmentConfig& config, uint64_t seed)
-    : dataset_(dataset), config_(config), seed_(seed), normalize_(config.normalization.value_or(dataset.normalization())),
-      fill_{}, image_(static_cast<size_t>(dataset.image_bytes())), other_(image_.size()) {
+    : dataset_(dataset),
+      config_(config),
+      seed_(seed),
+      normalize_(config.normalization.value_or(dataset.normalization())),
+      fill_{},
+      image_(static_cast<size_t>(dataset.image_bytes())),
+      other_(image_.size()) {
   check_augment(config);
   for (size_t c = 0; c < 3; ++c)
     fill_[c] = static_cast<uint8_t>(std::clamp(std::lround(255.0 * dataset.normalization().mean[c]), 0l, 255l));
@@ -180,8 +184,8 @@ void Augmenter::load(int64_t epoch, int64_t sample, Real* out) {
   }
   if (config_.ra_ops > 0) {
     Stream draw = stream(Purpose::rand_augment);
-    rand_augment(image_, other_, height, width,
-                 {config_.ra_ops, config_.ra_magnitude, config_.ra_noise, config_.ra_prob}, fill_, draw);
+    rand_augment(image_, other_, height, width, {config_.ra_ops, config_.ra_magnitude, config_.ra_noise, config_.ra_prob},
+                 fill_, draw);
   }
   normalize_(image_.data(), height * width, out);
   if (config_.erase_prob > 0) {

@@ -19,17 +19,17 @@
 namespace hv::data {
 
 struct AugmentConfig {
-  bool crop = false;           // padding of 4 (1/8 of larger images), 0 after normalisation, then a random window of the old size
-  bool flip = false;           // left-right with probability 1/2
-  int ra_ops = 0;              // RandAugment: operations an image, each applied with probability ra_prob
-  double ra_magnitude = 9;     // 0..10 (timm's scale)
-  double ra_noise = 0.5;       // standard deviation of the magnitude
+  bool crop = false;        // padding of 4 (1/8 of larger images), 0 after normalisation, then a random window of the old size
+  bool flip = false;        // left-right with probability 1/2
+  int ra_ops = 0;           // RandAugment: operations an image, each applied with probability ra_prob
+  double ra_magnitude = 9;  // 0..10 (timm's scale)
+  double ra_noise = 0.5;    // standard deviation of the magnitude
   double ra_prob = 0.5;
-  double erase_prob = 0;       // random erasing, pixel noise
-  double mixup_alpha = 0;      // 0: off
-  double cutmix_alpha = 0;     // 0: off
-  double mix_prob = 1;         // share of batches that are mixed, if either is on
-  double switch_prob = 0.5;    // share of cutmix among them, if both are on
+  double erase_prob = 0;                            // random erasing, pixel noise
+  double mixup_alpha = 0;                           // 0: off
+  double cutmix_alpha = 0;                          // 0: off
+  double mix_prob = 1;                              // share of batches that are mixed, if either is on
+  double switch_prob = 0.5;                         // share of cutmix among them, if both are on
   std::optional<Normalization> normalization = {};  // default: the data set's. A model from elsewhere brings its own
 
   bool mixes() const { return mix_prob > 0 && (mixup_alpha > 0 || cutmix_alpha > 0); }
@@ -42,8 +42,8 @@ void check_augment(const AugmentConfig& config);  // ranges; Fault::usage
 
 // --- on bytes: planes [3, h, w] ---------------------------------------------------------------------------------------------
 // out(y, x) = in(y + dy, x + dx), `fill` (one byte a channel) outside; flipped left-right after that if asked.
-void shift_flip(const uint8_t* in, uint8_t* out, int64_t height, int64_t width, int64_t dy, int64_t dx, const std::array<uint8_t, 3>& fill,
-                bool flip);
+void shift_flip(const uint8_t* in, uint8_t* out, int64_t height, int64_t width, int64_t dy, int64_t dx,
+                const std::array<uint8_t, 3>& fill, bool flip);
 
 // --- bytes to numbers -------------------------------------------------------------------------------------------------------
 class Normalizer {
@@ -73,7 +73,7 @@ struct Mix {
 };
 Mix draw_mix(const AugmentConfig& config, int64_t height, int64_t width, Stream& stream);
 Box cut_box(int64_t height, int64_t width, double lambda, int64_t cy, int64_t cx);  // clipped, of area about 1 - lambda
-void mix_images(Real* images, int64_t batch, int64_t height, int64_t width, const Mix& mix);  // in place, [B, 3, h, w]
+void mix_images(Real* images, int64_t batch, int64_t height, int64_t width, const Mix& mix);        // in place, [B, 3, h, w]
 void mix_targets(std::span<const int64_t> labels, int64_t classes, const Mix& mix, Real* targets);  // [B, classes]
 
 // --- all that happens to one image ------------------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ namespace {
 
 struct Kind {
   const char* name;
-  const char* folder;       // the usual subfolder
-  const char* names_file;   // one class name a line
-  const char* package;      // what `data get` calls it
+  const char* folder;      // the usual subfolder
+  const char* names_file;  // one class name a line
+  const char* package;     // what `data get` calls it
   int64_t classes, label_bytes, label_at;
   Normalization normalization;  // of the whole official training split, over pixels (data/inspect.h recomputes it)
 };
@@ -56,7 +56,9 @@ int64_t cifar_record_bytes(CifarKind kind) { return cifar_label_bytes(kind) + kC
 
 CifarDataset::CifarDataset(CifarKind kind, Split split, std::unique_ptr<uint8_t[]> records,
                            const std::vector<CifarPiece>& pieces)
-    : records_(std::move(records)), record_bytes_(cifar_record_bytes(kind)), label_at_(describe(kind).label_at),
+    : records_(std::move(records)),
+      record_bytes_(cifar_record_bytes(kind)),
+      label_at_(describe(kind).label_at),
       pixels_at_(describe(kind).label_bytes) {
   const Kind& about = describe(kind);
   name_ = about.name;

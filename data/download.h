@@ -23,16 +23,16 @@ struct Package {
   std::string archive;  // file name
   int64_t bytes;        // of the archive
   std::string sha256;
-  std::string folder;   // what installing makes, inside the directory
+  std::string folder;  // what installing makes, inside the directory
   std::vector<ArchiveFile> files;
 };
-const std::vector<Package>& packages();              // cifar10, cifar100
+const std::vector<Package>& packages();                // cifar10, cifar100
 const Package& find_package(const std::string& name);  // an error that lists the names
 
 struct GetOptions {
-  std::string url;                  // instead of the package's own
-  int64_t connect_seconds = 5;      // give up when no connection comes about
-  int64_t stall_seconds = 20;       // give up when nothing arrives
+  std::string url;                                            // instead of the package's own
+  int64_t connect_seconds = 5;                                // give up when no connection comes about
+  int64_t stall_seconds = 20;                                 // give up when nothing arrives
   std::function<void(int64_t done, int64_t total)> progress;  // bytes; may be empty
 };
 struct GetResult {

@@ -17,7 +17,8 @@ namespace {
 // An open file that closes itself.
 class File {
  public:
-  explicit File(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // never wait for a pipe
+  explicit File(const std::string& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // never wait for a pipe
     HV_CHECK_INPUT(fd_ >= 0, path, ": cannot open: ", std::strerror(errno));
   }
   ~File() { ::close(fd_); }

@@ -19,7 +19,8 @@ void read_chunks(const std::string& path, const std::function<void(std::span<con
 // One name a line; empty lines and line ends of any kind are dropped. At most 1 MiB.
 std::vector<std::string> read_lines(const std::string& path);
 std::vector<std::string> list_directory(const std::string& path, bool directories);  // names, sorted; empty if unreadable
-// Class names end up in checkpoints, on terminals and in other programs' files: short and without control characters, or an error.
+// Class names end up in checkpoints, on terminals and in other programs' files: short and without control characters, or an
+// error.
 void check_class_name(const std::string& name, const std::string& where);
 // A new file being written. Without finish() it is removed again. Errors name the path (Fault::failure).
 class FileWriter {

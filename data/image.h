@@ -20,7 +20,7 @@ struct Image {
   std::vector<uint8_t> chw;  // planes: red, green, blue
 };
 
-Image load_image(const std::string& path);                                            // grey and alpha become RGB
+Image load_image(const std::string& path);                                    // grey and alpha become RGB
 Image decode_image(std::span<const uint8_t> bytes, const std::string& name);  // `name` for errors
 
 // Area average when shrinking, bilinear when growing (a triangle filter as wide as the step, as PIL's BILINEAR).

@@ -72,11 +72,16 @@ void verify_folder(const std::string& directory, VerifyResult& result) {
 VerifyResult verify(const Source& source) {
   VerifyResult result;
   result.name = resolve_kind(source);
-  if (result.name == "cifar10") verify_cifar(source.data, CifarKind::cifar10, result);
-  else if (result.name == "cifar100") verify_cifar(source.data, CifarKind::cifar100_fine, result);
-  else if (result.name == "cifar100-coarse") verify_cifar(source.data, CifarKind::cifar100_coarse, result);
-  else if (result.name == "folder") verify_folder(source.data, result);
-  else result.images = open(source, Split::train)->size() + open(source, Split::test)->size();
+  if (result.name == "cifar10")
+    verify_cifar(source.data, CifarKind::cifar10, result);
+  else if (result.name == "cifar100")
+    verify_cifar(source.data, CifarKind::cifar100_fine, result);
+  else if (result.name == "cifar100-coarse")
+    verify_cifar(source.data, CifarKind::cifar100_coarse, result);
+  else if (result.name == "folder")
+    verify_folder(source.data, result);
+  else
+    result.images = open(source, Split::train)->size() + open(source, Split::test)->size();
   const auto& files = result.files;
   result.ok =
       result.images > 0 && std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.problem.empty(); });

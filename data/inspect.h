@@ -19,11 +19,11 @@ struct FileCheck {
   std::string problem;    // empty: none
 };
 struct VerifyResult {
-  std::string name;               // the data set
-  std::vector<FileCheck> files;   // CIFAR: one a file; folders: the ones that cannot be read
-  int64_t images = 0;             // readable, both splits
-  bool ok = false;                // no problem anywhere
-  bool official = false;          // all files are official
+  std::string name;              // the data set
+  std::vector<FileCheck> files;  // CIFAR: one a file; folders: the ones that cannot be read
+  int64_t images = 0;            // readable, both splits
+  bool ok = false;               // no problem anywhere
+  bool official = false;         // all files are official
 };
 // Reads every byte. Problems are reported in the result; only a directory with no data at all is an error (Fault::input).
 VerifyResult verify(const Source& source);
@@ -33,8 +33,8 @@ struct Stats {
   int64_t images = 0, height = 0, width = 0;
   std::vector<std::string> class_names;
   std::vector<int64_t> class_counts;
-  std::array<double, 3> mean{}, std{};   // over all pixels: what normalisation should use
-  std::array<double, 3> image_std{};     // mean over images of the std within an image: smaller, often copied by mistake
+  std::array<double, 3> mean{}, std{};  // over all pixels: what normalisation should use
+  std::array<double, 3> image_std{};    // mean over images of the std within an image: smaller, often copied by mistake
   std::string checksum;
 };
 Stats stats(const Dataset& dataset);

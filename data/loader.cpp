@@ -173,7 +173,7 @@ struct Loader::State {
   Slot* busy = nullptr;  // what the worker is making
   bool stop = false;
   Slot slots[2];
-  size_t active = 0;     // the slot the caller looks at
+  size_t active = 0;  // the slot the caller looks at
   double waited = 0;
 
   // The worker's own.

@@ -23,21 +23,21 @@ namespace hv::data {
 struct LoaderConfig {
   int64_t batch_size = 128;
   uint64_t seed = 0;
-  AugmentConfig augment;    // default: nothing
+  AugmentConfig augment;  // default: nothing
   bool shuffle = true;
-  bool drop_last = true;    // leave out the last, short batch of an epoch
-  int64_t limit = 0;        // use the first `limit` samples only; 0: all
-  bool wrap = true;         // after an epoch's last batch, prepare the first of the next
+  bool drop_last = true;  // leave out the last, short batch of an epoch
+  int64_t limit = 0;      // use the first `limit` samples only; 0: all
+  bool wrap = true;       // after an epoch's last batch, prepare the first of the next
 };
 LoaderConfig evaluation_config(int64_t batch_size, int64_t limit = 0);  // in order, unchanged, every sample once, no wrap
 
 struct Batch {
-  Tensor images;   // [B, 3, H, W]
-  Tensor targets;  // [B, K]: one-hot, or mixed by mixup and cutmix
+  Tensor images;                // [B, 3, H, W]
+  Tensor targets;               // [B, K]: one-hot, or mixed by mixup and cutmix
   std::vector<int64_t> labels;  // of the images before mixing
   bool mixed = false;           // do the targets differ from one-hot labels?
   int64_t epoch = 0, index = 0;
-  int64_t first_sample = 0;     // position of the first sample in the epoch's order
+  int64_t first_sample = 0;  // position of the first sample in the epoch's order
   int64_t size() const { return static_cast<int64_t>(labels.size()); }
 };
 

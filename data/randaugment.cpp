@@ -117,27 +117,34 @@ void sharpness(float factor, const uint8_t* in, uint8_t* out, int64_t height, in
 }  // namespace
 
 const char* rand_op_name(RandOp op) {
-  static constexpr const char* kNames[kRandOps] = {
-      "identity", "auto_contrast", "equalize", "rotate", "solarize", "color", "posterize", "contrast", "brightness",
-      "sharpness", "shear_x", "shear_y", "translate_x", "translate_y"};
+  static constexpr const char* kNames[kRandOps] = {"identity", "auto_contrast", "equalize",    "rotate",     "solarize",
+                                                   "color",    "posterize",     "contrast",    "brightness", "sharpness",
+                                                   "shear_x",  "shear_y",       "translate_x", "translate_y"};
   return kNames[static_cast<size_t>(op)];
 }
 
 double rand_op_value(RandOp op, double magnitude, bool negative) {
   const double share = magnitude / 10.0, sign = negative ? -1.0 : 1.0;
   switch (op) {
-    case RandOp::rotate: return sign * 30.0 * share;
+    case RandOp::rotate:
+      return sign * 30.0 * share;
     case RandOp::shear_x:
-    case RandOp::shear_y: return sign * 0.3 * share;
+    case RandOp::shear_y:
+      return sign * 0.3 * share;
     case RandOp::translate_x:
-    case RandOp::translate_y: return sign * 0.45 * share;
+    case RandOp::translate_y:
+      return sign * 0.45 * share;
     case RandOp::color:
     case RandOp::contrast:
     case RandOp::brightness:
-    case RandOp::sharpness: return std::max(0.1, 1.0 + sign * 0.9 * share);
-    case RandOp::posterize: return 4.0 - std::floor(4.0 * share);
-    case RandOp::solarize: return 256.0 - std::floor(256.0 * share);
-    default: return 0.0;
+    case RandOp::sharpness:
+      return std::max(0.1, 1.0 + sign * 0.9 * share);
+    case RandOp::posterize:
+      return 4.0 - std::floor(4.0 * share);
+    case RandOp::solarize:
+      return 256.0 - std::floor(256.0 * share);
+    default:
+      return 0.0;
   }
 }
 
@@ -180,12 +187,18 @@ void apply_rand_op(RandOp op, double value, const uint8_t* in, uint8_t* out, int
         for (int64_t c = 0; c < 3; ++c) out[c * plane + i] = blend(grey, in[c * plane + i], factor);
       }
       return;
-    case RandOp::sharpness: return sharpness(factor, in, out, height, width);
-    case RandOp::rotate: return warp(rotation(value, height, width), in, out, height, width, fill);
-    case RandOp::shear_x: return warp({1, value, 0, 0, 1, 0}, in, out, height, width, fill);
-    case RandOp::shear_y: return warp({1, 0, 0, value, 1, 0}, in, out, height, width, fill);
-    case RandOp::translate_x: return warp({1, 0, value * static_cast<double>(width), 0, 1, 0}, in, out, height, width, fill);
-    case RandOp::translate_y: return warp({1, 0, 0, 0, 1, value * static_cast<double>(height)}, in, out, height, width, fill);
+    case RandOp::sharpness:
+      return sharpness(factor, in, out, height, width);
+    case RandOp::rotate:
+      return warp(rotation(value, height, width), in, out, height, width, fill);
+    case RandOp::shear_x:
+      return warp({1, value, 0, 0, 1, 0}, in, out, height, width, fill);
+    case RandOp::shear_y:
+      return warp({1, 0, 0, value, 1, 0}, in, out, height, width, fill);
+    case RandOp::translate_x:
+      return warp({1, 0, value * static_cast<double>(width), 0, 1, 0}, in, out, height, width, fill);
+    case RandOp::translate_y:
+      return warp({1, 0, 0, 0, 1, value * static_cast<double>(height)}, in, out, height, width, fill);
   }
 }
 

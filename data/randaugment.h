@@ -13,8 +13,20 @@
 namespace hv::data {
 
 enum class RandOp {
-  identity, auto_contrast, equalize, rotate, solarize, color, posterize, contrast, brightness, sharpness,
-  shear_x, shear_y, translate_x, translate_y,
+  identity,
+  auto_contrast,
+  equalize,
+  rotate,
+  solarize,
+  color,
+  posterize,
+  contrast,
+  brightness,
+  sharpness,
+  shear_x,
+  shear_y,
+  translate_x,
+  translate_y,
 };
 inline constexpr int kRandOps = 14;
 const char* rand_op_name(RandOp op);

@@ -54,17 +54,27 @@ float heart(Point p) {  // a square on its corner and two discs on its upper edg
 // y points down.
 float outline(int label, Point p) {
   switch (label) {
-    case 0: return length(p) - 0.85f;                                                                   // circle
-    case 1: return std::abs(length(p) - 0.72f) - 0.2f;                                                  // ring
-    case 2: return std::max(length(p) - 0.95f, 0.8f - length({p.x - 0.5f, p.y}));                       // crescent
-    case 3: return box(p, 0.72f, 0.72f);                                                                // square
-    case 4: return box(p, 1.0f, 0.28f);                                                                 // bar
-    case 5: return polygon(p, 3, 0.52f);                                                                // triangle
-    case 6: return star(p);                                                                             // star
-    case 7: return std::min(box(p, 0.95f, 0.27f), box(p, 0.27f, 0.95f));                                // cross
-    case 8: return heart(p);                                                                            // heart
-    default: return std::min(box({p.x + 0.35f, p.y}, 0.6f, 0.19f),                                       // arrow
-                             polygon({p.y, 0.3f - p.x}, 3, 0.34f));
+    case 0:
+      return length(p) - 0.85f;  // circle
+    case 1:
+      return std::abs(length(p) - 0.72f) - 0.2f;  // ring
+    case 2:
+      return std::max(length(p) - 0.95f, 0.8f - length({p.x - 0.5f, p.y}));  // crescent
+    case 3:
+      return box(p, 0.72f, 0.72f);  // square
+    case 4:
+      return box(p, 1.0f, 0.28f);  // bar
+    case 5:
+      return polygon(p, 3, 0.52f);  // triangle
+    case 6:
+      return star(p);  // star
+    case 7:
+      return std::min(box(p, 0.95f, 0.27f), box(p, 0.27f, 0.95f));  // cross
+    case 8:
+      return heart(p);  // heart
+    default:
+      return std::min(box({p.x + 0.35f, p.y}, 0.6f, 0.19f),  // arrow
+                      polygon({p.y, 0.3f - p.x}, 3, 0.34f));
   }
 }
 
@@ -132,7 +142,7 @@ class Canvas {
 }  // namespace
 
 const std::vector<std::string>& shapes10_classes() {
-  static const std::vector<std::string> names = {"circle", "ring",     "crescent", "square", "bar",
+  static const std::vector<std::string> names = {"circle",   "ring", "crescent", "square", "bar",
                                                  "triangle", "star", "cross",    "heart",  "arrow"};
   return names;
 }

@@ -37,7 +37,8 @@ MlpSizes mlp_sizes(const Config& config) {
                 classes = number("classes", 65536), most = int64_t{1} << 29;
   const int64_t weights = hidden * (channels * image * image + classes);
   HV_CHECK_INPUT(weights <= most, "model: too large: ", weights, " weights, at most ", most);
-  HV_CHECK_INPUT(config.size() == 5, "model: ", config.size(), " entries, an mlp has 5: model, image, channels, hidden, classes");
+  HV_CHECK_INPUT(config.size() == 5, "model: ", config.size(),
+                 " entries, an mlp has 5: model, image, channels, hidden, classes");
   return {image, channels, hidden, classes};
 }
 
@@ -47,7 +48,9 @@ const std::string& kind_of(const Config& config) {
   return found->second;
 }
 
-[[noreturn]] void unknown_kind(const std::string& kind) { fail(Fault::input, "model: unknown kind '", kind, "'; known: hydravit, mlp"); }
+[[noreturn]] void unknown_kind(const std::string& kind) {
+  fail(Fault::input, "model: unknown kind '", kind, "'; known: hydravit, mlp");
+}
 
 }  // namespace
 

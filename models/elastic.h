@@ -32,7 +32,8 @@ class ElasticModel : public nn::Module {
   virtual std::vector<Tensor> active(const Subnet& subnet) const = 0;
   virtual int64_t params(const Subnet& subnet) const = 0;
   virtual int64_t macs(const Subnet& subnet) const = 0;  // of one image: matmuls, convolution and attention products
-  // Which parts of the image the decision draws on: [B, rows, cols] of shares that sum to 1; undefined where a model cannot tell.
+  // Which parts of the image the decision draws on: [B, rows, cols] of shares that sum to 1; undefined where a model cannot
+  // tell.
   virtual Tensor rollout(const Tensor& images, const Subnet& subnet) { return (void)images, (void)subnet, Tensor(); }
   // A stand-alone model with the same logits, holding only this subnetwork's weights.
   virtual std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const = 0;
@@ -42,12 +43,13 @@ class ElasticModel : public nn::Module {
   const Subnet& subnet(int64_t key) const;  // an error that lists the known ones
 };
 
-// Every model that has a name: "mlp" (models/mlp_classifier.h) and HydraViT's presets. Another name is a usage error that lists them.
+// Every model that has a name: "mlp" (models/mlp_classifier.h) and HydraViT's presets. Another name is a usage error that lists
+// them.
 const std::vector<std::string>& model_names();
 Config named_model(const std::string& name, int64_t classes);
 
-// What each subnetwork costs, narrowest first, by formula: no model is built. MACs are of one image; macs_with_norms counts LayerNorm
-// too, at 5 a number, as fvcore and timm's tables do.
+// What each subnetwork costs, narrowest first, by formula: no model is built. MACs are of one image; macs_with_norms counts
+// LayerNorm too, at 5 a number, as fvcore and timm's tables do.
 struct Cost {
   Subnet subnet;
   int64_t params = 0, macs = 0, macs_with_norms = 0;

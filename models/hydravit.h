@@ -3,7 +3,8 @@
 //
 // Letters: B images, T tokens (one CLS + one a patch), E = heads * head_dim full width, p = k * head_dim width of a subnetwork.
 // Invariants
-//   1. The width is chosen at the door: forward(images, k) gives p rows to the patch embedding; everything after reads x.size(-1).
+//   1. The width is chosen at the door: forward(images, k) gives p rows to the patch embedding; everything after reads
+//      x.size(-1).
 //   2. QKV rows are packed (head, {q, k, v}, head_dim), so the first k heads are the first 3p rows and p columns (idea 3).
 //   3. A single-width HydraViT (heads_min == heads) is the plain ViT.
 #pragma once
@@ -18,16 +19,16 @@
 namespace hv::models {
 
 struct HydraViTConfig {
-  int64_t image = 32;      // pixels a side
-  int64_t patch = 4;       // pixels a side
+  int64_t image = 32;  // pixels a side
+  int64_t patch = 4;   // pixels a side
   int64_t channels = 3;
-  int64_t depth = 7;       // blocks
+  int64_t depth = 7;  // blocks
   int64_t head_dim = 32;
-  int64_t heads_min = 3;   // narrowest subnetwork
-  int64_t heads = 8;       // widest; E = heads * head_dim
-  int64_t mlp_ratio = 2;   // hidden units = ratio * width
+  int64_t heads_min = 3;  // narrowest subnetwork
+  int64_t heads = 8;      // widest; E = heads * head_dim
+  int64_t mlp_ratio = 2;  // hidden units = ratio * width
   int64_t classes = 10;
-  double drop_path = 0;    // stochastic depth, rising linearly to this over the blocks
+  double drop_path = 0;  // stochastic depth, rising linearly to this over the blocks
   double dropout = 0;
   std::string init = "trunc_normal";  // or "reference": uniform +-1/sqrt(fan_in), as the authors' code
 
@@ -58,8 +59,8 @@ class HydraViT : public ElasticModel {
   Tensor forward(const Tensor& images, const Subnet& subnet) override { return forward(images, subnet.key); }
 
   // Attention rollout (Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers"): each block mixes tokens by
-  // A' = (mean over heads of A + I) / 2, the I for the residual; the CLS row of the product of all A' says how much of each patch
-  // has reached the classifier. [B, side, side], the CLS token's own share left out. No gradient.
+  // A' = (mean over heads of A + I) / 2, the I for the residual; the CLS row of the product of all A' says how much of each
+  // patch has reached the classifier. [B, side, side], the CLS token's own share left out. No gradient.
   Tensor rollout(const Tensor& images, const Subnet& subnet) override;
 
   const std::vector<Subnet>& subnets() const override { return subnets_; }

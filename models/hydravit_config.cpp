@@ -64,7 +64,8 @@ template <class Number>
 Number parsed(const std::string& name, const std::string& text) {
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  HV_CHECK_INPUT(error == std::errc() && end == text.data() + text.size(), "model: ", name, ": expected a number, found '", text, "'");
+  HV_CHECK_INPUT(error == std::errc() && end == text.data() + text.size(), "model: ", name, ": expected a number, found '",
+                 text, "'");
   return value;
 }
 
@@ -95,7 +96,9 @@ int64_t mac_count(const HydraViTConfig& c, int64_t heads) {
 }
 
 // Two a block and the last: (2L + 1) T E numbers.
-int64_t layer_norm_macs(const HydraViTConfig& c, int64_t heads) { return 5 * (2 * c.depth + 1) * c.tokens() * heads * c.head_dim; }
+int64_t layer_norm_macs(const HydraViTConfig& c, int64_t heads) {
+  return 5 * (2 * c.depth + 1) * c.tokens() * heads * c.head_dim;
+}
 
 Config to_config(const HydraViTConfig& c) {
   Config out{{"model", "hydravit"}, {"init", c.init}};

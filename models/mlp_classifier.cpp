@@ -3,8 +3,14 @@
 namespace hv::models {
 
 MlpClassifier::MlpClassifier(int64_t image, int64_t channels, int64_t hidden, int64_t classes, uint64_t seed)
-    : image_(image), channels_(channels), hidden_(hidden), classes_(classes), subnets_{{"full", 1, hidden}},
-      init_("reference", seed), fc1_(inputs(), hidden, init_, nn::Out::fixed), fc2_(hidden, classes, init_, nn::Out::fixed) {
+    : image_(image),
+      channels_(channels),
+      hidden_(hidden),
+      classes_(classes),
+      subnets_{{"full", 1, hidden}},
+      init_("reference", seed),
+      fc1_(inputs(), hidden, init_, nn::Out::fixed),
+      fc2_(hidden, classes, init_, nn::Out::fixed) {
   add_child("fc1", fc1_);
   add_child("fc2", fc2_);
 }

@@ -2,7 +2,7 @@
 
 namespace hv::nn {
 
-// --- Linear ----------------------------------------------------------------------------------------------------------------------
+// --- Linear -----------------------------------------------------------------------------------------------------------------
 
 Linear::Linear(int64_t in, int64_t out, Init& init, Out kind) : kind_(kind) {
   const bool elastic = kind == Out::elastic;
@@ -17,7 +17,7 @@ int64_t Linear::rows(int64_t in) const {
 
 Tensor Linear::weight_for(int64_t in) const { return weight_.slice(0, 0, rows(in)).slice(1, 0, in); }
 
-// --- LayerNorm -------------------------------------------------------------------------------------------------------------------
+// --- LayerNorm --------------------------------------------------------------------------------------------------------------
 
 LayerNorm::LayerNorm(int64_t channels, double eps) : eps_(eps) {
   weight_ = add_parameter("weight", Tensor::ones({channels}), {true}, false);
@@ -29,17 +29,19 @@ Tensor LayerNorm::then(const Linear& next, const Tensor& x) const {
   return norm_linear(x, gain(p), shift(p), eps_, next.weight_for(p), next.bias_for(p));
 }
 
-// --- noise, scale ----------------------------------------------------------------------------------------------------------------
+// --- noise, scale -----------------------------------------------------------------------------------------------------------
 
 Dropout::Dropout(double p) : p_(p) { HV_CHECK_USAGE(p >= 0 && p < 1, "dropout: a probability in [0, 1) is needed, found ", p); }
 
-DropPath::DropPath(double p) : p_(p) { HV_CHECK_USAGE(p >= 0 && p < 1, "drop_path: a probability in [0, 1) is needed, found ", p); }
+DropPath::DropPath(double p) : p_(p) {
+  HV_CHECK_USAGE(p >= 0 && p < 1, "drop_path: a probability in [0, 1) is needed, found ", p);
+}
 
 LayerScale::LayerScale(int64_t channels, double start) {
   gamma_ = add_parameter("gamma", Tensor::full({channels}, start), {true}, false);
 }
 
-// --- attention and MLP -----------------------------------------------------------------------------------------------------------
+// --- attention and MLP ------------------------------------------------------------------------------------------------------
 
 MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t head_dim, double dropout, Init& init)
     : head_dim_(head_dim), qkv_(width, 3 * width, init), proj_(width, width, init), drop_(dropout) {
@@ -79,10 +81,13 @@ Tensor Mlp::forward(const LayerNorm& norm, const Tensor& x, const Tensor& residu
   return residual.defined() ? residual + y : y;
 }
 
-// --- block -----------------------------------------------------------------------------------------------------------------------
+// --- block ------------------------------------------------------------------------------------------------------------------
 
 Block::Block(const BlockConfig& c, Init& init)
-    : norm1_(c.width), attn_(c.width, c.head_dim, c.dropout, init), norm2_(c.width), mlp_(c.width, c.hidden, c.dropout, init),
+    : norm1_(c.width),
+      attn_(c.width, c.head_dim, c.dropout, init),
+      norm2_(c.width),
+      mlp_(c.width, c.hidden, c.dropout, init),
       drop_path_(c.drop_path) {
   add_child("norm1", norm1_);
   add_child("attn", attn_);
@@ -109,7 +114,7 @@ Tensor Block::finish(const Tensor& x, const Tensor& mixed) const {
   return y + branch(mlp_.forward(norm2_, y, {}), scale2_);
 }
 
-// --- patches and convolution -----------------------------------------------------------------------------------------------------
+// --- patches and convolution ------------------------------------------------------------------------------------------------
 
 PatchEmbed::Proj::Proj(int64_t channels, int64_t patch, int64_t width, Init& init) {
   const int64_t fan_in = channels * patch * patch;

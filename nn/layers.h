@@ -1,7 +1,7 @@
 // The layers of a vision transformer, and a convolution.
 //
-// Every layer is elastic: it reads the width p of what comes in (x.size(-1)) and uses the leading rectangle of its weights, so one
-// object serves every subnetwork. Names of parameters are timm's.
+// Every layer is elastic: it reads the width p of what comes in (x.size(-1)) and uses the leading rectangle of its weights, so
+// one object serves every subnetwork. Names of parameters are timm's.
 // Invariants
 //   1. A layer of full size gives out_features * p / in_features rows for an input of p columns, unless its output is fixed.
 //   2. Layers hold no width and no activation: forward() is const.
@@ -78,12 +78,13 @@ class LayerScale : public Module {
 };
 
 // Stacked heads: qkv rows are packed (head, {q, k, v}, head_dim), so the first k heads are a prefix.
-// In two steps, so that a block can go on with some of the tokens: mix(x) = attention(qkv(norm(x))), then proj(mixed) + residual.
+// In two steps, so that a block can go on with some of the tokens: mix(x) = attention(qkv(norm(x))), then proj(mixed) +
+// residual.
 class MultiHeadAttention : public Module {
  public:
   MultiHeadAttention(int64_t width, int64_t head_dim, double dropout, Init& init);
-  Tensor mix(const LayerNorm& norm, const Tensor& x) const;                    // [B, T, p] -> [B, T, p]
-  Tensor project(const Tensor& mixed, const Tensor& residual) const;           // any number of rows of p
+  Tensor mix(const LayerNorm& norm, const Tensor& x) const;            // [B, T, p] -> [B, T, p]
+  Tensor project(const Tensor& mixed, const Tensor& residual) const;   // any number of rows of p
   Tensor probabilities(const LayerNorm& norm, const Tensor& x) const;  // [B, heads, T, T], to look at
 
  private:
@@ -114,7 +115,8 @@ class Block : public Module {
  public:
   Block(const BlockConfig& config, Init& init);
   Tensor forward(const Tensor& x) const { return finish(x, attn_.mix(norm1_, x)); }  // [B, T, p] -> [B, T, p]
-  // The first token alone, [B, p]: what forward() would give there. For the last block of a classifier, which reads nothing else:
+  // The first token alone, [B, p]: what forward() would give there. For the last block of a classifier, which reads nothing
+  // else:
   // after attention no token sees another, so five eighths of the block's products (at MLP ratio 2) need not be made.
   Tensor forward_first(const Tensor& x) const { return finish(x.select(1, 0), attn_.mix(norm1_, x).select(1, 0)); }
   const MultiHeadAttention& attention() const { return attn_; }
@@ -130,7 +132,8 @@ class Block : public Module {
   DropPath drop_path_;
 };
 
-// Images to tokens: a convolution whose stride is its kernel, as one product on unfolded patches. weight [E, C, P, P] as in timm.
+// Images to tokens: a convolution whose stride is its kernel, as one product on unfolded patches. weight [E, C, P, P] as in
+// timm.
 class PatchEmbed : public Module {
  public:
   PatchEmbed(int64_t channels, int64_t patch, int64_t width, Init& init);

@@ -11,7 +11,9 @@ namespace hv::nn {
 // Mean over the batch of -sum_j t_j log softmax(logits)_j, where t is smoothed: (1 - smoothing) t + smoothing / classes.
 struct CrossEntropy {
   double smoothing = 0;
-  Tensor operator()(const Tensor& logits, std::span<const int64_t> labels) const { return cross_entropy(logits, labels, smoothing); }
+  Tensor operator()(const Tensor& logits, std::span<const int64_t> labels) const {
+    return cross_entropy(logits, labels, smoothing);
+  }
   Tensor operator()(const Tensor& logits, const Tensor& targets) const { return cross_entropy(logits, targets, smoothing); }
 };
 

@@ -6,7 +6,8 @@
 namespace hv::nn {
 
 Tensor leading(const Parameter& parameter, int64_t width, int64_t full_width) {
-  HV_CHECK(width > 0 && width <= full_width, "leading: width ", width, " of '", parameter.name, "' is not in 1 to ", full_width);
+  HV_CHECK(width > 0 && width <= full_width, "leading: width ", width, " of '", parameter.name, "' is not in 1 to ",
+           full_width);
   Tensor view = parameter.value;
   for (size_t d = 0; d < parameter.elastic.size(); ++d) {
     if (!parameter.elastic[d]) continue;
@@ -17,8 +18,8 @@ Tensor leading(const Parameter& parameter, int64_t width, int64_t full_width) {
 }
 
 Tensor Module::add_parameter(const std::string& name, Tensor value, std::vector<bool> elastic, bool decay) {
-  HV_CHECK(elastic.empty() || static_cast<int>(elastic.size()) == value.rank(), "module: '", name, "' of shape ", value.shape(), " with ",
-           elastic.size(), " elastic flags");
+  HV_CHECK(elastic.empty() || static_cast<int>(elastic.size()) == value.rank(), "module: '", name, "' of shape ", value.shape(),
+           " with ", elastic.size(), " elastic flags");
   value.requires_grad_();
   own_.push_back({name, value, std::move(elastic), decay});
   return value;
@@ -65,13 +66,14 @@ std::string Module::summary() const {
   for (const Parameter& p : parameters()) {
     std::ostringstream shape;
     shape << p.value.shape();
-    out << std::left << std::setw(34) << p.name << std::setw(20) << shape.str() << std::right << std::setw(12) << p.value.numel() << '\n';
+    out << std::left << std::setw(34) << p.name << std::setw(20) << shape.str() << std::right << std::setw(12)
+        << p.value.numel() << '\n';
   }
   out << std::left << std::setw(54) << "total" << std::right << std::setw(12) << parameter_count() << '\n';
   return out.str();
 }
 
-// --- noise -----------------------------------------------------------------------------------------------------------------------
+// --- noise ------------------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -83,7 +85,8 @@ NoiseScope::NoiseScope(uint64_t seed, uint64_t step) : outer_(innermost), next_{
 NoiseScope::~NoiseScope() { innermost = outer_; }
 
 NoiseKey next_noise_key() {
-  HV_CHECK(innermost, "dropout: no NoiseScope is alive, so there is no seed to draw from: make one for each step, or call eval()");
+  HV_CHECK(innermost,
+           "dropout: no NoiseScope is alive, so there is no seed to draw from: make one for each step, or call eval()");
   const NoiseKey key = innermost->next_;
   ++innermost->next_.index;
   return key;

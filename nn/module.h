@@ -18,13 +18,14 @@ namespace hv::nn {
 
 struct Parameter {
   std::string name;
-  Tensor value;       // requires_grad, contiguous
+  Tensor value;  // requires_grad, contiguous
   // Which dimensions shrink with the width: at width p of E, an elastic dimension of size n keeps its first n * p / E entries.
   std::vector<bool> elastic;
   bool decay = true;  // weight decay; off for biases, norms, CLS and positions (timm's convention)
 };
 
-// The leading rectangle of a parameter for width p of the full width E: a leaf view (inside NoGrad: a plain one, without gradient).
+// The leading rectangle of a parameter for width p of the full width E: a leaf view (inside NoGrad: a plain one, without
+// gradient).
 Tensor leading(const Parameter& parameter, int64_t width, int64_t full_width);
 
 class Module {
@@ -59,7 +60,8 @@ class Module {
   bool training_ = true;
 };
 
-// The seed and step that Dropout and DropPath draw from while one of these is alive (idea 5). Layers number their draws themselves.
+// The seed and step that Dropout and DropPath draw from while one of these is alive (idea 5). Layers number their draws
+// themselves.
 class NoiseScope {
  public:
   NoiseScope(uint64_t seed, uint64_t step);

@@ -1,4 +1,5 @@
-// For tests that break the system under a run: a model that trains in a moment and saves with few calls, what a folder may hold.
+// For tests that break the system under a run: a model that trains in a moment and saves with few calls, what a folder may
+// hold.
 #pragma once
 
 #include <set>
@@ -24,7 +25,7 @@ inline std::set<std::string> names_in(const std::string& folder) {
 
 // What a run leaves, whatever happened to it: no name more.
 inline std::string litter(const std::string& folder) {
-  static const std::set<std::string> known = {"last.ckpt", "prev.ckpt",   "best.ckpt",    "run.lock",
+  static const std::set<std::string> known = {"last.ckpt",   "prev.ckpt",    "best.ckpt",   "run.lock",
                                               "config.json", "events.jsonl", "summary.csv", "predictions.csv"};
   std::string text;
   for (const std::string& name : names_in(folder)) text += known.count(name) ? "" : " " + name;

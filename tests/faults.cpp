@@ -89,7 +89,8 @@ const bool from_environment = [] {  // "<n>:<folder>"
   char* end = nullptr;
   const long n = std::strtol(text, &end, 10);
   const char* signal = std::getenv("HYDRAVIT_FAULT_SIGNAL");
-  if (*end == ':') arm({.folder = end + 1, .kind = Kind::kill, .first = n, .last = n, .signal = signal ? std::atoi(signal) : SIGKILL});
+  if (*end == ':')
+    arm({.folder = end + 1, .kind = Kind::kill, .first = n, .last = n, .signal = signal ? std::atoi(signal) : SIGKILL});
   return true;
 }();
 

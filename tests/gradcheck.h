@@ -1,8 +1,8 @@
 // Checks an operation's forward and gradient against a naive twin: plain loops in double, written from the formula.
 //
-// For inputs of any layout and a RANDOM cotangent c, backward(c) must equal the central differences of sum(c * twin(x)). (With c = 1
-// the gradient of softmax is 0 and the check would pass on nothing.) Since the differences are taken of the twin, in double, the same
-// check runs in the float and the double build; only the tolerance differs.
+// For inputs of any layout and a RANDOM cotangent c, backward(c) must equal the central differences of sum(c * twin(x)). (With
+// c = 1 the gradient of softmax is 0 and the check would pass on nothing.) Since the differences are taken of the twin, in
+// double, the same check runs in the float and the double build; only the tolerance differs.
 #pragma once
 
 #include <functional>
@@ -52,25 +52,25 @@ struct OpRow {
   std::vector<std::vector<Shape>> shapes;  // several sets; each with one shape per input
   std::function<Tensor(const Tensors&)> op;
   std::function<Array(const Arrays&)> twin;
-  double low = -2, high = 2;  // where the inputs lie
+  double low = -2, high = 2;                   // where the inputs lie
   std::vector<std::vector<Shape>> large = {};  // shapes that reach the parallel paths: one random direction only
 };
 
 // How the inputs lie in memory and how the gradient arrives.
 struct Variant {
   std::string name = {};
-  std::string layout = {};    // contiguous, sliced, transposed, permuted, strided, expanded, or mixed: another for each input
-  bool interior = false; // inputs are results of an operation instead of leaves and leaf views
-  bool upstream = false; // the gradient arrives with a layout that is not contiguous
-  bool twice = false;    // the operation is used twice in the graph, and backward runs twice
-  bool aliased = false;  // inputs of equal shape are one tensor
-  bool large = false;    // also used for large shapes
+  std::string layout = {};  // contiguous, sliced, transposed, permuted, strided, expanded, or mixed: another for each input
+  bool interior = false;    // inputs are results of an operation instead of leaves and leaf views
+  bool upstream = false;    // the gradient arrives with a layout that is not contiguous
+  bool twice = false;       // the operation is used twice in the graph, and backward runs twice
+  bool aliased = false;     // inputs of equal shape are one tensor
+  bool large = false;       // also used for large shapes
 };
 const std::vector<Variant>& variants();
 
 struct Outcome {
-  bool ran = false;      // false: the variant means nothing for these shapes (a transposed vector)
-  std::string problem;   // empty: passed
+  bool ran = false;     // false: the variant means nothing for these shapes (a transposed vector)
+  std::string problem;  // empty: passed
 };
 Outcome check_case(const OpRow& row, const std::vector<Shape>& shapes, const Variant& variant, bool every_element);
 

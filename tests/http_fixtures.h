@@ -1,9 +1,9 @@
 // A small HTTP server on 127.0.0.1 and archives made to measure, for the tests of `data get`.
 #pragma once
 
-#include <arpa/inet.h>
 #include <archive.h>
 #include <archive_entry.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,8 +27,8 @@ class Server {
  public:
   Bytes body;
   int status = 200;
-  bool ranges = true;       // answers "Range: bytes=N-" with the rest
-  int64_t cut = -1;         // closes the connection after so many bytes of the body
+  bool ranges = true;  // answers "Range: bytes=N-" with the rest
+  int64_t cut = -1;    // closes the connection after so many bytes of the body
   std::string last_request;
   std::atomic<int> requests{0};
 
@@ -92,7 +92,7 @@ struct Entry {
   std::string path;
   Bytes content = {};
   unsigned type = AE_IFREG;
-  std::string link = {};       // symbolic
+  std::string link = {};  // symbolic
   std::string hard_link = {};
 };
 
@@ -124,7 +124,11 @@ const std::vector<Entry> kGood = {{"toy/", {}, AE_IFDIR}, {"toy/data_batch_1.bin
 
 inline Package package_for(const TempDir& dir, const Bytes& archive) {
   write_bytes(dir / "hashed", archive);
-  return {"toy", "http://127.0.0.1:9/unused", "toy.tar.gz", static_cast<int64_t>(archive.size()), sha256_file(dir / "hashed"),
+  return {"toy",
+          "http://127.0.0.1:9/unused",
+          "toy.tar.gz",
+          static_cast<int64_t>(archive.size()),
+          sha256_file(dir / "hashed"),
           "toy",
           {{"toy/data_batch_1.bin", static_cast<int64_t>(kRecords.size())}, {"toy/names.txt"}}};
 }

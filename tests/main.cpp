@@ -7,7 +7,8 @@
 #include "core/kernels/gemm.h"
 
 int main(int argc, char** argv) {
-  setenv("HYDRAVIT_GUARD", "1", 1);  // core/storage.cpp: reading or writing beside a tensor shows; programs that tests start inherit it
+  setenv("HYDRAVIT_GUARD", "1",
+         1);  // core/storage.cpp: reading or writing beside a tensor shows; programs that tests start inherit it
   hv::init_compute(2);
   return doctest::Context(argc, argv).run();
 }

@@ -57,11 +57,16 @@ inline std::vector<std::vector<std::string>> parse_csv(const std::string& text) 
   bool quoted = false;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (quoted && c == '"' && i + 1 < text.size() && text[i + 1] == '"') rows.back().back() += text[++i];
-    else if (c == '"') quoted = !quoted;
-    else if (!quoted && c == ',') rows.back().push_back("");
-    else if (!quoted && c == '\n') rows.push_back({""});
-    else rows.back().back() += c;
+    if (quoted && c == '"' && i + 1 < text.size() && text[i + 1] == '"')
+      rows.back().back() += text[++i];
+    else if (c == '"')
+      quoted = !quoted;
+    else if (!quoted && c == ',')
+      rows.back().push_back("");
+    else if (!quoted && c == '\n')
+      rows.push_back({""});
+    else
+      rows.back().back() += c;
   }
   rows.pop_back();
   return rows;

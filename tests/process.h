@@ -38,8 +38,8 @@ class Process {
   // Both outputs go to the file `output`. `environment` comes before what this process has.
   // Threads sleep while they wait: on a busy machine, waiting busily would take most of the time.
   // A terminal's name: the process has it as its terminal, and for its outputs.
-  Process(const std::vector<std::string>& arguments, const std::string& output, const std::vector<std::string>& environment = {},
-          const std::string& terminal = "") {
+  Process(const std::vector<std::string>& arguments, const std::string& output,
+          const std::vector<std::string>& environment = {}, const std::string& terminal = "") {
     std::vector<const char*> argv, envp;
     for (const std::string& argument : arguments) argv.push_back(argument.c_str());
     for (const std::string& entry : environment) envp.push_back(entry.c_str());
@@ -50,7 +50,8 @@ class Process {
     const int file = open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     pid_ = fork();
     if (pid_ == 0) {
-      // What the tests are started with must not matter: nohup ignores SIGHUP, a script's background SIGINT, and a child inherits it.
+      // What the tests are started with must not matter: nohup ignores SIGHUP, a script's background SIGINT, and a child
+      // inherits it.
       for (const int ending : {SIGHUP, SIGINT, SIGTERM}) ::signal(ending, SIG_DFL);
       if (!terminal.empty()) setsid();  // the first terminal that it opens becomes its own
       const int out = terminal.empty() ? file : open(terminal.c_str(), O_RDWR | O_CLOEXEC);

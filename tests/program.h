@@ -1,5 +1,5 @@
-// The program from outside, for tests: run it in a folder of its own with a small data set, look at what it says. Its path comes from
-// HYDRAVIT_BINARY; without it, tests of the program skip.
+// The program from outside, for tests: run it in a folder of its own with a small data set, look at what it says. Its path
+// comes from HYDRAVIT_BINARY; without it, tests of the program skip.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -36,8 +36,8 @@ class Program {
  public:
   Program() : folder_(fs::temp_directory_path() / concat("hydravit-cli-", getpid())) {
     fs::create_directories(folder_ / "data");
-    for (const auto& [split, name, count] : {std::tuple{data::Split::train, "data_batch_1.bin", 256},
-                                             std::tuple{data::Split::test, "test_batch.bin", 128}}) {
+    for (const auto& [split, name, count] :
+         {std::tuple{data::Split::train, "data_batch_1.bin", 256}, std::tuple{data::Split::test, "test_batch.bin", 128}}) {
       std::ofstream out(folder_ / "data" / name, std::ios::binary);
       std::vector<uint8_t> record(3073);
       for (int i = 0; i < count; ++i) {

@@ -74,7 +74,7 @@ TEST_CASE("gradients that share memory are never corrupted by a later addition")
   }
   SUBCASE("a + b share one g, then a gets more") {
     const Tensor a = leaf({1, 2}, {2}), b = leaf({3, 4}, {2}), ha = a * 1.0, hb = b * 1.0;
-    const Tensor early = ha * 10.0;             // recorded first, so it arrives last at ha
+    const Tensor early = ha * 10.0;  // recorded first, so it arrives last at ha
     sum((ha + hb) + early).backward();
     CHECK(a.grad().to_vector() == Values{11, 11});
     CHECK(b.grad().to_vector() == ones(2));
@@ -118,8 +118,9 @@ TEST_CASE("changing a saved tensor in place is an error that names the versions"
   const Tensor x = leaf({1, 2}, {2}), c = Tensor::ones({2});
   const Tensor y = sum(x * c);
   c.slice(0, 0, 1).fill_(3);  // any view shares the version
-  CHECK(error_of([&] { y.backward(); }) ==
-        "backward: a tensor needed for the gradient was changed in place: [2], version 1, expected 0; change a clone() instead");
+  CHECK(
+      error_of([&] { y.backward(); }) ==
+      "backward: a tensor needed for the gradient was changed in place: [2], version 1, expected 0; change a clone() instead");
   const Tensor z = sum(x + c);  // an addition saves nothing
   c.fill_(4);
   z.backward();
@@ -160,9 +161,11 @@ TEST_CASE("backward twice, without a seed, or of nothing, are errors") {
         "backward: the tensor does not depend on anything that requires a gradient: []");
   CHECK(error_of([&] { y.grad(); }) == "grad: only leaves keep a gradient: this is the result of 'mul'");
   CHECK(error_of([&] { y.requires_grad_(); }) == "requires_grad_: only a leaf can be a parameter, not a result or a view");
-  CHECK(error_of([&] { x.slice(0, 0, 1).requires_grad_(); }) == "requires_grad_: only a leaf can be a parameter, not a result or a view");
-  CHECK(error_of([] { Tensor::zeros({2, 3}).transpose(0, 1).requires_grad_(); }) ==
-        "requires_grad_: a parameter must be contiguous: [3, 2]; clone() it");
+  CHECK(error_of([&] { x.slice(0, 0, 1).requires_grad_(); }) ==
+        "requires_grad_: only a leaf can be a parameter, not a result or a view");
+  CHECK(error_of([] {
+          Tensor::zeros({2, 3}).transpose(0, 1).requires_grad_();
+        }) == "requires_grad_: a parameter must be contiguous: [3, 2]; clone() it");
 }
 
 TEST_CASE("NoGrad records nothing, nests, and ends with its scope") {

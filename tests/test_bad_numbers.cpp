@@ -52,8 +52,12 @@ TEST_CASE("bad numbers: a learning rate of 1e6 or more ends with the name of a t
     for (const std::string lr : {"1e6", "1e9"}) {  // the option takes no more
       TrainOptions options = tiny_options();
       const Fields fields = train_fields(options);
-      for (const auto& [name, value] : std::map<std::string, std::string>{
-               {"optimizer", optimizer}, {"lr", lr}, {"warmup-steps", "0"}, {"clip-grad", "0"}, {"steps", "12"}, {"save-every", "1"}}) {
+      for (const auto& [name, value] : std::map<std::string, std::string>{{"optimizer", optimizer},
+                                                                          {"lr", lr},
+                                                                          {"warmup-steps", "0"},
+                                                                          {"clip-grad", "0"},
+                                                                          {"steps", "12"},
+                                                                          {"save-every", "1"}}) {
         find_field(fields, name)->set(value);
       }
       const Folder folder;
@@ -103,7 +107,8 @@ TEST_CASE("bad numbers: images of one colour train: normalisation of rows withou
     for (const WidthResult& result : trainer.results()) CHECK(result.top1 == 10);  // one class for all
   }
   // Exactly: a constant row has no variance, so nothing but the shift is left of it, and no gradient goes back.
-  const Tensor x = Tensor::full({2, 8}, 3).requires_grad_(), gain = Tensor::full({8}, 2).requires_grad_(), shift = Tensor::full({8}, 0.5);
+  const Tensor x = Tensor::full({2, 8}, 3).requires_grad_(), gain = Tensor::full({8}, 2).requires_grad_(),
+               shift = Tensor::full({8}, 0.5);
   const Tensor y = layer_norm(x, gain, shift);
   CHECK(y.to_vector() == std::vector<double>(16, 0.5));
   sum(y * y).backward();
@@ -132,6 +137,7 @@ TEST_CASE("bad numbers: a label of no class is an error that names it and the ra
     const std::vector<int64_t> labels = {3, label};
     CHECK(error_of([&] { nn::CrossEntropy{0.1}(logits, labels); }) ==
           concat("cross_entropy: label out of range: ", label, " of 10 classes"));
-    CHECK(error_of([&] { nn::CrossEntropy{0.1}(logits, std::vector<int64_t>{3}); }) == "cross_entropy: 1 labels for logits [2, 10]");
+    CHECK(error_of([&] { nn::CrossEntropy{0.1}(logits, std::vector<int64_t>{3}); }) ==
+          "cross_entropy: 1 labels for logits [2, 10]");
   }
 }

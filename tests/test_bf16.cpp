@@ -75,7 +75,8 @@ TEST_CASE("bf16: the product of the rounded operands, with float sums, in every 
           for (int64_t j = 0; j < n; ++j) {
             double sum = add ? before[static_cast<size_t>(i * n + j)] : 0, size = std::abs(sum);
             for (int64_t x = 0; x < k; ++x) {
-              const double term = double{rounded(left.data[i * left.row + x * left.col])} * rounded(right.data[x * right.row + j * right.col]);
+              const double term =
+                  double{rounded(left.data[i * left.row + x * left.col])} * rounded(right.data[x * right.row + j * right.col]);
               sum += term;
               size += std::abs(term);
             }
@@ -111,7 +112,8 @@ TEST_CASE("bf16: numbers kept for backward round to the nearest, ties to even; N
 TEST_CASE("bf16: set_precision changes products of a layer by bf16's rounding, and nothing small") {
   if (no_unit()) return;
   Stream stream(5, Purpose::test);
-  const Tensor x = Tensor::normal({64, 96}, 0, 1, stream), w = Tensor::normal({80, 96}, 0, 0.1, stream), small = Tensor::normal({10, 96}, 0, 0.1, stream);
+  const Tensor x = Tensor::normal({64, 96}, 0, 1, stream), w = Tensor::normal({80, 96}, 0, 0.1, stream),
+               small = Tensor::normal({10, 96}, 0, 0.1, stream);
   const Tensor exact = linear(x, w, {}), head = linear(x, small, {});
   Tensor rough, same;
   {

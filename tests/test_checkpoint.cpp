@@ -1,7 +1,7 @@
 // Checkpoints: round trip, and every way a file can be cut, altered or made up.
 #include <doctest/doctest.h>
-#include <sys/resource.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -22,7 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Folder {  // in memory where possible: tens of thousands of files are written; removed at the end
-  Folder() : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / fs::path(concat("hydravit-test-", getpid()))) {
+  Folder()
+      : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / fs::path(concat("hydravit-test-", getpid()))) {
     fs::create_directories(path);
   }
   ~Folder() { fs::remove_all(path); }
@@ -55,7 +56,9 @@ Header small_header() {
 
 std::vector<NamedTensor> small_tensors() {
   Stream stream(1, Purpose::test);
-  return {{"model.w", Tensor::normal({3, 5}, 0, 1, stream)}, {"model.scalar", Tensor::scalar(4)}, {"model.none", Tensor::zeros({0, 3})}};
+  return {{"model.w", Tensor::normal({3, 5}, 0, 1, stream)},
+          {"model.scalar", Tensor::scalar(4)},
+          {"model.none", Tensor::zeros({0, 3})}};
 }
 
 // The file's error, "" if it loads.
@@ -275,7 +278,8 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   SUBCASE("temporary files of dead processes are removed, those of live ones stay") {
     write_all(folder / "last.ckpt.tmp.999999999", "x");
     write_all(folder / "last.ckpt.tmp.1", "x");
-    const std::string ours = folder / concat("last.ckpt.tmp.", getpid());  // of one before us: in a container, numbers come again
+    const std::string ours =
+        folder / concat("last.ckpt.tmp.", getpid());  // of one before us: in a container, numbers come again
     write_all(ours, "x");
     remove_stale_files(folder.path.string());
     CHECK_FALSE(fs::exists(folder / "last.ckpt.tmp.999999999"));
@@ -329,8 +333,9 @@ TEST_CASE("run folder: one lock at a time") {
   const auto warn = [](const std::string& text) { FAIL(text); };
   {
     const FolderLock lock(folder.path.string(), warn);
-    CHECK_THROWS_WITH_AS(FolderLock(folder.path.string(), warn),
-                         doctest::Contains(concat("another training is going on in this folder, process ", getpid(), ";").c_str()), Error);
+    CHECK_THROWS_WITH_AS(
+        FolderLock(folder.path.string(), warn),
+        doctest::Contains(concat("another training is going on in this folder, process ", getpid(), ";").c_str()), Error);
   }
   CHECK_NOTHROW(FolderLock(folder.path.string(), warn));
   CHECK_THROWS_WITH_AS(FolderLock(folder / "none", warn), doctest::Contains("none/run.lock: cannot open: No such file"), Error);
@@ -344,7 +349,8 @@ TEST_CASE("run folder: a number where the name is taken, an error where a run is
   CHECK(first.find("runs/nano-") == 0);
   CHECK(first != second);
   write_all(join_path(first, "last.ckpt"), "x");
-  CHECK_THROWS_WITH_AS(make_run_folder(first, "nano"), doctest::Contains("holds a run already; continue it with --resume"), Error);
+  CHECK_THROWS_WITH_AS(make_run_folder(first, "nano"), doctest::Contains("holds a run already; continue it with --resume"),
+                       Error);
   write_all("file", "x");
   CHECK_THROWS_WITH_AS(make_run_folder("file/run", "nano"), doctest::Contains("cannot make folder"), Error);
   CHECK_THROWS_WITH_AS(make_run_folder("file", "nano"), doctest::Contains("cannot make folder"), Error);

@@ -22,7 +22,8 @@ TEST_CASE("program: wrong usage exits with 2 and names the nearest") {
   check_refused(program("trian"), 2, "unknown command 'trian'; did you mean train?");
   check_refused(program("train --epoch 3"), 2, "unknown option --epoch; did you mean --epochs?");
   check_refused(program("train --epochs=3 --lrr=1"), 2, "unknown option --lrr; did you mean --lr?");
-  check_refused(program("train --preset ciphar"), 2, "--preset: 'ciphar' is unknown; choose nano, cifar, deit or mlp; did you mean cifar?");
+  check_refused(program("train --preset ciphar"), 2,
+                "--preset: 'ciphar' is unknown; choose nano, cifar, deit or mlp; did you mean cifar?");
   check_refused(program("train --lr fast"), 2, "--lr: 'fast' is no number");
   check_refused(program("train --lr nan"), 2, "--lr: nan is out of range");
   check_refused(program("train --steps -1"), 2, "--steps: -1 is out of range");
@@ -30,11 +31,15 @@ TEST_CASE("program: wrong usage exits with 2 and names the nearest") {
   check_refused(program("train --steps 1 --steps 2"), 2, "--steps");
   check_refused(program("train surplus"), 2, "unknown argument surplus");
   check_refused(program("train --epochs 1 --steps 1"), 2, "give one of the two");
-  check_refused(program("train --preset nano --heads 2-9"), 2, "--heads: 7 is outside preset nano, which runs with 2 to 6 heads");
-  check_refused(program(std::string(kTrain) + "--steps 1 --weights 0,0,0,0,0"), 2, "--weights: the sum is 0; at least one must be positive");
+  check_refused(program("train --preset nano --heads 2-9"), 2,
+                "--heads: 7 is outside preset nano, which runs with 2 to 6 heads");
+  check_refused(program(std::string(kTrain) + "--steps 1 --weights 0,0,0,0,0"), 2,
+                "--weights: the sum is 0; at least one must be positive");
   check_refused(program(std::string(kTrain) + "--steps 1 --weights 1,2"), 2, "--weights: 2 given for 5 widths");
-  check_refused(program("train --preset nano --data data --steps 1 --batch-size 1000"), 2, "--batch-size: 1000 is more than the 256 training images");
-  check_refused(program("train --preset deit --data data --steps 1 --batch-size 16"), 2, "--preset: deit is for images of 224 pixels");
+  check_refused(program("train --preset nano --data data --steps 1 --batch-size 1000"), 2,
+                "--batch-size: 1000 is more than the 256 training images");
+  check_refused(program("train --preset deit --data data --steps 1 --batch-size 16"), 2,
+                "--preset: deit is for images of 224 pixels");
   check_refused(program("eval"), 2, "CKPT");
   check_refused(program("bench --mode fast"), 2, "--mode: 'fast' is unknown; choose train, infer or train,infer");
   check_refused(program("data fetch"), 2, "unknown action 'fetch'");
@@ -67,7 +72,8 @@ TEST_CASE("program: bad files exit with 3, what cannot be written with 1, and no
   const Result trained = program(std::string(kTrain) + "--steps 2 --out run --train-limit 64");
   INFO(trained.err);
   REQUIRE(trained.code == 0);
-  check_refused(program(std::string(kTrain) + "--steps 1 --out run"), 2, "run: holds a run already; continue it with --resume run");
+  check_refused(program(std::string(kTrain) + "--steps 1 --out run"), 2,
+                "run: holds a run already; continue it with --resume run");
   check_refused(program("train --resume run --lr 1"), 2, "--lr: a run that is resumed keeps its lr, 0.001");
   check_refused(program("eval run --heads 7"), 2, "--heads: 7 is outside the model; it runs with 2 to 6 heads");
   check_refused(program("predict run text"), 3, "text");
@@ -111,7 +117,8 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
   CHECK(config["options"]["lr"] == 0.001);
   CHECK(config["options"]["shuffle"] == true);
   CHECK(config["model"]["heads"] == 6);
-  for (const char* key : {"compiler", "blas", "blas_kernel", "threads", "data_checksum"}) CHECK_FALSE(config["provenance"][key].empty());
+  for (const char* key : {"compiler", "blas", "blas_kernel", "threads", "data_checksum"})
+    CHECK_FALSE(config["provenance"][key].empty());
 
   const Result evaluated = program("eval run --json --threads 1 --limit 100");
   REQUIRE(evaluated.code == 0);
@@ -153,7 +160,8 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
 
   const Result exported = program("export run --format onnx --heads 2");
   CHECK(exported.code == 0);
-  CHECK(exported.out == concat("run-heads2.onnx: 2 heads, 38250 parameters, ", fs::file_size(program / "run-heads2.onnx"), " bytes\n"));
+  CHECK(exported.out ==
+        concat("run-heads2.onnx: 2 heads, 38250 parameters, ", fs::file_size(program / "run-heads2.onnx"), " bytes\n"));
 
   REQUIRE(program("train --preset mlp --data data --batch-size 16 --threads 1 --steps 60 --out mlp").code == 0);
   CHECK(Json::parse(program("eval mlp --data data --json").out)["results"][0]["top1"].get<double>() > 20);
@@ -191,7 +199,8 @@ TEST_CASE("program: signals, resuming, divergence") {
   REQUIRE(program(options + "--steps 40 --out whole").code == 0);
   for (const auto& [signal, code] : {std::pair{"INT", 130}, std::pair{"TERM", 143}}) {
     const std::string run = std::string("run") + signal;
-    const Result result = program(options + "--steps 1000000 --out " + run, concat("timeout --preserve-status -s ", signal, " 1.5"));
+    const Result result =
+        program(options + "--steps 1000000 --out " + run, concat("timeout --preserve-status -s ", signal, " 1.5"));
     INFO(result.err);
     CHECK(result.code == code);
     CHECK(contains(result.err, "go on with: hydravit train --resume " + run));
@@ -213,7 +222,8 @@ TEST_CASE("program: signals, resuming, divergence") {
   REQUIRE(a.header.tensors.size() == b.header.tensors.size());
   for (size_t i = 0; i < a.header.tensors.size(); ++i) CHECK(a.header.tensors[i].crc == b.header.tensors[i].crc);
 
-  const Result wild = program(std::string(kTrain) + "--steps 50 --optimizer sgd --lr 1000000000 --warmup 0 --save-every 1 --out wild");
+  const Result wild =
+      program(std::string(kTrain) + "--steps 50 --optimizer sgd --lr 1000000000 --warmup 0 --save-every 1 --out wild");
   CHECK(wild.code == 4);
   CHECK(contains(wild.err, "hydravit: step "));
   CHECK(contains(wild.err, "try a lower --lr or --clip-grad 1"));

@@ -44,7 +44,8 @@ TEST_CASE("program: lr-find prints a table, draws, writes CSV and JSON, and stop
   REQUIRE(wild.code == 0);
   CHECK(Json::parse(wild.out)["results"].size() < 20);
   CHECK(Json::parse(wild.out)["stopped"].get<std::string>() != "");
-  const Result stopped = program("lr-find --preset cifar --data data --batch-size 64 --steps 10000", "timeout --preserve-status -s INT 2");
+  const Result stopped =
+      program("lr-find --preset cifar --data data --batch-size 64 --steps 10000", "timeout --preserve-status -s INT 2");
   CHECK(stopped.code == 130);
   CHECK(stopped.out.empty());
   check_refused(program(find + "--out curve.txt"), 2, "--out: 'curve.txt' ends in neither .svg nor .csv");
@@ -89,7 +90,8 @@ TEST_CASE("program: where no data is named it says what it takes instead") {
   const Result nothing = program(train + "a");
   INFO(nothing.err);
   CHECK(nothing.code == 0);
-  CHECK(contains(nothing.err, "NOTICE: no data given (--data DIR or HYDRAVIT_DATA) and none in datasets/: using the built-in shapes10"));
+  CHECK(contains(nothing.err,
+                 "NOTICE: no data given (--data DIR or HYDRAVIT_DATA) and none in datasets/: using the built-in shapes10"));
   const Result environment = program(train + "b", "HYDRAVIT_DATA=data");
   CHECK(environment.code == 0);
   CHECK(contains(environment.err + environment.out, "data cifar10 from data"));
@@ -118,7 +120,8 @@ TEST_CASE("program: a report of chosen images; a report that cannot be written d
   CHECK(program("report run --compare other --out both.html").code == 0);
   CHECK(contains(slurp(program / "both.html"), "other"));
   check_refused(program("report run --images 3,x"), 2, "--images: '3,x' is no list of images; write 3,14,15");
-  check_refused(program("report run --images 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25"), 2, "25 images, expected at most 24");
+  check_refused(program("report run --images 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25"), 2,
+                "25 images, expected at most 24");
 }
 
 TEST_CASE("program: checkpoints whose header describes what cannot be") {

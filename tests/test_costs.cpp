@@ -10,7 +10,7 @@ using namespace hv;
 TEST_CASE("costs: parameters and MACs in both conventions, by formula") {
   const std::vector<models::Cost> deit = models::costs(models::to_config(models::preset("deit")));
   // Published: 5.72 M and 1.26 G (timm), 22.05 M and 4.61 G, 86.57 M, 17.56 G (torchvision) and 17.58 G (timm).
-  const int64_t params[] = {5717416,  9982184,  15426600, 22050664, 29854376, 38837736, 49000744, 60343400, 72865704, 86567656};
+  const int64_t params[] = {5717416, 9982184, 15426600, 22050664, 29854376, 38837736, 49000744, 60343400, 72865704, 86567656};
   const double plain[] = {1.2537, 2.1364, 3.2514, 4.5989, 6.1787, 7.9910, 10.0356, 12.3126, 14.8220, 17.5638};
   const double norms[] = {1.2584, 2.1427, 3.2593, 4.6083, 6.1898, 8.0036, 10.0498, 12.3284, 14.8394, 17.5827};
   REQUIRE(deit.size() == 10);

@@ -44,12 +44,12 @@ TEST_CASE("the 14 operations give PIL 9.4's bytes") {
     double value;
     const char* hash;
   } cases[] = {
-      {RandOp::identity, 0, "6d757a0c6c77d9f2"},     {RandOp::auto_contrast, 0, "113e0ddca4065e4e"},
-      {RandOp::equalize, 0, "e524a2f381dd17a5"},     {RandOp::rotate, 20, "aec0b552d70beea2"},
-      {RandOp::solarize, 100, "703a557009a1a583"},   {RandOp::color, 1.7, "a2764b45abbfdc26"},
-      {RandOp::posterize, 3, "a2fe267b350271a9"},    {RandOp::contrast, 0.4, "2f30be71f023d140"},
-      {RandOp::brightness, 1.6, "170bf29014396b5a"}, {RandOp::sharpness, 1.8, "ce319103b0b19e03"},
-      {RandOp::shear_x, 0.2, "3f73083933762795"},    {RandOp::shear_y, -0.25, "f81876119ee2869c"},
+      {RandOp::identity, 0, "6d757a0c6c77d9f2"},      {RandOp::auto_contrast, 0, "113e0ddca4065e4e"},
+      {RandOp::equalize, 0, "e524a2f381dd17a5"},      {RandOp::rotate, 20, "aec0b552d70beea2"},
+      {RandOp::solarize, 100, "703a557009a1a583"},    {RandOp::color, 1.7, "a2764b45abbfdc26"},
+      {RandOp::posterize, 3, "a2fe267b350271a9"},     {RandOp::contrast, 0.4, "2f30be71f023d140"},
+      {RandOp::brightness, 1.6, "170bf29014396b5a"},  {RandOp::sharpness, 1.8, "ce319103b0b19e03"},
+      {RandOp::shear_x, 0.2, "3f73083933762795"},     {RandOp::shear_y, -0.25, "f81876119ee2869c"},
       {RandOp::translate_x, 0.1, "8936b77b18f3f379"}, {RandOp::translate_y, -0.3, "cdb7979f2e9dacd6"},
   };
   for (const auto& c : cases) {
@@ -60,8 +60,8 @@ TEST_CASE("the 14 operations give PIL 9.4's bytes") {
 
 TEST_CASE("operations: identities and edges") {
   const std::vector<uint8_t> picture = test_picture();
-  for (const RandOp op : {RandOp::identity, RandOp::rotate, RandOp::shear_x, RandOp::shear_y, RandOp::translate_x,
-                          RandOp::translate_y})
+  for (const RandOp op :
+       {RandOp::identity, RandOp::rotate, RandOp::shear_x, RandOp::shear_y, RandOp::translate_x, RandOp::translate_y})
     CHECK(apply(op, 0, picture) == picture);
   for (const RandOp op : {RandOp::color, RandOp::contrast, RandOp::brightness, RandOp::sharpness})
     CHECK(apply(op, 1, picture) == picture);
@@ -275,8 +275,10 @@ TEST_CASE("drawing a mix: clipped boxes correct lambda, shares and switches have
     const Mix mix = draw_mix(config, 32, 32, stream);
     active += mix.active;
     cut += mix.cutmix;
-    if (mix.cutmix) CHECK(mix.lambda == doctest::Approx(1.0 - static_cast<double>(mix.box.area()) / 1024));
-    else if (mix.active) lambda += mix.lambda;
+    if (mix.cutmix)
+      CHECK(mix.lambda == doctest::Approx(1.0 - static_cast<double>(mix.box.area()) / 1024));
+    else if (mix.active)
+      lambda += mix.lambda;
     if (!mix.active) CHECK(mix.lambda == 1.0);
   }
   CHECK(std::abs(active / double{n} - 0.8) < 0.03);

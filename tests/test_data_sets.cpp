@@ -216,8 +216,10 @@ TEST_CASE("PNG: written, read back, refused when it is something else") {
   for (size_t length = 8; length < png.size(); ++length) {  // every way of being cut short
     const std::vector<uint8_t> cut(png.begin(), png.begin() + static_cast<int64_t>(length));
     const Caught e = refused(cut);
-    if (e.code != 0) CHECK(e.code == 3);
-    else CHECK(length > png.size() - 16);  // only the closing chunk is dispensable
+    if (e.code != 0)
+      CHECK(e.code == 3);
+    else
+      CHECK(length > png.size() - 16);  // only the closing chunk is dispensable
   }
   CHECK(error_of([&] { load_image(dir / "none.png"); }).has("cannot open"));
   CHECK(error_of([&] { write_png(dir / "no/such/place.png", image); }).has("cannot write"));

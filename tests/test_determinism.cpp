@@ -1,5 +1,5 @@
-// The same bits from the program for any number of threads, every time: for each kernel of OpenBLAS, each level of our own kernels and
-// each bf16 unit. Kernels differ from each other in rounding. HYDRAVIT_LONG: more threads, all kernels, repeats.
+// The same bits from the program for any number of threads, every time: for each kernel of OpenBLAS, each level of our own
+// kernels and each bf16 unit. Kernels differ from each other in rounding. HYDRAVIT_LONG: more threads, all kernels, repeats.
 #include <doctest/doctest.h>
 
 #include <map>
@@ -24,10 +24,26 @@ struct Kernels {
 // Twenty steps with everything that draws numbers or sums them.
 struct Run20 {
   Run20(const Folder& folder, const Kernels& kernels_, int threads_)
-      : kernels(kernels_), threads(std::to_string(threads_)), run(folder / "run" + threads), output(folder / "output" + threads),
-        process({test::program(), "train", "--preset", "nano", "--heads", "2-4", "--data", folder / "data", "--steps", "20", "--batch-size",
-                 "12", "--lr", "0.003", "--augment", "full", "--drop-path", "0.1", "--dropout", "0.1", "--ema", "0.9", "--clip-grad", "0.5",
-                 "--precision", kernels.precision, "--threads", threads, "--report", "off", "--out", run},
+      : kernels(kernels_),
+        threads(std::to_string(threads_)),
+        run(folder / "run" + threads),
+        output(folder / "output" + threads),
+        process({test::program(), "train",
+                 "--preset",      "nano",
+                 "--heads",       "2-4",
+                 "--data",        folder / "data",
+                 "--steps",       "20",
+                 "--batch-size",  "12",
+                 "--lr",          "0.003",
+                 "--augment",     "full",
+                 "--drop-path",   "0.1",
+                 "--dropout",     "0.1",
+                 "--ema",         "0.9",
+                 "--clip-grad",   "0.5",
+                 "--precision",   kernels.precision,
+                 "--threads",     threads,
+                 "--report",      "off",
+                 "--out",         run},
                 output, {concat(kernels.variable, '=', kernels.value)}) {}
   uint32_t checksum() {  // of all tensors and predictions
     const int code = process.wait();

@@ -31,12 +31,15 @@ TEST_CASE("endurance: memory and open files stay as they are, logs grow by a lin
   o.save_every = 500;
   o.tensorboard = true;
   int64_t warm = 0, most = 0, files = 0, most_files = 0;
-  Run run(o, folder.str(), true, [&](int64_t step, double) {
-    if (step % 500 != 0) return;
-    const bool warming = step <= o.steps / 2 && step <= 20000;
-    (warming ? warm : most) = std::max(warming ? warm : most, resident_bytes());
-    (warming ? files : most_files) = std::max(warming ? files : most_files, open_files());
-  }, long_form() ? tiny_model() : small_model());
+  Run run(
+      o, folder.str(), true,
+      [&](int64_t step, double) {
+        if (step % 500 != 0) return;
+        const bool warming = step <= o.steps / 2 && step <= 20000;
+        (warming ? warm : most) = std::max(warming ? warm : most, resident_bytes());
+        (warming ? files : most_files) = std::max(warming ? files : most_files, open_files());
+      },
+      long_form() ? tiny_model() : small_model());
   REQUIRE(run.trainer.run() == Ending::finished);
   MESSAGE(o.steps << " steps: " << warm / 1024 << " KiB after warming up, at most " << most / 1024 << " KiB later; " << files
                   << " open files, at most " << most_files << " later; events.jsonl " << fs::file_size(folder / "events.jsonl")
@@ -49,7 +52,8 @@ TEST_CASE("endurance: memory and open files stay as they are, logs grow by a lin
   // Saves and evaluations fall on whole intervals here, so that none of them adds a line of steps.
   const int64_t evaluations = (o.steps - 1) / 1300;
   const std::vector<std::string> events = lines(folder / "events.jsonl");
-  CHECK(std::ssize(events) == 1 + o.steps / o.log_interval + evaluations + 2 + 1);  // start, steps, evaluations, the last two, end
+  CHECK(std::ssize(events) ==
+        1 + o.steps / o.log_interval + evaluations + 2 + 1);  // start, steps, evaluations, the last two, end
   for (const std::string& line : events) REQUIRE(line.size() < 2000);
   CHECK(std::ssize(lines(folder / "summary.csv")) == 1 + evaluations + 2);
   CHECK(litter(folder.str()).find(".tmp.") == std::string::npos);

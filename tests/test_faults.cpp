@@ -1,4 +1,5 @@
-// Every call to the system that saving and logging make fails once: what was saved stays, the error says where and why, a run goes on.
+// Every call to the system that saving and logging make fails once: what was saved stays, the error says where and why, a run
+// goes on.
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -32,7 +33,9 @@ const Break kFaults[] = {{"EIO", faults::Kind::fail, EIO},
                          {"EINTR", faults::Kind::fail, EINTR},
                          {"short", faults::Kind::shorten, 0}};
 
-size_t open_files() { return static_cast<size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator{})); }
+size_t open_files() {
+  return static_cast<size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator{}));
+}
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -79,7 +82,8 @@ double best_of(const std::string& path) { return read_header(path).metrics.at("b
 
 }  // namespace
 
-TEST_CASE("faults: every call of a save fails once, or all from there on: the last state or the new one loads, and the one before") {
+TEST_CASE(
+    "faults: every call of a save fails once, or all from there on: the last state or the new one loads, and the one before") {
   const std::vector<NamedTensor> tensors = {{"w", Tensor::full({3, 5}, 2)}, {"b", Tensor::zeros({7})}};
   std::set<std::string> met;
   std::vector<Break> kinds(std::begin(kFaults), std::end(kFaults));
@@ -124,7 +128,8 @@ TEST_CASE("faults: every call of a save fails once, or all from there on: the la
   for (const char* name : {"open", "write", "fsync", "close", "link", "rename"}) CHECK(met.count(name) == 1);
 }
 
-TEST_CASE("faults: every call of a training's files fails once: it goes on to the same bits, or stops and can be resumed to them") {
+TEST_CASE(
+    "faults: every call of a training's files fails once: it goes on to the same bits, or stops and can be resumed to them") {
   const Threads threads;
   const std::vector<double> expected = expected_state();
   int64_t runs = 0, went_on = 0, stopped = 0;
@@ -172,7 +177,9 @@ TEST_CASE("faults: every call of a training's files fails once: it goes on to th
   MESSAGE(runs << " runs: " << went_on << " went on, " << stopped << " stopped");
 }
 
-TEST_CASE("faults: every read of loading fails once: continued where that is right, else the file, the place and the reason are told") {
+TEST_CASE(
+    "faults: every read of loading fails once: continued where that is right, else the file, the place and the reason are "
+    "told") {
   const Threads threads;
   const Folder folder;
   SixSteps whole(folder.str());
@@ -218,7 +225,8 @@ TEST_CASE("faults: every read of loading fails once: continued where that is rig
       CHECK(folder_error == "no error");
       CHECK(taken.path == (fails ? prev : last));
       CHECK(told.empty() == !fails);
-      if (fails) CHECK((contains(told, last + ": cannot ") && contains(told, std::strerror(fault.error)) && contains(told, prev)));
+      if (fails)
+        CHECK((contains(told, last + ": cannot ") && contains(told, std::strerror(fault.error)) && contains(told, prev)));
     }
   }
   CHECK(reads > 100);
@@ -314,7 +322,8 @@ TEST_CASE("faults: the best state is saved before the last one, so that a run ki
   run.run.trainer.run();
   faults::record(nullptr);
   faults::disarm();
-  const auto found = std::find_if(record.begin(), record.end(), [](const faults::Call& call) { return contains(call.bytes, "\"eval\""); });
+  const auto found =
+      std::find_if(record.begin(), record.end(), [](const faults::Call& call) { return contains(call.bytes, "\"eval\""); });
   const auto saved = std::find_if(found, record.end(), [](const faults::Call& call) { return contains(call.path, ".ckpt"); });
   REQUIRE(saved != record.end());
   CHECK(contains(saved->path, "best.ckpt"));

@@ -309,10 +309,12 @@ TEST_CASE("configuration: what is missing, unknown, malformed or absurd is refus
 
 TEST_CASE("wrong images and widths are named") {
   HydraViT model(tiny(), 0);
-  CHECK(error_of([&] { model.forward(Tensor::zeros({2, 3, 8, 9}), 3); }) ==
-        "1 hydravit: images [2, 3, 8, 9], expected [B, 3, 8, 8]");
-  CHECK(error_of([&] { model.forward(Tensor::zeros({2, 3, 8, 8}), 7); }) ==
-        "2 heads: this model has no subnetwork 7; it has 2, 3, 4, 5, 6");
+  CHECK(error_of([&] {
+          model.forward(Tensor::zeros({2, 3, 8, 9}), 3);
+        }) == "1 hydravit: images [2, 3, 8, 9], expected [B, 3, 8, 8]");
+  CHECK(error_of([&] {
+          model.forward(Tensor::zeros({2, 3, 8, 8}), 7);
+        }) == "2 heads: this model has no subnetwork 7; it has 2, 3, 4, 5, 6");
   CHECK(error_of([&] { model.subnet(1); }) == "2 heads: this model has no subnetwork 1; it has 2, 3, 4, 5, 6");
 }
 
@@ -339,7 +341,8 @@ TEST_CASE("the two-layer classifier: one subnetwork, costs, configuration, extra
   CHECK(error_of([&] { make_model(config, 0); }) == "3 model: the configuration lacks 'hidden'");
   config = model.config();
   config["depth"] = "2";
-  CHECK(error_of([&] { make_model(config, 0); }) == "3 model: 6 entries, an mlp has 5: model, image, channels, hidden, classes");
+  CHECK(error_of([&] { make_model(config, 0); }) ==
+        "3 model: 6 entries, an mlp has 5: model, image, channels, hidden, classes");
 }
 
 TEST_CASE("rollout: the product of (A + I) / 2 over the blocks, by loops; at each width that of the extracted model") {
@@ -350,7 +353,9 @@ TEST_CASE("rollout: the product of (A + I) / 2 over the blocks, by loops; at eac
   const Tensor images = random_images(c, 2);
   for (const Subnet& width : model.subnets()) {
     const int64_t p = width.dim, t = c.tokens(), n = t - 1;
-    const auto part = [&](const std::string& name) { return nn::leading({name, model.parameter(name), {false, false, true}}, p, c.width()); };
+    const auto part = [&](const std::string& name) {
+      return nn::leading({name, model.parameter(name), {false, false, true}}, p, c.width());
+    };
     const Tensor kernel = model.parameter("patch_embed.proj.weight").view({c.width(), -1}).slice(0, 0, p);
     const Tensor patches = linear(patchify(images, c.patch), kernel, model.parameter("patch_embed.proj.bias").slice(0, 0, p));
     Tensor x = cat({part("cls_token").expand({2, 1, p}), patches}, 1) + part("pos_embed");
@@ -360,7 +365,8 @@ TEST_CASE("rollout: the product of (A + I) / 2 over the blocks, by loops; at eac
     for (int64_t layer = 0; layer < c.depth; ++layer) {
       nn::Init init("trunc_normal", 0);
       nn::Block block({p, c.head_dim, c.mlp_ratio * p}, init);
-      for (const nn::Parameter& own : block.parameters()) own.value.copy_(small->parameter(concat("blocks.", layer, ".", own.name)));
+      for (const nn::Parameter& own : block.parameters())
+        own.value.copy_(small->parameter(concat("blocks.", layer, ".", own.name)));
       const Tensor a = block.attention().probabilities(block.attention_norm(), x);
       std::vector<double> next(flow.size());
       for (int64_t b = 0; b < 2; ++b) {
@@ -368,7 +374,8 @@ TEST_CASE("rollout: the product of (A + I) / 2 over the blocks, by loops; at eac
           for (int64_t j = 0; j < t; ++j) {
             double mixing = i == j ? 0.5 : 0;
             for (int64_t h = 0; h < width.key; ++h) mixing += 0.5 * a.at({b, h, i, j}) / static_cast<double>(width.key);
-            for (int64_t k = 0; k < t; ++k) next[static_cast<size_t>((b * t + i) * t + k)] += mixing * flow[static_cast<size_t>((b * t + j) * t + k)];
+            for (int64_t k = 0; k < t; ++k)
+              next[static_cast<size_t>((b * t + i) * t + k)] += mixing * flow[static_cast<size_t>((b * t + j) * t + k)];
           }
         }
       }

@@ -1,4 +1,5 @@
-// Export and import: names and layouts against explicit index loops, logits that stay the same bits, files that stay the same bytes.
+// Export and import: names and layouts against explicit index loops, logits that stay the same bits, files that stay the same
+// bytes.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 
@@ -108,13 +109,15 @@ TEST_CASE("timm: a width's tensors are leading rectangles, qkv rows are [q; k; v
   }
   CHECK(load_timm(path, 2, true).tensor("head.bias").shape == Shape{10});
   CHECK(load_timm(path, 2, true).tensor("norm.weight").value.data()[0] == 2);  // the average, here twice the weights
-  CHECK_THROWS_WITH_AS(load_timm(path, 7, false), doctest::Contains("--heads: 7 is outside the model; it runs with 2 to 6 heads"), Error);
+  CHECK_THROWS_WITH_AS(load_timm(path, 7, false),
+                       doctest::Contains("--heads: 7 is outside the model; it runs with 2 to 6 heads"), Error);
   CHECK_THROWS_WITH_AS(load_timm(path, 1, false), doctest::Contains("--heads: 1 is outside the model"), Error);
 }
 
 TEST_CASE("timm: export, import, export: the same logits to the bit, the same file to the byte, at every width") {
   const TempDir folder;
-  const std::string ckpt = folder / "a.ckpt", again = folder / "b.ckpt", out = folder / "a.safetensors", twice = folder / "b.safetensors";
+  const std::string ckpt = folder / "a.ckpt", again = folder / "b.ckpt", out = folder / "a.safetensors",
+                    twice = folder / "b.safetensors";
   const NoGrad off;
   for (const models::HydraViTConfig& c : shapes_of_interest()) {
     models::HydraViT model(c, 7);
@@ -175,7 +178,8 @@ TEST_CASE("timm: a narrow model is the leading rectangle of a wider one") {
       CHECK_THROWS_WITH_AS(put_timm(from, "a", to, parameters_of(other)), doctest::Contains(text), Error);
       CHECK(same_bits(other.parameter("cls_token"), before));
     };
-    refused([](auto& to) { to.heads = to.heads_min = 2; }, "a: 3 heads of 16, the model has 2 of 16; choose a model at least as wide");
+    refused([](auto& to) { to.heads = to.heads_min = 2; },
+            "a: 3 heads of 16, the model has 2 of 16; choose a model at least as wide");
     refused([](auto& to) { to.head_dim = 32; }, "a: 3 heads of 16, the model has 6 of 32");
     refused([](auto& to) { to.depth = 5; }, "a: 4 blocks, the model has 5");
     refused([](auto& to) { to.image = 64; }, "a: tensor pos_embed is [1, 65, 48], the model wants [1, 257, 48]");
@@ -221,25 +225,31 @@ TEST_CASE("timm: files of others are described by their tensors, or refused with
   CHECK(model.class_names[9] == "9");
   CHECK(model.mean[0] == 0.485);
 
-  CHECK(error_of([](Shapes&, Metadata&) {}, 48) == "its width 64 does not divide into heads of 48; say how wide a head is with --head-dim");
+  CHECK(error_of([](Shapes&, Metadata&) {}, 48) ==
+        "its width 64 does not divide into heads of 48; say how wide a head is with --head-dim");
   CHECK(error_of([](Shapes& s, Metadata&) { s.erase("cls_token"), s.erase("head.weight"); }) ==
         "not a vision transformer in timm's layout: it lacks cls_token, head.weight");
-  CHECK(error_of([](Shapes& s, Metadata&) { s["dist_token"] = {1, 1, 64}, s["head_dist.bias"] = {10}; }) ==
-        "a distilled DeiT: it has dist_token, head_dist.bias; take the plain one of the same size");
+  CHECK(error_of([](Shapes& s, Metadata&) {
+          s["dist_token"] = {1, 1, 64}, s["head_dist.bias"] = {10};
+        }) == "a distilled DeiT: it has dist_token, head_dist.bias; take the plain one of the same size");
   CHECK(error_of([](Shapes& s, Metadata&) { s.erase("blocks.1.norm1.bias"), s["blocks.0.ls1.gamma"] = {64}; }) ==
         "not the plain vision transformer: it lacks blocks.1.norm1.bias; it has more: blocks.0.ls1.gamma");
   CHECK(error_of([](Shapes& s, Metadata&) { s["blocks.7.norm1.bias"] = {64}; }).find("it lacks blocks.4.norm1.weight, ") !=
         std::string::npos);
-  CHECK(error_of([](Shapes& s, Metadata&) { s["blocks.255.x"] = s["blocks.99999999999999999999.x"] = s["blocks."] = {1}; }).find(" and ") !=
-        std::string::npos);
-  CHECK(error_of([](Shapes& s, Metadata&) { s["blocks.2.attn.qkv.weight"] = {192, 63}; }) ==
-        "tensor blocks.2.attn.qkv.weight is [192, 63], expected [192, 64]");
+  CHECK(error_of([](Shapes& s, Metadata&) {
+          s["blocks.255.x"] = s["blocks.99999999999999999999.x"] = s["blocks."] = {1};
+        }).find(" and ") != std::string::npos);
+  CHECK(error_of([](Shapes& s, Metadata&) {
+          s["blocks.2.attn.qkv.weight"] = {192, 63};
+        }) == "tensor blocks.2.attn.qkv.weight is [192, 63], expected [192, 64]");
   CHECK(error_of([](Shapes& s, Metadata&) { s["cls_token"] = {64}; }) == "tensor cls_token is [64], expected 3 dimensions");
   CHECK(error_of([](Shapes& s, Metadata&) { s["cls_token"] = {1, 1, 0}; }).find("tensor cls_token is [1, 1, 0]") == 0);
-  CHECK(error_of([](Shapes& s, Metadata&) { s["pos_embed"] = {1, 66, 64}; }) ==
-        "tensor pos_embed is [1, 66, 64]: expected one position for CLS and a square of patches");
-  CHECK(error_of([](Shapes& s, Metadata&) { s["blocks.0.mlp.fc1.weight"] = {100, 64}; }).find("100 is no multiple of the width 64") !=
-        std::string::npos);
+  CHECK(error_of([](Shapes& s, Metadata&) {
+          s["pos_embed"] = {1, 66, 64};
+        }) == "tensor pos_embed is [1, 66, 64]: expected one position for CLS and a square of patches");
+  CHECK(error_of([](Shapes& s, Metadata&) {
+          s["blocks.0.mlp.fc1.weight"] = {100, 64};
+        }).find("100 is no multiple of the width 64") != std::string::npos);
 
   const auto told = [&](const std::string& key, const std::string& value) {  // metadata that say `value`
     return error_of([&](Shapes&, Metadata& metadata) {
@@ -267,7 +277,8 @@ TEST_CASE("timm: weights must be finite, pickled files are refused") {
   model.parameter("norm.bias").detach().data()[5] = INFINITY;
   save(folder / "a.ckpt", model);
   write_timm_safetensors(path, load_timm(folder / "a.ckpt", 0, false));
-  CHECK_THROWS_WITH_AS(read_timm_safetensors(path), doctest::Contains("tensor norm.bias holds inf at 5; weights must be finite"), Error);
+  CHECK_THROWS_WITH_AS(read_timm_safetensors(path),
+                       doctest::Contains("tensor norm.bias holds inf at 5; weights must be finite"), Error);
   CHECK(is_safetensors(path));
   CHECK_FALSE(is_safetensors(folder / "a.ckpt"));
   CHECK_FALSE(is_safetensors(folder.path()));
@@ -290,7 +301,8 @@ TEST_CASE("timm: class names leave as UTF-8, whatever a folder was called") {
   for (NamedTensor& tensor : tensors) tensor.name = "model." + tensor.name;
   save_checkpoint(folder / "a.ckpt", header, tensors);
   const std::string bad = "\xEF\xBF\xBD";
-  CHECK(load_timm(folder / "a.ckpt", 0, false).class_names[0] == "gr\xC3\xBCn" + bad + bad + bad + bad + "\xF0\x9F\x98\x80" + bad);
+  CHECK(load_timm(folder / "a.ckpt", 0, false).class_names[0] ==
+        "gr\xC3\xBCn" + bad + bad + bad + bad + "\xF0\x9F\x98\x80" + bad);
 }
 
 TEST_CASE("setup: a small file that describes a large model is refused before the model is built") {
@@ -300,7 +312,8 @@ TEST_CASE("setup: a small file that describes a large model is refused before th
   header.model = models::to_config(c);
   for (int i = 0; i < 1000; ++i) header.class_names.push_back("c");
   save_checkpoint(folder / "a.ckpt", header, {{"model.cls_token", Tensor::zeros({1, 1, 768})}});
-  CHECK_THROWS_WITH_AS(load_model(folder / "a.ckpt", false), doctest::Contains(" parameters and holds 768: is it a checkpoint of another model?"), Error);
+  CHECK_THROWS_WITH_AS(load_model(folder / "a.ckpt", false),
+                       doctest::Contains(" parameters and holds 768: is it a checkpoint of another model?"), Error);
 }
 
 TEST_CASE("program: export, import, info, train --init, eval --predictions") {
@@ -311,8 +324,9 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   }
   const TempDir folder;
   const auto run = [&, program = std::filesystem::absolute(binary).string()](const std::string& arguments, int code = 0) {
-    const int status = std::system(concat("cd '", folder.path(), "' && unset HYDRAVIT_DATA && '", program, "' ", arguments,
-                                          " >out 2>err </dev/null").c_str());
+    const int status = std::system(
+        concat("cd '", folder.path(), "' && unset HYDRAVIT_DATA && '", program, "' ", arguments, " >out 2>err </dev/null")
+            .c_str());
     const auto text = [&](const char* name) {
       const std::vector<uint8_t> bytes = fixtures::read_bytes(folder / name);
       return std::string(bytes.begin(), bytes.end());
@@ -344,12 +358,14 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   CHECK(fixtures::read_bytes(folder / "again.safetensors") == fixtures::read_bytes(folder / "run-heads3.safetensors"));
   has(run("import run-heads3.safetensors --into-heads 5 --out wide.ckpt"), "wide.ckpt: 3 to 5 heads of 16");
   has(run("import run-heads3.safetensors --preset nano --out nano.ckpt"), "nano.ckpt: 2 to 6 heads of 16");
-  has(run("import run-heads3.safetensors --preset deit", 2), "--preset: heads of 64, but run-heads3.safetensors says that its heads");
+  has(run("import run-heads3.safetensors --preset deit", 2),
+      "--preset: heads of 64, but run-heads3.safetensors says that its heads");
   has(run("import run-heads3.safetensors --head-dim 12", 2), "--head-dim: 12, but run-heads3.safetensors says");
   has(run("import run-heads3.safetensors --into-heads 2", 2), "--into-heads: 2, but run-heads3.safetensors has 3");
   has(run("import run-heads3.safetensors --heads-min 4", 2), "--heads-min: 4 is above 3");
   has(run("import a.ckpt", 3), "a.ckpt: not a safetensors file");
-  has(run("train --resume a.ckpt", 3), "a.ckpt: holds weights alone, no run to go on with; start one from them with --init a.ckpt");
+  has(run("train --resume a.ckpt", 3),
+      "a.ckpt: holds weights alone, no run to go on with; start one from them with --init a.ckpt");
 
   // In the wider model the imported width computes the very same.
   const std::string eval = " --data data --heads 3 --predictions ";
@@ -379,7 +395,8 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   run(train + "nano --heads 3 --init run-heads3.safetensors --out r1");
   run("export r1 --heads 3 --out r1.safetensors");
   const auto weights = [&](const char* name) {
-    const std::vector<NamedTensor> tensors = load_safetensors(folder / name, [](const std::string& t) { return t == "head.weight"; });
+    const std::vector<NamedTensor> tensors =
+        load_safetensors(folder / name, [](const std::string& t) { return t == "head.weight"; });
     return tensors.at(0).value;
   };
   CHECK(same_bits(weights("r1.safetensors"), weights("run-heads3.safetensors")));  // a step of learning rate 0 later
@@ -389,7 +406,8 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   models::HydraViTConfig more = models::preset("nano");
   more.classes = 20;
   save(folder / "more.ckpt", models::HydraViT(more, 1));
-  has(run(train + "nano --init more.ckpt --out r2"), "NOTICE: more.ckpt tells 20 classes apart, the data have 10: the classifier");
+  has(run(train + "nano --init more.ckpt --out r2"),
+      "NOTICE: more.ckpt tells 20 classes apart, the data have 10: the classifier");
   has(run(train + "nano --init data/test_batch.bin --out r3", 3), "data/test_batch.bin: not a checkpoint");
   has(run(train + "cifar --init a.ckpt --out r3", 3), "a.ckpt: 3 heads of 16, the model has 8 of 32");
 }

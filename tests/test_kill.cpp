@@ -1,5 +1,5 @@
-// kill -9, at random moments and at every call to the system: the program is killed in the middle of a training again and again, in one
-// folder, until the training is done; then the next training begins. HYDRAVIT_BINARY names the program.
+// kill -9, at random moments and at every call to the system: the program is killed in the middle of a training again and
+// again, in one folder, until the training is done; then the next training begins. HYDRAVIT_BINARY names the program.
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -33,7 +33,9 @@ bool check_folder(const Training& training, int code) {
 
 }  // namespace
 
-TEST_CASE("kill -9 at random moments: no checkpoint is lost, at most one save interval, nothing piles up, the result is the same bits") {
+TEST_CASE(
+    "kill -9 at random moments: no checkpoint is lost, at most one save interval, nothing piles up, the result is the same "
+    "bits") {
   if (!test::binary()) {
     MESSAGE("HYDRAVIT_BINARY is not set: skipped");
     return;
@@ -63,7 +65,8 @@ TEST_CASE("kill -9 at random moments: no checkpoint is lost, at most one save in
     ++finished;
     training.begin();
   }
-  MESSAGE(kills << " kills, " << while_saving << " of them in the middle of writing a checkpoint; " << finished << " trainings finished");
+  MESSAGE(kills << " kills, " << while_saving << " of them in the middle of writing a checkpoint; " << finished
+                << " trainings finished");
 }
 
 TEST_CASE("kill -9 at every call to the system: the same") {
@@ -126,8 +129,8 @@ TEST_CASE("run folder: a second run is refused while the first lives, and no lon
   REQUIRE(file_exists(events));
   const std::string other = training.output_path() + "2";
   CHECK(Process(training.command(), other).wait() == 2);
-  CHECK(slurp(other) == concat("hydravit: ", training.run(), ": another training is going on in this folder, process ", first.pid(),
-                               "; wait for it, stop it, or choose another --out\n"));
+  CHECK(slurp(other) == concat("hydravit: ", training.run(), ": another training is going on in this folder, process ",
+                               first.pid(), "; wait for it, stop it, or choose another --out\n"));
   CHECK(first.kill_now() == -SIGKILL);
   CHECK(Process(training.command({"--stop-after", "1"}), other).wait() == 0);
 }

@@ -17,7 +17,8 @@ namespace {
 // A curve with these smoothed losses, lr 1, 10, 100, ...
 LrCurve curve_of(const std::vector<double>& losses) {
   LrCurve curve;
-  for (size_t i = 0; i < losses.size(); ++i) curve.points.push_back({std::pow(10.0, static_cast<double>(i)), losses[i], losses[i]});
+  for (size_t i = 0; i < losses.size(); ++i)
+    curve.points.push_back({std::pow(10.0, static_cast<double>(i)), losses[i], losses[i]});
   return curve;
 }
 
@@ -33,8 +34,9 @@ TEST_CASE("lr-find: the steepest fall and the middle of the longest falling subs
 }
 
 TEST_CASE("lr-find: curves that say nothing are errors") {
-  CHECK(error_of([] { suggest_lr(curve_of({3, 2, 1, 3, 2, 1, 0, 0})); }) ==
-        "lr-find: 8 losses are too few to choose by; ask for more --steps or a lower --low");
+  CHECK(error_of([] {
+          suggest_lr(curve_of({3, 2, 1, 3, 2, 1, 0, 0}));
+        }) == "lr-find: 8 losses are too few to choose by; ask for more --steps or a lower --low");
   std::vector<double> rising;
   for (int i = 0; i < 30; ++i) rising.push_back(i);
   CHECK(error_of([&] { suggest_lr(curve_of(rising)); }).starts_with("lr-find: the loss never fell between 1000 and "));

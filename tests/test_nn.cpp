@@ -100,8 +100,9 @@ TEST_CASE("noise: a function of seed, step and place in the pass") {
 
 TEST_CASE("noise: what needs a seed says so; probabilities are checked") {
   const Dropout drop(0.1);
-  CHECK_THROWS_WITH_AS(drop.forward(Tensor::ones({2})),
-                       "dropout: no NoiseScope is alive, so there is no seed to draw from: make one for each step, or call eval()", Error);
+  CHECK_THROWS_WITH_AS(
+      drop.forward(Tensor::ones({2})),
+      "dropout: no NoiseScope is alive, so there is no seed to draw from: make one for each step, or call eval()", Error);
   CHECK_THROWS_WITH_AS(Dropout(1.0), "dropout: a probability in [0, 1) is needed, found 1", Error);
   CHECK_THROWS_WITH_AS(DropPath(-0.5), "drop_path: a probability in [0, 1) is needed, found -0.5", Error);
 }
@@ -153,8 +154,9 @@ TEST_CASE("layer norm: over the channels at hand, alone and in one operation wit
   disturb(norm);
   const Tensor x = random_tensor({2, 3, 4}) * 2 + 1;
   const Tensor mean = sum(x, {-1}, true) / 4, centred = x - mean;
-  const Tensor expected = centred / sqrt(sum(centred * centred, {-1}, true) / 4 + 1e-6) * norm.parameter("weight").slice(0, 0, 4) +
-                          norm.parameter("bias").slice(0, 0, 4);
+  const Tensor expected =
+      centred / sqrt(sum(centred * centred, {-1}, true) / 4 + 1e-6) * norm.parameter("weight").slice(0, 0, 4) +
+      norm.parameter("bias").slice(0, 0, 4);
   CHECK(largest_difference(norm.forward(x), expected) < 1e-5);
   CHECK(largest_difference(norm.then(next, x), next.forward(expected)) < 1e-5);
 }

@@ -1,4 +1,5 @@
-// ONNX files, read back through the schema's own parser. What they compute is compared with ONNX Runtime in tests/parity/check_onnx.py.
+// ONNX files, read back through the schema's own parser. What they compute is compared with ONNX Runtime in
+// tests/parity/check_onnx.py.
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -128,8 +129,9 @@ TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters"
     used.insert("logits");
     CHECK(used == known);
     CHECK(nodes.count("blocks.1.attn.qkv") == 1);
-    CHECK(operators == std::set<std::string>{"Add", "Concat", "Conv", "Div", "Erf", "Expand", "Gather", "Gemm", "LayerNormalization",
-                                             "MatMul", "Mul", "Reshape", "Shape", "Softmax", "Split", "Transpose"});
+    CHECK(operators == std::set<std::string>{"Add", "Concat", "Conv", "Div", "Erf", "Expand", "Gather", "Gemm",
+                                             "LayerNormalization", "MatMul", "Mul", "Reshape", "Shape", "Softmax", "Split",
+                                             "Transpose"});
 
     std::map<std::string, const onnx::TensorProto*> weights;
     for (const auto& initializer : graph.initializer()) {
@@ -165,8 +167,8 @@ TEST_CASE("onnx: what cannot be written leaves nothing behind") {
   huge.config.heads = huge.config.heads_min = 256;
   const int64_t mebibytes = models::parameter_count(huge.config, 256) * 4 / (1 << 20) + 1;
   CHECK(error_of([&] { train::write_onnx(folder / "a.onnx", huge); }) ==
-        concat(folder / "a.onnx", ": a model of ", mebibytes, " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ",
-               "another --format"));
+        concat(folder / "a.onnx", ": a model of ", mebibytes,
+               " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ", "another --format"));
 
   // A full disk, in the middle of protobuf's writing.
   rlimit before{};

@@ -1,4 +1,5 @@
-// A model that cannot learn 64 images by heart has a broken gradient somewhere: all widths of one small HydraViT must, together.
+// A model that cannot learn 64 images by heart has a broken gradient somewhere: all widths of one small HydraViT must,
+// together.
 #include <doctest/doctest.h>
 
 #include "core/parallel.h"
@@ -38,7 +39,8 @@ std::vector<double> overfit(models::ElasticModel& model, const Images& images, i
   model.eval();
   NoGrad off;
   std::vector<double> losses;
-  for (const models::Subnet& width : widths) losses.push_back(loss_of(model.forward(images.pixels, width), images.labels).item());
+  for (const models::Subnet& width : widths)
+    losses.push_back(loss_of(model.forward(images.pixels, width), images.labels).item());
   set_num_threads(threads);
   return losses;
 }

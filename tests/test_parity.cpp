@@ -1,5 +1,5 @@
-// HydraViT against PyTorch, on what tests/parity/make_fixtures.py wrote (the format is described there): logits, losses and every
-// gradient at every width, and 20 steps of AdamW with the width changing from step to step.
+// HydraViT against PyTorch, on what tests/parity/make_fixtures.py wrote (the format is described there): logits, losses and
+// every gradient at every width, and 20 steps of AdamW with the width changing from step to step.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -68,7 +68,8 @@ struct Setup {
   models::HydraViTConfig config() {
     const std::vector<double> v = fixture["config"].to_vector();
     models::HydraViTConfig c;
-    int64_t* fields[] = {&c.image, &c.patch, &c.channels, &c.depth, &c.head_dim, &c.heads_min, &c.heads, &c.mlp_ratio, &c.classes};
+    int64_t* fields[] = {&c.image,     &c.patch, &c.channels,  &c.depth,  &c.head_dim,
+                         &c.heads_min, &c.heads, &c.mlp_ratio, &c.classes};
     for (size_t i = 0; i < v.size(); ++i) *fields[i] = static_cast<int64_t>(v[i]);
     return c;
   }

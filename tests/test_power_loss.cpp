@@ -1,5 +1,5 @@
-// The power goes at any moment of making a run folder and saving into it. The calls of real saves are recorded; from them every state is
-// made that a disk may be left in, and in each the last state that was reported as saved, or a newer one, must load.
+// The power goes at any moment of making a run folder and saving into it. The calls of real saves are recorded; from them every
+// state is made that a disk may be left in, and in each the last state that was reported as saved, or a newer one, must load.
 //
 // What a disk may do between two flushes (fsync): keep any of the changes of a folder (entries made, renamed, removed), in any
 // combination; of a file's writes, any of their pages, with zeros where a page is missing and the file already has its length.
@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kPage = 4096;
 constexpr int kRemoved = -1, kFolder = -2;
 
-struct Change {  // of a folder
+struct Change {            // of a folder
   std::string path, from;  // from: of a rename
   int file = kRemoved;     // a number of Disk::contents_
 };
@@ -72,8 +72,8 @@ class Disk {
     }
   }
 
-  // Calls body(files by path) for every combination of waiting changes (of many, for random ones), each with `contents` choices of the
-  // pages not flushed.
+  // Calls body(files by path) for every combination of waiting changes (of many, for random ones), each with `contents` choices
+  // of the pages not flushed.
   template <class Body>
   void each_state(int contents, Stream& random, Body&& body) const {
     const bool many = waiting_.size() > 8;
@@ -135,7 +135,7 @@ Outcome replay(const std::string& base, const std::vector<faults::Call>& record,
   Outcome outcome;
   Disk disk(base);
   Stream random(9, Purpose::test);
-  std::set<size_t> done;  // hashes of states
+  std::set<size_t> done;       // hashes of states
   int64_t last = 0, best = 0;  // saved, as far as the program was told
   for (const faults::Call& call : record) {
     if (outcome.lost() > 0) break;
@@ -178,7 +178,8 @@ TEST_CASE("power loss: whatever of the last changes the disk kept, what was save
   for (int64_t step = 1; step <= 9; ++step) {
     Header header;
     header.counters["step"] = step;
-    const std::vector<NamedTensor> tensors = {{"w", Tensor::full({5000}, static_cast<double>(step))}, {"b", Tensor::full({5}, 1)}};
+    const std::vector<NamedTensor> tensors = {{"w", Tensor::full({5000}, static_cast<double>(step))},
+                                              {"b", Tensor::full({5}, 1)}};
     if (step % 2 == 1) {
       save_checkpoint(join_path(run, "best.ckpt"), header, tensors);
       record.push_back({"best", std::to_string(step), "", "", 0});

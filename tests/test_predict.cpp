@@ -24,7 +24,8 @@ using Json = nlohmann::json;
 
 std::vector<std::string> names(const std::vector<ImagePath>& images, const std::string& root) {
   std::vector<std::string> result;
-  for (const ImagePath& image : images) result.push_back(image.path.substr(root.size() + 1) + (image.problem.empty() ? "" : "!"));
+  for (const ImagePath& image : images)
+    result.push_back(image.path.substr(root.size() + 1) + (image.problem.empty() ? "" : "!"));
   return result;
 }
 
@@ -33,7 +34,8 @@ std::vector<std::string> names(const std::vector<ImagePath>& images, const std::
 TEST_CASE("predict: pictures are found in folders, by name or first bytes, in order; nothing is left out in silence") {
   const TempDir dir;
   const std::string root = dir.path();
-  for (const char* name : {"b.png", "a.JPG", "sub/deeper/z.jpeg", "sub/a.png", ".hidden.png", ".git/x.png"}) write_shape(dir / name, 0);
+  for (const char* name : {"b.png", "a.JPG", "sub/deeper/z.jpeg", "sub/a.png", ".hidden.png", ".git/x.png"})
+    write_shape(dir / name, 0);
   fs::rename(dir / "sub/a.png", dir / "sub/no_ending");
   fixtures::write_text(dir / "notes.txt", "no picture");
   fixtures::write_text(dir / "c.png", "no picture either, but it says it is one");
@@ -44,7 +46,8 @@ TEST_CASE("predict: pictures are found in folders, by name or first bytes, in or
         std::vector<std::string>{"a.JPG", "b.png", "c.png", "sub/deeper/z.jpeg", "sub/no_ending"});
   CHECK(names(find_images({dir / "notes.txt", dir / "sub", dir / "empty"}, list), root) ==
         std::vector<std::string>{"notes.txt", "sub/deeper/z.jpeg", "sub/no_ending", "empty!"});
-  CHECK(find_images({dir / "empty"}, list)[0].problem == root + "/empty: no PNG or JPEG pictures in this folder: check the path");
+  CHECK(find_images({dir / "empty"}, list)[0].problem ==
+        root + "/empty: no PNG or JPEG pictures in this folder: check the path");
   const std::vector<ImagePath> listed = find_images({dir / "a.JPG", "-"}, list);
   REQUIRE(listed.size() == 5);
   CHECK(listed[0].path == root + "/a.JPG");
@@ -61,7 +64,8 @@ TEST_CASE("predict: pictures are found in folders, by name or first bytes, in or
   REQUIRE(::mkfifo((dir / "pipe.png").c_str(), 0600) == 0);
   const auto model = make_nano();
   Predictor predictor(*model, shapes_header(*model), {model->subnets().back()}, 1, false);
-  CHECK(predictor.look(find_images({dir / "pipe.png"}, list)).at(0).problem == (dir / "pipe.png") + ": not a regular file: name a file");
+  CHECK(predictor.look(find_images({dir / "pipe.png"}, list)).at(0).problem ==
+        (dir / "pipe.png") + ": not a regular file: name a file");
   CHECK(error_of([&] { find_images({"-", "-"}, list); }).text == "-: given twice; standard input can be read once");
 }
 
@@ -78,7 +82,9 @@ TEST_CASE("predict: budgets are read in each form, and give the widest that fits
   const std::vector<models::Subnet>& widths = model->subnets();
   const auto print = [](double macs) { return concat(static_cast<int64_t>(macs), " MACs"); };
   std::vector<int64_t> asked;
-  const auto macs = [&](const models::Subnet& width) { return asked.push_back(width.key), static_cast<double>(model->macs(width)); };
+  const auto macs = [&](const models::Subnet& width) {
+    return asked.push_back(width.key), static_cast<double>(model->macs(width));
+  };
   for (size_t i = 0; i < widths.size(); ++i) {
     const auto own = static_cast<double>(model->macs(widths[i]));
     asked.clear();
@@ -132,7 +138,8 @@ TEST_CASE("predict: probabilities are the model's own, whatever else is in the b
       CHECK(outcomes[i].predictions[w].heads == widths[w].key);
       REQUIRE(classes.size() == 3);
       for (size_t k = 0; k < 3; ++k) {
-        const auto at = std::find(header.class_names.begin(), header.class_names.end(), classes[k].first) - header.class_names.begin();
+        const auto at =
+            std::find(header.class_names.begin(), header.class_names.end(), classes[k].first) - header.class_names.begin();
         CHECK(classes[k].second == doctest::Approx(expected[static_cast<size_t>(at)]).epsilon(1e-4));
         const auto larger = std::count_if(expected.begin(), expected.end(), [&](double p) { return p > expected[size_t(at)]; });
         CHECK(static_cast<size_t>(larger) == k);
@@ -176,9 +183,11 @@ TEST_CASE("predict: tables, CSV, JSON and JSON lines of the same outcomes, with 
   const std::vector<models::Subnet> widths = {{"heads=2", 2, 32}, {"heads=3", 3, 48}};
   const std::string evil = "a,\"b\"\n\x1b[2J.png", accent = "caf\xc3\xa9.png", broken = "\xff.png";
   const auto outcome = [&](const std::string& image) {
-    return Outcome{image, "", {{image, 2, {{"cat, big", 0.75}, {"dog", 0.25}}}, {image, 3, {{"dog", 0.5}, {"cat, big", 0.5}}}}, {}, {}};
+    return Outcome{
+        image, "", {{image, 2, {{"cat, big", 0.75}, {"dog", 0.25}}}, {image, 3, {{"dog", 0.5}, {"cat, big", 0.5}}}}, {}, {}};
   };
-  const std::vector<Outcome> outcomes = {outcome(evil), {"gone", "gone: not there", {}, {}, {}}, outcome(accent), outcome(broken)};
+  const std::vector<Outcome> outcomes = {
+      outcome(evil), {"gone", "gone: not there", {}, {}, {}}, outcome(accent), outcome(broken)};
   const std::vector<ImagePath> images = {{evil, ""}, {"gone", ""}, {accent, ""}, {broken, ""}};
   const auto written = [&](const std::string& name, const std::vector<models::Subnet>& columns) {
     const auto format = make_predict_format(name, columns, {"cat, big", "dog"}, images);
@@ -186,10 +195,11 @@ TEST_CASE("predict: tables, CSV, JSON and JSON lines of the same outcomes, with 
     for (const Outcome& one : outcomes) text += format->add(one);
     return text + format->end();
   };
-  CHECK(written("table", widths) == "image           heads=2          heads=3\n"
-                                    "a,\"b\"  [2J.png  cat, big 75.0%   dog 50.0%\n"
-                                    "caf\xc3\xa9.png        cat, big 75.0%   dog 50.0%\n"
-                                    "\xff.png           cat, big 75.0%   dog 50.0%\n");
+  CHECK(written("table", widths) ==
+        "image           heads=2          heads=3\n"
+        "a,\"b\"  [2J.png  cat, big 75.0%   dog 50.0%\n"
+        "caf\xc3\xa9.png        cat, big 75.0%   dog 50.0%\n"
+        "\xff.png           cat, big 75.0%   dog 50.0%\n");
   CHECK(written("table", {widths[0]}).starts_with("a,\"b\"  [2J.png  heads=2   cat, big 75.0%  dog 25.0%\n"));
 
   const auto rows = parse_csv(written("csv", widths));
@@ -205,7 +215,8 @@ TEST_CASE("predict: tables, CSV, JSON and JSON lines of the same outcomes, with 
   REQUIRE(json["results"].size() == 6);
   CHECK(json["results"][1]["image"] == evil);
   CHECK(json["results"][1]["heads"] == 3);
-  CHECK(json["results"][0]["classes"] == Json::parse(R"([{"class":"cat, big","probability":0.75},{"class":"dog","probability":0.25}])"));
+  CHECK(json["results"][0]["classes"] ==
+        Json::parse(R"([{"class":"cat, big","probability":0.75},{"class":"dog","probability":0.25}])"));
   CHECK(json["results"][4]["image"] == "\xef\xbf\xbd.png");  // JSON is UTF-8
   CHECK(json["errors"] == Json::parse(R"([{"image":"gone","error":"gone: not there"}])"));
 

@@ -35,8 +35,8 @@ class Program {
   static const char* binary() { return std::getenv("HYDRAVIT_BINARY"); }
   Result operator()(const std::string& arguments, const std::string& input = "") const {
     fixtures::write_text(folder / "in", input);
-    const std::string command = concat("cd '", folder.path(), "' && '", fs::absolute(binary()).string(), "' predict ", arguments,
-                                       " --threads 1 <in >out 2>err");
+    const std::string command = concat("cd '", folder.path(), "' && '", fs::absolute(binary()).string(), "' predict ",
+                                       arguments, " --threads 1 <in >out 2>err");
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(folder / "out"), slurp(folder / "err")};
   }
@@ -62,9 +62,10 @@ TEST_CASE("predict: the program predicts what it can, says what it cannot, and c
   fixtures::write_text(folder / "1.png", "damaged");
   const Result some = program("m 0.png 1.png nowhere.png 2.png --json");
   CHECK(some.code == 3);
-  CHECK(some.err == "1.png: neither a PNG nor a JPEG picture (by its first bytes): convert it to one of them\n"
-                    "nowhere.png: cannot open: No such file or directory\n"
-                    "hydravit: predict: 2 of 4 pictures could not be read, the first is 1.png; the others are done\n");
+  CHECK(some.err ==
+        "1.png: neither a PNG nor a JPEG picture (by its first bytes): convert it to one of them\n"
+        "nowhere.png: cannot open: No such file or directory\n"
+        "hydravit: predict: 2 of 4 pictures could not be read, the first is 1.png; the others are done\n");
   const Json json = Json::parse(some.out);
   REQUIRE(json["results"].size() == 2);
   CHECK(json["results"][1]["image"] == "2.png");
@@ -98,8 +99,9 @@ TEST_CASE("predict: the program predicts what it can, says what it cannot, and c
     CHECK(fits.out.starts_with("0.png  " + widths[i].label + " "));
   }
   CHECK(program("m 0.png --budget-macs 1G").out.starts_with("0.png  heads=5 "));  // of those it was trained for
-  program.refuses("m 0.png --budget-macs 1k", concat("--budget-macs: 1000 MACs is not enough for the narrowest, heads=2, which takes ",
-                                                     program.model->macs(widths[0]), " MACs an image; give at least that"));
+  program.refuses("m 0.png --budget-macs 1k",
+                  concat("--budget-macs: 1000 MACs is not enough for the narrowest, heads=2, which takes ",
+                         program.model->macs(widths[0]), " MACs an image; give at least that"));
   const Result quick = program("m 0.png --budget-ms 1e6");
   CHECK(quick.out.starts_with("0.png  heads=5 "));
   CHECK(quick.says("--budget-ms 1e6: heads=5; measured, one image at a time, 1 thread: heads=2 "));
@@ -107,8 +109,10 @@ TEST_CASE("predict: the program predicts what it can, says what it cannot, and c
   CHECK(slow.code == 2);
   CHECK(slow.says("--budget-ms: 0.0001 ms is not enough for the narrowest, heads=2, which takes "));
 
-  program.refuses("m 0.png --heads 3 --budget-macs 5M", "--heads and --budget-macs: both choose the width; give one of the two");
-  program.refuses("m 0.png --budget-ms 3 --budget-macs 5M", "--budget-macs and --budget-ms: both choose the width; give one of the two");
+  program.refuses("m 0.png --heads 3 --budget-macs 5M",
+                  "--heads and --budget-macs: both choose the width; give one of the two");
+  program.refuses("m 0.png --budget-ms 3 --budget-macs 5M",
+                  "--budget-macs and --budget-ms: both choose the width; give one of the two");
   program.refuses("m 0.png --budget-ms fast", "--budget-ms: 'fast' is no amount above 0; write it as 5e6, 800k, 12M or 1.5G");
   program.refuses("m 0.png --json --format csv", "--json and --format csv: give one of the two");
   program.refuses("m 0.png --format xml", "--format: 'xml' is unknown; choose table, csv, json or jsonl");
@@ -140,7 +144,7 @@ TEST_CASE("predict: the program draws what each width pays attention to") {
   CHECK(drawn.says("e.png: a row a picture; columns: the picture, heads=2, heads=3, heads=4, heads=5: where the "));
   CHECK(drawn.out.find("2.png") != std::string::npos);
   const data::Image picture = data::load_image(folder / "e.png");
-  CHECK(picture.width == 5 * (192 + 8) + 8);                      // the original and 4 widths
+  CHECK(picture.width == 5 * (192 + 8) + 8);                     // the original and 4 widths
   CHECK(picture.height == 2 * (192 + 2 * 24 + 8) + 8 + 2 * 24);  // 2 rows with 2 lines of caption each, and the key
   const auto cell = [&](int64_t row, int64_t column) {
     std::vector<uint8_t> bytes;

@@ -29,7 +29,8 @@ TEST_CASE("a stream is a function of its four numbers, and different numbers giv
   for (uint64_t seed : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32}) {
     for (Purpose purpose : {Purpose::crop, Purpose::flip}) {
       for (uint64_t step : {0, 1, 7}) {
-        for (uint64_t index : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32, uint64_t{1} << 55}) seen.insert(first(seed, purpose, step, index));
+        for (uint64_t index : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 32, uint64_t{1} << 55})
+          seen.insert(first(seed, purpose, step, index));
       }
     }
   }

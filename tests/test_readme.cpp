@@ -5,14 +5,15 @@
 #include <iterator>
 #include <string>
 
+// clang-format off: as it stands in the README
 // README program begins
 #include "core/ops.h"
 using namespace hv;
 
 double train_circle() {
   Stream random(0, Purpose::init);
-  Tensor x = Tensor::uniform({256, 2}, -1, 1, random);              // 256 points of a square
-  Tensor y = Tensor::zeros({256, 1});                               // 1 inside a circle, 0 outside
+  Tensor x = Tensor::uniform({256, 2}, -1, 1, random);  // 256 points of a square
+  Tensor y = Tensor::zeros({256, 1});                   // 1 inside a circle, 0 outside
   for (int i = 0; i < 256; ++i) y.data()[i] = x.at({i, 0}) * x.at({i, 0}) + x.at({i, 1}) * x.at({i, 1}) < 0.5;
   Tensor w1 = Tensor::normal({16, 2}, 0, 1, random).requires_grad_(), b1 = Tensor::zeros({16}).requires_grad_();
   Tensor w2 = Tensor::normal({1, 16}, 0, 0.25, random).requires_grad_(), b2 = Tensor::zeros({1}).requires_grad_();
@@ -20,13 +21,14 @@ double train_circle() {
   for (int step = 0; step < 1000; ++step) {
     Tensor loss = bce_with_logits(linear(tanh(linear(x, w1, b1)), w2, b2), y);
     loss.backward();
-    NoGrad off;                                                     // plain gradient descent
+    NoGrad off;  // plain gradient descent
     for (const Tensor& p : {w1, b1, w2, b2}) p.add_(p.grad(), -1.0), p.zero_grad();
     last = loss.item();
   }
   return last;
 }
 // README program ends
+// clang-format on
 
 namespace {
 
@@ -41,7 +43,12 @@ TEST_CASE("the README's program learns the circle") { CHECK(train_circle() < 0.1
 
 TEST_CASE("the README shows this very program") {
   const std::string source = text_of("tests/test_readme.cpp"), readme = text_of("README.md");
-  const std::string begin = "// README program " "begins\n", end = "// README program " "ends";  // else found here
+  const std::string begin =
+                        "// README program "
+                        "begins\n",
+                    end =
+                        "// README program "
+                        "ends";  // else found here
   const auto from = source.find(begin) + begin.size();
   const std::string program = source.substr(from, source.find(end) - from);
   REQUIRE(program.size() > 500);

@@ -102,9 +102,9 @@ struct TinyRun {
     o.kind = "folder";
     fs::create_directories(folder);
     const auto model = models::make_model(models::to_config(config), 1);
-    Trainer trainer(
-        {*model, model->subnets(), *training, test ? testing.get() : nullptr, o, folder, provenance(source, *training, testing.get())},
-        std::make_unique<HydraViTRecipe>(model->subnets(), WidthSampler(1, 3), 0.1));
+    Trainer trainer({*model, model->subnets(), *training, test ? testing.get() : nullptr, o, folder,
+                     provenance(source, *training, testing.get())},
+                    std::make_unique<HydraViTRecipe>(model->subnets(), WidthSampler(1, 3), 0.1));
     trainer.run();
   }
   std::string report(const ReportOptions& more = {}) const {
@@ -133,8 +133,13 @@ TEST_CASE("report: ticks are round numbers within the range") {
 }
 
 TEST_CASE("report: the chi-square test agrees with the tables") {
-  for (const auto& [x, freedom, p] : {std::tuple{3.841459, 1, 0.05}, {9.487729, 4, 0.05}, {11.070498, 5, 0.05}, {16.918978, 9, 0.05},
-                                      {15.086272, 5, 0.01}, {2.0, 2, std::exp(-1)}, {0.0, 3, 1.0}}) {
+  for (const auto& [x, freedom, p] : {std::tuple{3.841459, 1, 0.05},
+                                      {9.487729, 4, 0.05},
+                                      {11.070498, 5, 0.05},
+                                      {16.918978, 9, 0.05},
+                                      {15.086272, 5, 0.01},
+                                      {2.0, 2, std::exp(-1)},
+                                      {0.0, 3, 1.0}}) {
     CHECK(chi_square_p(x, freedom) == doctest::Approx(p).epsilon(1e-6));
   }
 }
@@ -148,9 +153,14 @@ TEST_CASE("report: texts are escaped, charts are whole") {
   CHECK(escape("\xc0\xbc") == replaced + replaced);  // an overlong '<'
 
   const double nan = std::nan(""), huge = std::numeric_limits<double>::infinity();
-  Chart chart{kHostile, kHostile, {kHostile}, {kHostile}, {{kHostile, group_colour(0), {{1, 2, kHostile}, {nan, 1, ""}, {3, huge, ""}}}}};
+  Chart chart{kHostile,
+              kHostile,
+              {kHostile},
+              {kHostile},
+              {{kHostile, group_colour(0), {{1, 2, kHostile}, {nan, 1, ""}, {3, huge, ""}}}}};
   chart.marks = {{2, kHostile}, {nan, ""}};
-  const Bars bars{kHostile, kHostile, kHostile, kHostile, {{kHostile, 3, ramp_colour(0, 1), kHostile, 2}, {"", nan, ramp_colour(0, 1)}}};
+  const Bars bars{
+      kHostile, kHostile, kHostile, kHostile, {{kHostile, 3, ramp_colour(0, 1), kHostile, 2}, {"", nan, ramp_colour(0, 1)}}};
   Chart empty{"empty", "", {"x", true}, {"y", true}, {}};
   Chart one{"one value", "", {"x", true}, {"y"}, {{"a", group_colour(9), {{1e-3, 5}}}}};
   for (const std::string& drawing : {svg(chart), svg(bars), svg(empty), svg(one), svg(Bars{})}) {
@@ -161,7 +171,7 @@ TEST_CASE("report: texts are escaped, charts are whole") {
   }
   one.series[0].marker = -1;
   CHECK(svg(one).find("fill=\"currentColor\"") != std::string::npos);  // a lone point is drawn, though lines have no markers
-  CHECK(unbalanced("<a><b></a>") != "");  // the checker itself
+  CHECK(unbalanced("<a><b></a>") != "");                               // the checker itself
   CHECK(unbalanced("<a><b></b>") != "");
 }
 
@@ -188,16 +198,17 @@ TEST_CASE("report: a real run has every section, complete and escaped") {
   CHECK(page.find(escape(kHostile)) != std::string::npos);
   CHECK(count(page, "http") == count(page, "http://www.w3.org/2000/svg"));
   CHECK(count(page, "<h2 ") == 8);
-  for (const char* text : {"Accuracy against cost", "Over the steps", "Chi-square ", "Most confused", "The worst test images",
-                           "Test image 0: ", "Test image 23: ", "3 heads: ", "The command that repeats it", "What it is trained on"}) {
+  for (const char* text :
+       {"Accuracy against cost", "Over the steps", "Chi-square ", "Most confused", "The worst test images",
+        "Test image 0: ", "Test image 23: ", "3 heads: ", "The command that repeats it", "What it is trained on"}) {
     CAPTURE(text);
     CHECK(page.find(text) != std::string::npos);
   }
-  CHECK(count(page, "class=\"missing\"") <= 1);  // the times of a step, where they are not measured
+  CHECK(count(page, "class=\"missing\"") <= 1);   // the times of a step, where they are not measured
   CHECK(count(page, "<img ") == 24 + 8 + 2 * 4);  // the worst, a batch, two images at three widths
   CHECK(count(page, "<img alt=\"") == count(page, "<img "));
-  for (const char* file : {"accuracy-macs.svg", "accuracy-parameters.svg", "accuracy-speed.svg", "loss.svg", "learning-rate.svg",
-                           "test-accuracy.svg", "draws.svg", "confusion.svg"}) {
+  for (const char* file : {"accuracy-macs.svg", "accuracy-parameters.svg", "accuracy-speed.svg", "loss.svg",
+                           "learning-rate.svg", "test-accuracy.svg", "draws.svg", "confusion.svg"}) {
     CAPTURE(file);
     const std::string drawing = read_text(run.folder + "/report/" + file);
     CHECK(drawing.substr(0, 4) == "<svg");
@@ -214,7 +225,8 @@ TEST_CASE("report: a real run has every section, complete and escaped") {
   const Confusion matrix = confusion(*data.predictions, 3, 2);
   CHECK(matrix.counts[0][0] + matrix.counts[0][1] == 12);
   CHECK(matrix.counts[1][0] + matrix.counts[1][1] == 12);
-  CHECK(100.0 * static_cast<double>(matrix.counts[0][0] + matrix.counts[1][1]) / 24 == doctest::Approx(data.last("top1", 3)).epsilon(1e-4));
+  CHECK(100.0 * static_cast<double>(matrix.counts[0][0] + matrix.counts[1][1]) / 24 ==
+        doctest::Approx(data.last("top1", 3)).epsilon(1e-4));
   double loss = 0;
   for (const double one : *data.predictions->find("loss_heads2")) loss += one / 24;
   CHECK(loss == doctest::Approx(data.last("loss", 2)).epsilon(1e-4));
@@ -240,7 +252,8 @@ TEST_CASE("report: the command that repeats a run holds what was chosen, quoted 
   o.out = "runs/x";
   Header header;
   for (const Field& field : train_fields(o)) header.options[field.name] = field.get();
-  CHECK(repeat_command(header) == "hydravit train --preset cifar --data 'a b'\\''s' --lr 0.002 --active-only --shuffle off --seed 0");
+  CHECK(repeat_command(header) ==
+        "hydravit train --preset cifar --data 'a b'\\''s' --lr 0.002 --active-only --shuffle off --seed 0");
 }
 
 TEST_CASE("report: what is missing is said in its place") {
@@ -301,10 +314,12 @@ TEST_CASE("report: hostile files are refused by line, and cost their section alo
   CHECK(events_error("{\"event\":\"log\"}\n") == events + ": line 1: expected an event with its step");
   CHECK(events_error("{\"event\":{},\"step\":-1}\n") == events + ": line 1: expected an event with its step");
   CHECK(events_error("{\"a\":" + std::string(100000, '[') + "\n").find("not a JSON object") != std::string::npos);
-  CHECK(events_error("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}\n").find("at most 16 levels") != std::string::npos);
+  CHECK(events_error("{\"a\":" + std::string(100, '[') + std::string(100, ']') + "}\n").find("at most 16 levels") !=
+        std::string::npos);
   CHECK(events_error("{\"event\":\"log\",\"step\":1e999}\n") == events + ": line 1: not a JSON object");
-  write_text(events,
-             "{\"event\":\"log\",\"step\":1,\"loss\":\"x\",\"widths\":[{\"heads\":1,\"drawn\":1e18},{\"heads\":2,\"drawn\":3},7]}\n");
+  write_text(
+      events,
+      "{\"event\":\"log\",\"step\":1,\"loss\":\"x\",\"widths\":[{\"heads\":1,\"drawn\":1e18},{\"heads\":2,\"drawn\":3},7]}\n");
   const RunEvents::Log log = read_events(events).logs.at(0);
   CHECK(std::isnan(log.loss));
   CHECK(log.drawn == std::map<int64_t, int64_t>{{2, 3}});
@@ -313,7 +328,8 @@ TEST_CASE("report: hostile files are refused by line, and cost their section alo
 
   // Class numbers that point outside.
   Table predictions = parse_table("label,predicted_heads3\n0,1\n1,7\n", "p");
-  CHECK(error_of([&] { confusion(predictions, 3, 2); }).text == "predictions.csv: row 2: class 1 taken for 7, expected classes 0 to 1");
+  CHECK(error_of([&] { confusion(predictions, 3, 2); }).text ==
+        "predictions.csv: row 2: class 1 taken for 7, expected classes 0 to 1");
   CHECK(error_of([&] { confusion(predictions, 4, 2); }).text == "predictions.csv: has no columns label and predicted_heads4");
 
   const TinyRun run;

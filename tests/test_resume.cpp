@@ -1,5 +1,6 @@
-// Exact resume of the program: stopped at any step, by SIGTERM or kill -9, and resumed on another number of threads, a run leaves the
-// same bits as one that nothing interrupted: weights, average, moments, counters, log, predictions. HYDRAVIT_LONG: at every step.
+// Exact resume of the program: stopped at any step, by SIGTERM or kill -9, and resumed on another number of threads, a run
+// leaves the same bits as one that nothing interrupted: weights, average, moments, counters, log, predictions. HYDRAVIT_LONG:
+// at every step.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -69,7 +70,8 @@ State state_of(const std::string& path) {
 // All that a finished run leaves, but the times.
 struct Result {
   explicit Result(const std::string& folder)
-      : summary(without_seconds(lines(join_path(folder, "summary.csv")))), predictions(slurp(join_path(folder, "predictions.csv"))) {
+      : summary(without_seconds(lines(join_path(folder, "summary.csv")))),
+        predictions(slurp(join_path(folder, "predictions.csv"))) {
     for (const std::string& line : lines(join_path(folder, "events.jsonl"))) {
       const Json event = Json::parse(line);
       if (event["event"] == "log" || event["event"] == "eval") events.push_back(without_times(event).dump());
@@ -125,7 +127,8 @@ TEST_CASE("resume: stopped at any step, by SIGTERM or kill -9, and resumed on ot
     int64_t save_every;
     int64_t after;  // steps from the one to stop at to the one whose line brings the signal
   };
-  const Way ways[] = {{"SIGTERM", SIGTERM, 7, 0}, {"kill -9 after a save", SIGKILL, 1, 1}, {"kill -9 between saves", SIGKILL, 7, 1}};
+  const Way ways[] = {
+      {"SIGTERM", SIGTERM, 7, 0}, {"kill -9 after a save", SIGKILL, 1, 1}, {"kill -9 between saves", SIGKILL, 7, 1}};
   const std::set<int64_t> some = {8, 11, 49};  // an evaluation is due; the middle of an epoch; the last but one
   int64_t runs = 0;
   for (int64_t step = 1; step < kSteps; ++step) {
@@ -138,7 +141,8 @@ TEST_CASE("resume: stopped at any step, by SIGTERM or kill -9, and resumed on ot
         CAPTURE(threads);
         training.begin();
         const std::string fault = concat("HYDRAVIT_FAULT=", call_of[step + way.after], ":", events);
-        const std::vector<std::string> first = training.command({"--save-every", std::to_string(way.save_every)}, threads % 3 + 1);
+        const std::vector<std::string> first =
+            training.command({"--save-every", std::to_string(way.save_every)}, threads % 3 + 1);
         const int code = Process(first, training.output_path(),
                                  {"LD_PRELOAD=" + test::faults_library(), fault, concat("HYDRAVIT_FAULT_SIGNAL=", way.signal)})
                              .wait();

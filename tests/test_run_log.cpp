@@ -1,4 +1,5 @@
-// What a run tells: events.jsonl against what the steps really did, over endings of every kind; TensorBoard's file against events.jsonl.
+// What a run tells: events.jsonl against what the steps really did, over endings of every kind; TensorBoard's file against
+// events.jsonl.
 #include <doctest/doctest.h>
 #include <signal.h>
 
@@ -37,10 +38,12 @@ void append(const std::string& path, const std::string& text) { std::ofstream(pa
 // A run that keeps what its steps were, as on_step tells it.
 struct Told {
   Told(const TrainOptions& options, const std::string& folder, bool test = false)
-      : run(options, folder, test, [this](int64_t step, double loss) {
-          CHECK(step == static_cast<int64_t>(losses.size()) + 1);
-          losses.push_back(loss);
-        }), sampler(static_cast<uint64_t>(options.seed), 3) {}
+      : run(options, folder, test,
+            [this](int64_t step, double loss) {
+              CHECK(step == static_cast<int64_t>(losses.size()) + 1);
+              losses.push_back(loss);
+            }),
+        sampler(static_cast<uint64_t>(options.seed), 3) {}
   // The log lines say what the steps up to `step` did: no step missing, none twice.
   void check_logs(const std::string& path, int64_t step) const {
     int64_t last = 0;
@@ -70,7 +73,8 @@ struct Told {
       double seconds = 0;
       for (const auto& [part, time] : log.at("time").items()) seconds += time.get<double>();
       CHECK(log.at("time").size() == 6);
-      for (const char* part : {"gemm", "attention", "norm_activation", "optimizer"}) CHECK(log.at("time").at(part).get<double>() > 0);
+      for (const char* part : {"gemm", "attention", "norm_activation", "optimizer"})
+        CHECK(log.at("time").at(part).get<double>() > 0);
       // 16 images a step; and never more than the time that the run has taken.
       CHECK(log.at("images_per_second").get<double>() * seconds == doctest::Approx(static_cast<double>(16 * (now - last))));
       CHECK(seconds <= log.at("seconds").get<double>() + 0.001);
@@ -107,8 +111,12 @@ TEST_CASE("events: a line each log interval, before each save, evaluation and th
   CHECK(every[0].at("total_steps") == 20);
   const Json& width = every[0].at("widths")[1];
   const models::Subnet subnet = told.run.model->subnet(2);
-  CHECK(width == Json{{"label", "heads=2"}, {"heads", 2}, {"dim", 16}, {"params", told.run.model->params(subnet)},
-                      {"macs", told.run.model->macs(subnet)}, {"share", width.at("share")}});
+  CHECK(width == Json{{"label", "heads=2"},
+                      {"heads", 2},
+                      {"dim", 16},
+                      {"params", told.run.model->params(subnet)},
+                      {"macs", told.run.model->macs(subnet)},
+                      {"share", width.at("share")}});
   CHECK(width.at("share").get<double>() == doctest::Approx(1.0 / 3));
   const Json& eval = every[every.size() - 2];
   CHECK(eval.at("images") == 50);
@@ -144,7 +152,9 @@ TEST_CASE("events: a resumed run drops a cut line and the steps it does again, a
   first.check_logs(path, 14);
   const std::vector<std::string> before = lines(path);
   // As a process leaves it that was killed at step 17, while it wrote.
-  append(path, R"({"event":"log","step":15,"loss":1,"widths":[]})" "\n" R"({"event":"log","step":17,"lo)");
+  append(path, R"({"event":"log","step":15,"loss":1,"widths":[]})"
+               "\n"
+               R"({"event":"log","step":17,"lo)");
   options.stop_after = 0;
   Run second(options, folder.str());
   second.trainer.restore(load_checkpoint(folder / "last.ckpt"));

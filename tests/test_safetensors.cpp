@@ -1,4 +1,5 @@
-// The safetensors reader and writer: the bytes of a small file, what is legal, and every way a file can be cut, altered or made up.
+// The safetensors reader and writer: the bytes of a small file, what is legal, and every way a file can be cut, altered or made
+// up.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 
@@ -60,9 +61,8 @@ long peak_rss_kib() {
   return usage.ru_maxrss;
 }
 
-constexpr const char* kTwo =
-    R"({"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-    R"("b":{"dtype":"F32","shape":[],"data_offsets":[8,12]}})";
+constexpr const char* kTwo = R"({"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                             R"("b":{"dtype":"F32","shape":[],"data_offsets":[8,12]}})";
 
 }  // namespace
 
@@ -70,19 +70,25 @@ TEST_CASE("safetensors: the bytes that are written, and read back") {
   const TempDir folder;
   const std::string path = folder / "a.safetensors";
   write_safetensors(path, {{"z", "1"}, {"k", "line\nline \"x\""}},
-                    {floats("b", {2, 1}, {1, -2}), floats("a", {}, {3}), {"c", "I64", {1}, [](const Put& put) {
-                                                                            const int64_t n = -5;
-                                                                            put(&n, 8);
-                                                                          }},
-                     floats("empty", {0, 3}, {}), {"u", "U8", {3}, [](const Put& put) { put("xyz", 3); }}});
+                    {floats("b", {2, 1}, {1, -2}),
+                     floats("a", {}, {3}),
+                     {"c",
+                      "I64",
+                      {1},
+                      [](const Put& put) {
+                        const int64_t n = -5;
+                        put(&n, 8);
+                      }},
+                     floats("empty", {0, 3}, {}),
+                     {"u", "U8", {3}, [](const Put& put) { put("xyz", 3); }}});
   const std::string data = bytes_of<int64_t>({-5}) + bytes_of<float>({3, 1, -2}) + "xyz";
   const auto text = [](const std::string& s) { return with_length(s, ""); };
   const auto numbers = [](const std::vector<int64_t>& n) { return bytes_of(n); };
-  const std::string checked = text("k") + text("line\nline \"x\"") + text("z") + text("1") +            //
-                              text("a") + text("F32") + numbers({0, 8, 12}) +                             // rank, sizes, begin, end
-                              text("b") + text("F32") + numbers({2, 2, 1, 12, 20}) +                      //
-                              text("c") + text("I64") + numbers({1, 1, 0, 8}) +                           //
-                              text("empty") + text("F32") + numbers({2, 0, 3, 20, 20}) +                  //
+  const std::string checked = text("k") + text("line\nline \"x\"") + text("z") + text("1") +  //
+                              text("a") + text("F32") + numbers({0, 8, 12}) +                 // rank, sizes, begin, end
+                              text("b") + text("F32") + numbers({2, 2, 1, 12, 20}) +          //
+                              text("c") + text("I64") + numbers({1, 1, 0, 8}) +               //
+                              text("empty") + text("F32") + numbers({2, 0, 3, 20, 20}) +      //
                               text("u") + text("U8") + numbers({1, 3, 20, 23}) + data;
   char crc[9];
   std::snprintf(crc, sizeof crc, "%08x", crc32c(checked.data(), checked.size()));
@@ -100,7 +106,8 @@ TEST_CASE("safetensors: the bytes that are written, and read back") {
   CHECK(read.tensors[2].name == "b");
   CHECK(read.tensors[2].shape == Shape{2, 1});
   CHECK(read.tensors[4].dtype == "U8");
-  const std::vector<NamedTensor> loaded = load_safetensors(path, [](const std::string& name) { return name == "b" || name == "empty"; });
+  const std::vector<NamedTensor> loaded =
+      load_safetensors(path, [](const std::string& name) { return name == "b" || name == "empty"; });
   REQUIRE(loaded.size() == 2);
   CHECK(loaded[0].value.to_vector() == std::vector<double>{1, -2});
   CHECK(loaded[1].value.shape() == Shape{0, 3});
@@ -108,7 +115,8 @@ TEST_CASE("safetensors: the bytes that are written, and read back") {
                        doctest::Contains("tensor \"c\" has dtype I64; F32, F64, F16 and BF16 can be read"), Error);
   CHECK(looks_like_safetensors(path));
 
-  CHECK_THROWS_WITH_AS(write_safetensors(path, {}, {floats("a", {3}, {1})}), doctest::Contains("tensor a wrote -8 bytes too many"), Error);
+  CHECK_THROWS_WITH_AS(write_safetensors(path, {}, {floats("a", {3}, {1})}),
+                       doctest::Contains("tensor a wrote -8 bytes too many"), Error);
   CHECK(read_safetensors_header(path).tensors.size() == 5);  // what was there stays
 }
 
@@ -122,7 +130,8 @@ TEST_CASE("safetensors: half, brain, double precision") {
     const double x[] = {0.1, -1e300};
     put(x, sizeof x);
   };
-  write_safetensors(path, {}, {{"half", "F16", {65536}, put_all}, {"brain", "BF16", {65536}, put_all}, {"real", "F64", {2}, put_real}});
+  write_safetensors(path, {},
+                    {{"half", "F16", {65536}, put_all}, {"brain", "BF16", {65536}, put_all}, {"real", "F64", {2}, put_real}});
   std::map<std::string, Tensor> read;
   for (const NamedTensor& tensor : load_safetensors(path, everything)) read[tensor.name] = tensor.value;
   CHECK(read["real"].data()[0] == 0.1F);
@@ -148,13 +157,17 @@ TEST_CASE("safetensors: what is odd and legal") {
   CHECK(refusal(path, with_length("{}", "")) == "");
   CHECK(refusal(path, with_length("{}     ", "")) == "");
   CHECK(refusal(path, with_length(R"({"b":{"data_offsets":[0,8],"shape":[2],"dtype":"F32"}})", eight)) == "");
-  CHECK(refusal(path, with_length(R"({"n":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", bytes_of<float>({NAN, INFINITY}))) == "");
+  CHECK(refusal(path, with_length(R"({"n":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
+                                  bytes_of<float>({NAN, INFINITY}))) == "");
   CHECK(refusal(path, with_length(R"({"z":{"dtype":"F64","shape":[0],"data_offsets":[0,0]},)"
                                   R"("a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]},)"
-                                  R"("y":{"dtype":"F4","shape":[0,7],"data_offsets":[8,8]}})", eight)) == "");
+                                  R"("y":{"dtype":"F4","shape":[0,7],"data_offsets":[8,8]}})",
+                                  eight)) == "");
   CHECK(refusal(path, with_length(R"({"six":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[0,3]}})", "abc")) == "");
   CHECK(refusal(path, with_length("{\"\xC3\xA4\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]}}", "x")) == "");
-  CHECK(printable("a\nb\x7F" "c\xC2\x9B" "d\xC3\xA4") == "a b c d\xC3\xA4");
+  CHECK(printable("a\nb\x7F"
+                  "c\xC2\x9B"
+                  "d\xC3\xA4") == "a b c d\xC3\xA4");
 }
 
 TEST_CASE("safetensors: hostile headers") {
@@ -205,7 +218,8 @@ TEST_CASE("safetensors: hostile headers") {
   CHECK(text("{\"w\":{\"shape\":[\"1\"]}}") == head + "tensor \"w\": a text where there must be none");
   // names
   CHECK(text("{\"w\":" + entry("[1]", "[0,4]") + ",\"w\":" + entry("[2]", "[4,12]") + "}") == head + "two tensors named \"w\"");
-  CHECK(text(R"({"w":{"dtype":"F32","dtype":"F32","shape":[3],"data_offsets":[0,12]}})") == head + "tensor \"w\": \"dtype\" twice");
+  CHECK(text(R"({"w":{"dtype":"F32","dtype":"F32","shape":[3],"data_offsets":[0,12]}})") ==
+        head + "tensor \"w\": \"dtype\" twice");
   CHECK(text(R"({"__metadata__":{"a":"1","a":"2"}})", 0) == head + "metadata: \"a\" twice");
   CHECK(text(R"({"__metadata__":{},"__metadata__":{}})", 0) == head + "two tensors named \"__metadata__\"");
   CHECK(text(R"({"\u001b[2J":1})") == head + "a tensor's name holds control characters");
@@ -241,12 +255,14 @@ TEST_CASE("safetensors: hostile headers") {
         "damaged: tensor \"b\" lies at 4 to 12, expected to begin at 8");  // overlap
   CHECK(text("{\"a\":" + entry("[1]", "[0,4]") + ",\"b\":" + entry("[1]", "[8,12]") + "}") ==
         "damaged: tensor \"b\" lies at 8 to 12, expected to begin at 4");  // hole
-  CHECK(text("{\"a\":" + entry("[3]", "[0,12]") + ",\"b\":" + entry("[1]", "[12,8]") + "}").find("lies at 12 to 8") != std::string::npos);
+  CHECK(text("{\"a\":" + entry("[3]", "[0,12]") + ",\"b\":" + entry("[1]", "[12,8]") + "}").find("lies at 12 to 8") !=
+        std::string::npos);
   // quantity
   std::string deep = "{\"w\":", rank, many = "{";
   for (int i = 0; i < 100'000; ++i) deep += i % 2 ? "[" : "{\"a\":";
   CHECK(text(deep).find(head) == 0);
-  CHECK(text(std::string("{\"w\":{\"shape\":") + std::string(100'000, '[')) == head + "tensor \"w\": a list where there must be none");
+  CHECK(text(std::string("{\"w\":{\"shape\":") + std::string(100'000, '[')) ==
+        head + "tensor \"w\": a list where there must be none");
   for (int i = 0; i < 1000; ++i) rank += i ? ",1" : "1";
   CHECK(one("[" + rank + "]", "[0,4]") == head + "tensor \"w\": more than 8 dimensions");
   CHECK(one(std::string(1'000'000, '1').insert(0, "[") + "]", "[0,4]").find("damaged") == 0);  // a number of a million digits
@@ -280,7 +296,8 @@ TEST_CASE("safetensors: every cut is refused, every flipped bit is refused or ha
   CHECK(accepted < 60);
 }
 
-TEST_CASE("safetensors: with a checksum every altered bit is refused, or changes nothing; another order of the header fits it") {
+TEST_CASE(
+    "safetensors: with a checksum every altered bit is refused, or changes nothing; another order of the header fits it") {
   const TempDir folder;
   const std::string path = folder / "a";
   write_safetensors(path, {{"k", "v"}}, {floats("a", {2}, {1, 2}), floats("b", {}, {3})});
@@ -311,12 +328,13 @@ TEST_CASE("safetensors: with a checksum every altered bit is refused, or changes
   std::string number = good;
   number.back() ^= 1;
   fixtures::write_text(path, number);
-  CHECK_THROWS_WITH_AS(load_safetensors(path, everything), doctest::Contains((path + ": its contents do not fit the checksum").c_str()),
-                       Error);
+  CHECK_THROWS_WITH_AS(load_safetensors(path, everything),
+                       doctest::Contains((path + ": its contents do not fit the checksum").c_str()), Error);
   CHECK(read_safetensors_header(path).tensors.size() == 2);  // the header alone says nothing of the numbers
   const std::string crc = good.substr(good.find("crc32c") + 9, 8);
   fixtures::write_text(path, with_length(R"({"b":{"shape":[],"data_offsets":[8,12],"dtype":"F32"},
-      "a":{"dtype":"F32","data_offsets":[0,8],"shape":[2]}, "__metadata__":{"k":"v", "crc32c":")" + crc + R"("}})",
+      "a":{"dtype":"F32","data_offsets":[0,8],"shape":[2]}, "__metadata__":{"k":"v", "crc32c":")" +
+                                             crc + R"("}})",
                                          good.substr(good.size() - 12)));
   CHECK(kept() == told);
 }

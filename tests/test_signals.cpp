@@ -1,5 +1,5 @@
-// Signals, terminals and standard streams that go away under a training: it ends within a step and a save, or goes on, with the right
-// exit code, and what it leaves is whole. HYDRAVIT_LONG: more signals.
+// Signals, terminals and standard streams that go away under a training: it ends within a step and a save, or goes on, with the
+// right exit code, and what it leaves is whole. HYDRAVIT_LONG: more signals.
 #include <doctest/doctest.h>
 #include <stdlib.h>
 
@@ -29,7 +29,9 @@ bool within_minutes(Happened&& happened) {
 }
 
 // The exit code; a process that does not end is killed, which no test takes for right.
-int end_of(Process& process) { return within_minutes([&] { return process.ended(); }) ? process.wait() : process.kill_now(); }
+int end_of(Process& process) {
+  return within_minutes([&] { return process.ended(); }) ? process.wait() : process.kill_now();
+}
 
 bool has_temporary_files(const Training& training) {
   for (const std::string& name : names_in(training.run())) {
@@ -88,7 +90,9 @@ class Terminal {
 
 }  // namespace
 
-TEST_CASE("signals: at random times, the program ends after the step with a checkpoint and the right code; the result is the same bits") {
+TEST_CASE(
+    "signals: at random times, the program ends after the step with a checkpoint and the right code; the result is the same "
+    "bits") {
   if (!test::binary()) {
     MESSAGE("HYDRAVIT_BINARY is not set: skipped");
     return;
@@ -96,7 +100,8 @@ TEST_CASE("signals: at random times, the program ends after the step with a chec
   const Training training(often_saved(60), tiny_model());
   const auto begin = std::chrono::steady_clock::now();
   REQUIRE(Process(training.command({}, 2), training.output_path()).wait() == 0);
-  // The longest time before a signal: about that of a training. It follows what happens, for the machine may be busier at times.
+  // The longest time before a signal: about that of a training. It follows what happens, for the machine may be busier at
+  // times.
   double life = std::min(5.0, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   const std::string expected = training.result();
   training.begin();
@@ -129,7 +134,8 @@ TEST_CASE("signals: at random times, the program ends after the step with a chec
     } else if (code != 0) {
       REQUIRE(code == 128 + signal);
       CHECK(steps_after_promise(output) <= 1);
-      CHECK(contains(output, done ? "interrupted; the training is done and saved" : concat("interrupted after step ", step, "; saved ")));
+      CHECK(contains(
+          output, done ? "interrupted; the training is done and saved" : concat("interrupted after step ", step, "; saved ")));
       CHECK_FALSE(has_temporary_files(training));
       CHECK(contains(lines(join_path(training.run(), "events.jsonl")).back(), done ? "\"finished\"" : "\"interrupted\""));
       ++stopped;
@@ -140,8 +146,8 @@ TEST_CASE("signals: at random times, the program ends after the step with a chec
     finished += code == 0;
     training.begin();
   }
-  MESSAGE(signals << " signals: " << early << " before it listened, " << stopped << " stopped it, " << reporting << " while it reported; "
-                  << finished << " trainings finished");
+  MESSAGE(signals << " signals: " << early << " before it listened, " << stopped << " stopped it, " << reporting
+                  << " while it reported; " << finished << " trainings finished");
 }
 
 TEST_CASE("signals: Ctrl-C once more ends the program at once and harms no file") {
@@ -171,7 +177,9 @@ TEST_CASE("signals: Ctrl-C once more ends the program at once and harms no file"
   }
 }
 
-TEST_CASE("signals: a terminal that closes ends the run with a checkpoint; under nohup it goes on; Ctrl-C is told on a line of its own") {
+TEST_CASE(
+    "signals: a terminal that closes ends the run with a checkpoint; under nohup it goes on; Ctrl-C is told on a line of its "
+    "own") {
   if (!test::binary()) return;
   const std::string nohup = "nohup", hang_up = "hang up", key = "Ctrl-C";
   for (const std::string& what : {hang_up, nohup, key}) {

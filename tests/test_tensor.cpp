@@ -28,9 +28,13 @@ std::string printed(const T& t) {
 
 // x.slice(0, 0, 2) = y would change a temporary handle and nothing else.
 template <class T>
-concept AssignsToTemporary = requires(T t) { T() = t; };
+concept AssignsToTemporary = requires(T t) {
+  T() = t;
+};
 template <class T>
-concept AssignsToVariable = requires(T a, T b) { a = b; };
+concept AssignsToVariable = requires(T a, T b) {
+  a = b;
+};
 static_assert(!AssignsToTemporary<Tensor>, "assignment to a temporary view must not compile");
 static_assert(AssignsToVariable<Tensor>);
 
@@ -188,7 +192,8 @@ TEST_CASE("an in-place change touches the elements of its view, and no other") {
       }
       return left;
     };
-    const Values doubled = changed([&] { view.mul_(2); }), shifted = changed([&] { view.add_(Tensor::full(view.shape(), 3), 2); });
+    const Values doubled = changed([&] { view.mul_(2); }),
+                 shifted = changed([&] { view.add_(Tensor::full(view.shape(), 3), 2); });
     changed([&] { view.copy_(Tensor::full(view.shape(), 7)); });
     for (size_t i = 0; i < inside.size(); ++i) {
       if (inside[i] == 0) continue;

@@ -33,7 +33,8 @@ TEST_CASE("timing: the innermost part is charged, the parts add up to the time w
   std::thread([] {  // not watched: charges nothing
     const PartTimer elsewhere(Part::attention);
     wait_ms(2);
-  }).join();
+  })
+      .join();
   const PartSeconds seconds = take_parts();
   const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   CHECK(part(seconds, Part::other) >= 0.006);
@@ -49,7 +50,8 @@ TEST_CASE("timing: the innermost part is charged, the parts add up to the time w
 
 TEST_CASE("timing: products, attention and norms are charged to their parts, forward and backward") {
   Stream stream(0, Purpose::test);
-  const Tensor x = Tensor::normal({8, 33, 64}, 0, 1, stream).requires_grad_(), w = Tensor::normal({192, 64}, 0, 0.1, stream).requires_grad_();
+  const Tensor x = Tensor::normal({8, 33, 64}, 0, 1, stream).requires_grad_(),
+               w = Tensor::normal({192, 64}, 0, 0.1, stream).requires_grad_();
   const Tensor gain = Tensor::ones({64}), shift = Tensor::zeros({64});
   watch_parts();
   const Tensor loss = sum(attention(norm_linear(x, gain, shift, 1e-6, w, {}), 16));
@@ -69,18 +71,18 @@ TEST_CASE("timing: products, attention and norms are charged to their parts, for
 TEST_CASE("products: what the mathematics of a step needs is noted, each once") {
   using Kind = MatrixProduct::Kind;
   Stream stream(0, Purpose::test);
-  const Tensor x = Tensor::normal({2, 5, 8}, 0, 1, stream).requires_grad_(), w = Tensor::normal({24, 8}, 0, 1, stream).requires_grad_();
+  const Tensor x = Tensor::normal({2, 5, 8}, 0, 1, stream).requires_grad_(),
+               w = Tensor::normal({24, 8}, 0, 1, stream).requires_grad_();
   std::vector<MatrixProduct> made;
   note_products(&made);
   const Tensor y = attention(linear(x, w), 4);  // 2 images, 2 heads, 5 tokens
   sum(y).backward();
   note_products(nullptr);
   linear(x, w);  // not noted
-  const std::vector<MatrixProduct> expected{{Kind::forward, 10, 24, 8, 1},        {Kind::scores, 5, 5, 4, 4},
-                                            {Kind::mixture, 5, 4, 5, 4},          {Kind::scores, 5, 5, 4, 4},
-                                            {Kind::mixture, 5, 4, 5, 4},          {Kind::mixture, 5, 4, 5, 4},
-                                            {Kind::mixture, 5, 4, 5, 4},          {Kind::input_gradient, 10, 8, 24, 1},
-                                            {Kind::weight_gradient, 24, 8, 10, 1}};
+  const std::vector<MatrixProduct> expected{
+      {Kind::forward, 10, 24, 8, 1}, {Kind::scores, 5, 5, 4, 4},           {Kind::mixture, 5, 4, 5, 4},
+      {Kind::scores, 5, 5, 4, 4},    {Kind::mixture, 5, 4, 5, 4},          {Kind::mixture, 5, 4, 5, 4},
+      {Kind::mixture, 5, 4, 5, 4},   {Kind::input_gradient, 10, 8, 24, 1}, {Kind::weight_gradient, 24, 8, 10, 1}};
   CHECK(made == expected);
   for (const MatrixProduct& product : made) CHECK(seconds_alone(product) > 0);
   const int threads = num_threads();

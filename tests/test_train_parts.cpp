@@ -57,7 +57,8 @@ TEST_CASE("width sampler: a function of seed and step; bad weights are refused")
     same += a.draw(step) == c.draw(step);
   }
   CHECK(same < 500);  // another seed, other widths
-  CHECK_THROWS_WITH_AS(WidthSampler(0, 3, {1, 2}), "--weights: 2 given for 3 widths; give one weight a width of --heads", Error);
+  CHECK_THROWS_WITH_AS(WidthSampler(0, 3, {1, 2}), "--weights: 2 given for 3 widths; give one weight a width of --heads",
+                       Error);
   CHECK_THROWS_WITH_AS(WidthSampler(0, 2, {0, 0}), "--weights: the sum is 0; at least one must be positive", Error);
   CHECK_THROWS_WITH_AS(WidthSampler(0, 2, {1, -1}), "--weights: -1 is not a weight; give numbers from 0 up", Error);
   CHECK_THROWS_AS(WidthSampler(0, 2, {1, NAN}), Error);

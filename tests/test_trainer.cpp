@@ -131,7 +131,8 @@ TEST_CASE("trainer: a loss that is not finite names its step and keeps the last 
   wild.clip_grad = 0;
   wild.warmup_steps = 0;
   Run second(wild);
-  CHECK_THROWS_WITH_AS(second.trainer.run(), doctest::Contains(" is not a number: "), Error);  // loss or gradient, whichever comes first
+  CHECK_THROWS_WITH_AS(second.trainer.run(), doctest::Contains(" is not a number: "),
+                       Error);  // loss or gradient, whichever comes first
 }
 
 namespace {
@@ -166,8 +167,9 @@ TEST_CASE("trainer: a bad image or gradient is named in its step, before it reac
     if (what == "constant") continue;
     const std::vector<double> before = run.state();
     const std::string name = run.model->parameters()[2].name;
-    const std::string expected = what == "image" ? "the loss is not a number: input images is not a number at element 9216 of [16, 3, "
-                                                 : concat("gradient of ", name, " is not a number at element 0 of ");
+    const std::string expected = what == "image"
+                                     ? "the loss is not a number: input images is not a number at element 9216 of [16, 3, "
+                                     : concat("gradient of ", name, " is not a number at element 0 of ");
     CHECK_THROWS_WITH_AS(stepper.run(4, 1e-3), doctest::Contains(expected.c_str()), Error);
     CHECK(run.state() == before);
   }
@@ -187,12 +189,15 @@ TEST_CASE("trainer: --on-nan skips a bad step or rolls back, a few times in a ro
     const Folder folder("nan"), other("nan-resumed");
     std::vector<double> at_five, at_seven, at_eight;
     Run* watched = nullptr;
-    Run whole(options, folder.str(), false, [&](int64_t step, double loss) {
-      CHECK(std::isnan(loss) == (step == 8));
-      if (step == 5) at_five = watched->state();
-      if (step == 7) at_seven = watched->state();
-      if (step == 8) at_eight = watched->state();
-    }, tiny_model(), recipe);
+    Run whole(
+        options, folder.str(), false,
+        [&](int64_t step, double loss) {
+          CHECK(std::isnan(loss) == (step == 8));
+          if (step == 5) at_five = watched->state();
+          if (step == 7) at_seven = watched->state();
+          if (step == 8) at_eight = watched->state();
+        },
+        tiny_model(), recipe);
     watched = &whole;
     CHECK(whole.trainer.run() == Ending::finished);
     CHECK(at_eight == (policy == "skip" ? at_seven : at_five));
@@ -213,11 +218,13 @@ TEST_CASE("trainer: --on-nan skips a bad step or rolls back, a few times in a ro
     options.steps = 40;
     Run again(options, folder.str(), false, {}, tiny_model(), recipe);
     again.trainer.restore(load_checkpoint(folder / "last.ckpt"));
-    CHECK_THROWS_WITH_AS(again.trainer.run(), doctest::Contains(", as the 10 steps before; the last good checkpoint is "), Error);
+    CHECK_THROWS_WITH_AS(again.trainer.run(), doctest::Contains(", as the 10 steps before; the last good checkpoint is "),
+                         Error);
   }
   TrainOptions nowhere = tiny_options();
   nowhere.on_nan = "rollback";
-  Run run(nowhere, "", false, {}, tiny_model(), [](const models::ElasticModel& model) { return std::make_unique<Planted>(model, "image", 2); });
+  Run run(nowhere, "", false, {}, tiny_model(),
+          [](const models::ElasticModel& model) { return std::make_unique<Planted>(model, "image", 2); });
   CHECK_THROWS_WITH_AS(run.trainer.run(), doctest::Contains("no saved state to roll back to"), Error);
 }
 
@@ -325,7 +332,8 @@ TEST_CASE("trainer: once every width has run, a step asks the system for no memo
 
 TEST_CASE("trainer: shapes10 is learned: at least 50 % of unseen images at every width, where chance is 10 %") {
   const Threads threads;
-  const data::DatasetPtr train = data::make_shapes10(data::Split::train, 8000), test = data::make_shapes10(data::Split::test, 500);
+  const data::DatasetPtr train = data::make_shapes10(data::Split::train, 8000),
+                         test = data::make_shapes10(data::Split::test, 500);
   models::HydraViTConfig config = models::from_config(tiny_model());
   config.drop_path = config.dropout = 0;
   config.head_dim = 16;

@@ -35,7 +35,8 @@ inline models::Config tiny_model() {
 }
 
 inline const data::Dataset& images(data::Split split) {
-  static const data::DatasetPtr train = data::make_shapes10(data::Split::train, 104), test = data::make_shapes10(data::Split::test, 50);
+  static const data::DatasetPtr train = data::make_shapes10(data::Split::train, 104),
+                                test = data::make_shapes10(data::Split::test, 50);
   return split == data::Split::train ? *train : *test;
 }
 
@@ -57,8 +58,15 @@ struct Run {
                std::function<void(int64_t, double)> on_step = {}, const models::Config& config = tiny_model(),
                const std::function<std::unique_ptr<Recipe>(const models::ElasticModel&)>& recipe = {})
       : model(models::make_model(config, static_cast<uint64_t>(options.seed))),
-        trainer({*model, model->subnets(), images(data::Split::train), test ? &images(data::Split::test) : nullptr, options, folder, {},
-                 false, std::move(on_step)},
+        trainer({*model,
+                 model->subnets(),
+                 images(data::Split::train),
+                 test ? &images(data::Split::test) : nullptr,
+                 options,
+                 folder,
+                 {},
+                 false,
+                 std::move(on_step)},
                 recipe ? recipe(*model)
                        : std::make_unique<HydraViTRecipe>(
                              model->subnets(), WidthSampler(static_cast<uint64_t>(options.seed), std::ssize(model->subnets())),
@@ -77,7 +85,8 @@ struct Run {
 
 struct Folder {
   explicit Folder(const std::string& name = "run")
-      : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / fs::path(concat("hydravit-", name, "-", getpid()))) {
+      : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) /
+             fs::path(concat("hydravit-", name, "-", getpid()))) {
     fs::create_directories(path);
   }
   ~Folder() { fs::remove_all(path); }

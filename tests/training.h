@@ -1,5 +1,5 @@
-// A training by the program, in a folder that removes itself: it stands at step 0, of a model that takes a moment a step, on a data set
-// of 64 and 16 images. It can be begun again and again, and compared with itself.
+// A training by the program, in a folder that removes itself: it stands at step 0, of a model that takes a moment a step, on a
+// data set of 64 and 16 images. It can be begun again and again, and compared with itself.
 #pragma once
 
 #include "data/open.h"
@@ -53,8 +53,10 @@ class Training {
   std::string run() const { return folder_ / "run"; }
   std::string output_path() const { return folder_ / "output"; }
   std::string output() const { return test::slurp(output_path()); }
-  std::vector<std::string> command(const std::vector<std::string>& more = {}, int threads = 1, const char* report = "off") const {
-    std::vector<std::string> all = {test::program(), "train", "--resume", run(), "--threads", std::to_string(threads), "--report", report};
+  std::vector<std::string> command(const std::vector<std::string>& more = {}, int threads = 1,
+                                   const char* report = "off") const {
+    std::vector<std::string> all = {test::program(),         "train",    "--resume", run(), "--threads",
+                                    std::to_string(threads), "--report", report};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }

@@ -23,13 +23,14 @@ double parse_amount(const std::string& option, const std::string& text) {
 }
 
 models::Subnet widest_within(const std::string& option, double budget, const std::vector<models::Subnet>& narrowest_first,
-                             const std::function<double(const models::Subnet&)>& cost, const std::function<std::string(double)>& print) {
+                             const std::function<double(const models::Subnet&)>& cost,
+                             const std::function<std::string(double)>& print) {
   const models::Subnet* chosen = nullptr;
   for (const models::Subnet& subnet : narrowest_first) {
     const double own = cost(subnet);
     if (own > budget) {
-      HV_CHECK_USAGE(chosen, option, ": ", print(budget), " is not enough for the narrowest, ", subnet.label, ", which takes ", print(own),
-                     " an image; give at least that");
+      HV_CHECK_USAGE(chosen, option, ": ", print(budget), " is not enough for the narrowest, ", subnet.label, ", which takes ",
+                     print(own), " an image; give at least that");
       break;
     }
     chosen = &subnet;
@@ -40,7 +41,9 @@ models::Subnet widest_within(const std::string& option, double budget, const std
 
 double measure_ms(models::ElasticModel& model, const models::Subnet& subnet) {
   using Clock = std::chrono::steady_clock;
-  const auto ms_since = [](Clock::time_point begin) { return std::chrono::duration<double, std::milli>(Clock::now() - begin).count(); };
+  const auto ms_since = [](Clock::time_point begin) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+  };
   const NoGrad off;
   const Tensor image = Tensor::zeros({1, 3, model.image_size(), model.image_size()});
   for (int i = 0; i < 3; ++i) model.forward(image, subnet);

@@ -20,7 +20,7 @@ static_assert(sizeof(float) == 4);
 
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// --- the header as a cereal archive: only fixed-width numbers and bytes go through cereal, sizes go through us ------------------------
+// --- the header as a cereal archive: only fixed-width numbers and bytes go through cereal, sizes go through us --------------
 
 class Writer {
  public:
@@ -54,8 +54,8 @@ class Reader {
   uint64_t count(int64_t bytes) {
     uint64_t value = 0;
     get(value);
-    HV_CHECK_INPUT(value <= static_cast<uint64_t>(left() / bytes), path_, ": damaged header: it counts ", value,
-                   " entries in ", left(), " bytes");
+    HV_CHECK_INPUT(value <= static_cast<uint64_t>(left() / bytes), path_, ": damaged header: it counts ", value, " entries in ",
+                   left(), " bytes");
     return value;
   }
   void get(std::string& text) {
@@ -145,7 +145,7 @@ Header unpack(const std::string& bytes, const std::string& path) {
   return header;
 }
 
-// --- the file ------------------------------------------------------------------------------------------------------------------------
+// --- the file ---------------------------------------------------------------------------------------------------------------
 
 int64_t data_begin(int64_t header_bytes) { return aligned(kPrefix + header_bytes + 4); }
 

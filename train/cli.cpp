@@ -9,7 +9,8 @@
 namespace hv::train {
 namespace {
 
-constexpr const char* kAbout = "HydraViT: train, evaluate and use a vision transformer of many widths, on the cores of one computer.";
+constexpr const char* kAbout =
+    "HydraViT: train, evaluate and use a vision transformer of many widths, on the cores of one computer.";
 
 std::string help_of(const Field& field) {
   std::string text = field.help;
@@ -78,8 +79,8 @@ struct Program::Parser {
       return parsed;
     } catch (const CLI::ParseError& error) {
       std::string text = error.what();
-      fail(Fault::usage, text.substr(0, text.find('\n')), "; hydravit", argc > 1 && argv[1][0] != '-' ? concat(" ", argv[1]) : "",
-           " --help lists the options");
+      fail(Fault::usage, text.substr(0, text.find('\n')), "; hydravit",
+           argc > 1 && argv[1][0] != '-' ? concat(" ", argv[1]) : "", " --help lists the options");
     }
     for (const Bound& b : bound) {
       if (!b.app->parsed()) continue;

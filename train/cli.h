@@ -1,4 +1,5 @@
-// The command line: commands, options, help, and errors that name the nearest known word. CLI11 is named in train/cli.cpp alone.
+// The command line: commands, options, help, and errors that name the nearest known word. CLI11 is named in train/cli.cpp
+// alone.
 //
 // Invariants
 //   1. Whatever is wrong with the arguments is an error (Fault::usage) that says what is allowed.
@@ -18,7 +19,7 @@ namespace hv::train {
 struct Positional {
   std::string name, help;
   std::vector<std::string>* values;
-  bool many = false;      // more than one value
+  bool many = false;  // more than one value
   bool required = true;
 };
 
@@ -34,8 +35,8 @@ class Program {
  public:
   explicit Program(std::vector<Command> commands);
   ~Program();
-  // Parses, runs the command, turns errors into one line on stderr and an exit code. What was parsed before is forgotten, but for the
-  // values that the options have set.
+  // Parses, runs the command, turns errors into one line on stderr and an exit code. What was parsed before is forgotten, but
+  // for the values that the options have set.
   int run(int argc, char** argv);
 
  private:

@@ -36,9 +36,9 @@ void score(const Tensor& logits, const std::vector<int64_t>& labels, WidthResult
 
 std::vector<WidthResult> evaluate(models::ElasticModel& model, const std::vector<models::Subnet>& widths,
                                   const data::Dataset& dataset, const EvaluateOptions& options) {
-  HV_CHECK(dataset.classes() == model.classes() && dataset.height() == model.image_size(), "evaluate: ", dataset.name(), " has ",
-           dataset.classes(), " classes and images of ", dataset.height(), "; the model wants ", model.classes(), " and ",
-           model.image_size());
+  HV_CHECK(dataset.classes() == model.classes() && dataset.height() == model.image_size(), "evaluate: ", dataset.name(),
+           " has ", dataset.classes(), " classes and images of ", dataset.height(), "; the model wants ", model.classes(),
+           " and ", model.image_size());
   const NoGrad off;
   const bool training = model.training();
   model.eval();

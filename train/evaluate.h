@@ -20,9 +20,9 @@ struct WidthResult {
 
 struct EvaluateOptions {
   int64_t batch_size = 250;
-  int64_t limit = 0;           // the first `limit` images; 0: all
+  int64_t limit = 0;                                      // the first `limit` images; 0: all
   std::optional<data::Normalization> normalization = {};  // of the images; default: the data set's
-  std::function<bool()> stop;  // asked between batches; true ends early, with the empty result
+  std::function<bool()> stop;                             // asked between batches; true ends early, with the empty result
   std::function<void(size_t width, const Tensor& logits)> seen = {};  // told each batch's logits [B, classes] at each width
 };
 

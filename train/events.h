@@ -2,9 +2,11 @@
 //
 //   {"event":"start" or "resume", "unix_time", "step", "total_steps" (0: the clock decides),
 //    "widths":[{label, heads, dim, params, macs, share}]}
-//   {"event":"log",  "unix_time", "step", "epoch", "seconds", "loss", "lr", "images_per_second", "widths":[{heads, drawn, loss}],
+//   {"event":"log",  "unix_time", "step", "epoch", "seconds", "loss", "lr", "images_per_second", "widths":[{heads, drawn,
+//   loss}],
 //    "time":{gemm, attention, norm_activation, optimizer, data, other}}   seconds of these steps alone, by kind of work
-//   {"event":"eval", "unix_time", "step", "epoch", "seconds", "images", "results":[{heads, top1, top5, loss, images_per_second}],
+//   {"event":"eval", "unix_time", "step", "epoch", "seconds", "images", "results":[{heads, top1, top5, loss,
+//   images_per_second}],
 //    "ema":[the same]}
 //   {"event":"end",  "unix_time", "step", "how":"finished", "stopped", "interrupted" or "diverged"}
 // "seconds" is that of training so far, earlier sessions included. A number that is not finite is null.

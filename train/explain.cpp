@@ -24,7 +24,9 @@ data::Image blank(int64_t height, int64_t width, uint8_t grey) {
   return {height, width, std::vector<uint8_t>(static_cast<size_t>(3 * height * width), grey)};
 }
 
-uint8_t* row_of(data::Image& image, int64_t channel, int64_t y) { return image.chw.data() + (channel * image.height + y) * image.width; }
+uint8_t* row_of(data::Image& image, int64_t channel, int64_t y) {
+  return image.chw.data() + (channel * image.height + y) * image.width;
+}
 const uint8_t* row_of(const data::Image& image, int64_t channel, int64_t y) {
   return image.chw.data() + (channel * image.height + y) * image.width;
 }
@@ -64,8 +66,8 @@ void paste(data::Image& onto, const data::Image& image, int64_t top, int64_t lef
 
 int64_t text_width(std::string text) { return kScale * stb_easy_font_width(text.data()); }
 
-// One line of printable ASCII that is at most `width` pixels wide. The font has no other characters, and reads outside its tables
-// where it is given one.
+// One line of printable ASCII that is at most `width` pixels wide. The font has no other characters, and reads outside its
+// tables where it is given one.
 std::string fitting(const std::string& line, int64_t width) {
   std::string text;
   for (const char c : line) {
@@ -120,8 +122,8 @@ std::array<uint8_t, 3> heat_colour(double share) {
 }
 
 data::Image overlay(const data::Image& image, const Heat& heat, double low, double high) {
-  HV_CHECK(heat.rows > 0 && heat.columns > 0 && static_cast<int64_t>(heat.values.size()) == heat.rows * heat.columns, "overlay: ",
-           heat.values.size(), " values, expected ", heat.rows, " x ", heat.columns);
+  HV_CHECK(heat.rows > 0 && heat.columns > 0 && static_cast<int64_t>(heat.values.size()) == heat.rows * heat.columns,
+           "overlay: ", heat.values.size(), " values, expected ", heat.rows, " x ", heat.columns);
   data::Image out = blank(image.height, image.width, 0);
   const auto value = [&](int64_t row, int64_t column) { return heat.values[static_cast<size_t>(row * heat.columns + column)]; };
   for (int64_t y = 0; y < image.height; ++y) {
@@ -132,7 +134,8 @@ data::Image overlay(const data::Image& image, const Heat& heat, double low, doub
                                     std::lerp(value(v.second, h.first), value(v.second, h.second), h.share), v.share);
       const std::array<uint8_t, 3> colour = heat_colour(high > low ? (here - low) / (high - low) : 0);
       const double grey = 0.299 * row_of(image, 0, y)[x] + 0.587 * row_of(image, 1, y)[x] + 0.114 * row_of(image, 2, y)[x];
-      for (int64_t c = 0; c < 3; ++c) row_of(out, c, y)[x] = byte(std::lerp(grey, double(colour[static_cast<size_t>(c)]), kOpacity));
+      for (int64_t c = 0; c < 3; ++c)
+        row_of(out, c, y)[x] = byte(std::lerp(grey, double(colour[static_cast<size_t>(c)]), kOpacity));
     }
   }
   return out;
@@ -191,7 +194,8 @@ data::Image colour_key(int64_t width, const std::string& cold, const std::string
   draw_text(out, kLine / 2, left - text_width(before) - kLine / 2, before);
   draw_text(out, kLine / 2, left + bar + kLine / 2, after);
   for (int64_t x = 0; x < bar; ++x) {
-    const std::array<uint8_t, 3> colour = heat_colour(static_cast<double>(x) / static_cast<double>(std::max<int64_t>(1, bar - 1)));
+    const std::array<uint8_t, 3> colour =
+        heat_colour(static_cast<double>(x) / static_cast<double>(std::max<int64_t>(1, bar - 1)));
     for (int64_t c = 0; c < 3; ++c) {
       for (int64_t y = kLine / 4; y < kLine * 5 / 4; ++y) row_of(out, c, y)[left + x] = colour[static_cast<size_t>(c)];
     }

@@ -1,7 +1,8 @@
 // Pictures that explain: heat laid over an image, and pictures side by side with captions.
 //
-// Colours: a helix in the OKLab colour space, from dark blue through red to light yellow. Lightness and hue rise evenly at constant
-// chroma, so equal steps of heat look equally large; lightness alone gives the order, so no colour vision is needed to read it.
+// Colours: a helix in the OKLab colour space, from dark blue through red to light yellow. Lightness and hue rise evenly at
+// constant chroma, so equal steps of heat look equally large; lightness alone gives the order, so no colour vision is needed to
+// read it.
 //
 // Invariants
 //   1. Of two places of one grey, the hotter one is lighter in the overlay.
@@ -27,8 +28,8 @@ Heat heat_of(const Tensor& rollout, int64_t image);  // image `image` of [B, row
 
 std::array<uint8_t, 3> heat_colour(double share);  // red, green, blue; 0: cold, 1: hot; beyond: as the nearest end
 
-// The image in grey under the colours of the heat, interpolated linearly between the middles of its cells. `low` is drawn as cold and
-// `high` as hot; where both are the same, everything is cold. To compare pictures, give them the same two.
+// The image in grey under the colours of the heat, interpolated linearly between the middles of its cells. `low` is drawn as
+// cold and `high` as hot; where both are the same, everything is cold. To compare pictures, give them the same two.
 data::Image overlay(const data::Image& image, const Heat& heat, double low, double high);
 data::Image overlay(const data::Image& image, const Heat& heat);  // from its lowest to its highest value
 

@@ -54,10 +54,10 @@ void write_all(int file, const std::string& path, const char* at, size_t bytes) 
 }  // namespace
 
 void write_failed(const std::string& path, const char* what, int error) {
-  const char* advice = error == ENOSPC || error == EDQUOT || error == EFBIG ? "; free some space, what was there before is untouched"
-                       : error == EACCES || error == EROFS || error == EPERM
-                           ? "; choose a folder you may write to with --out"
-                           : "";
+  const char* advice = error == ENOSPC || error == EDQUOT || error == EFBIG
+                           ? "; free some space, what was there before is untouched"
+                       : error == EACCES || error == EROFS || error == EPERM ? "; choose a folder you may write to with --out"
+                                                                             : "";
   fail(Fault::failure, path, ": cannot ", what, ": ", std::strerror(error), advice);
 }
 

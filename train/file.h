@@ -1,9 +1,10 @@
 // Files, carefully: writing that never harms what was there before, reading that checks what it opens.
 //
 // Invariants
-//   1. A file appears under its name complete or not at all: it is written beside its place (O_EXCL), flushed to the disk, renamed,
-//      and the folder is flushed. Until then the old file stays as it was; a failed write leaves no temporary file.
-//   2. Interrupted and short system calls are continued. A flush that failed is never tried again: the kernel may have dropped the pages.
+//   1. A file appears under its name complete or not at all: it is written beside its place (O_EXCL), flushed to the disk,
+//      renamed, and the folder is flushed. Until then the old file stays as it was; a failed write leaves no temporary file.
+//   2. Interrupted and short system calls are continued. A flush that failed is never tried again: the kernel may have dropped
+//      the pages.
 //   3. Errors name the path, the system's reason and what to do. Writing: Fault::failure. Reading: Fault::input.
 // Thread rule: one thread uses an object.
 #pragma once
@@ -24,7 +25,8 @@ class AtomicFile {
 
   void write(const void* data, size_t bytes);
   void write_over(int64_t position, const void* data, size_t bytes);  // what was written; nothing may be written after it
-  // The new file takes the name. The file that had it stays under the first name of `keep`, the one that had that under the second, ...
+  // The new file takes the name. The file that had it stays under the first name of `keep`, the one that had that under the
+  // second, ...
   // At no moment is there no file under a name that had one.
   void commit(const std::vector<std::string>& keep = {});
 
@@ -60,7 +62,7 @@ class InputFile {  // a regular file, read once from the start
 
   int64_t size() const { return size_; }  // of the open file, by fstat
   int64_t position() const { return position_; }
-  void read(void* data, size_t bytes);    // all of them
+  void read(void* data, size_t bytes);  // all of them
 
  private:
   std::string path_;
@@ -75,7 +77,7 @@ std::string parent_of(const std::string& path);  // "." for a mere name
 // Makes a folder and flushes the one that names it to the disk; false: something has that name already.
 bool make_folder(const std::string& folder);
 void make_folders(const std::string& folder);  // with those above it, where there are none yet
-bool remove_file(const std::string& path);  // false: it was not there, or stays
+bool remove_file(const std::string& path);     // false: it was not there, or stays
 void rename_file(const std::string& path, const std::string& to);
 // Gives the file a second name, in place of a file that has it. A file system without links: renames it.
 void keep_as(const std::string& path, const std::string& second);

@@ -49,7 +49,8 @@ void add(const std::string& argument, std::vector<ImagePath>& found) {
   }
   const size_t before = found.size();
   search(argument, found);
-  if (found.size() == before) found.push_back({argument, argument + ": no PNG or JPEG pictures in this folder: check the path"});
+  if (found.size() == before)
+    found.push_back({argument, argument + ": no PNG or JPEG pictures in this folder: check the path"});
 }
 
 // As std::getline, but a line without end is not read to its end: one byte past the longest that is a path.

@@ -20,7 +20,8 @@ long long milliseconds() {
   return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-// timeout(1) and service managers signal a process and its group, so one wish may arrive twice: a repeat counts only after a while.
+// timeout(1) and service managers signal a process and its group, so one wish may arrive twice: a repeat counts only after a
+// while.
 constexpr long long kSameWish = 300;  // ms
 
 void on_signal(int signal) {
@@ -51,7 +52,8 @@ InterruptScope::InterruptScope() {
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < kSignals.size(); ++i) {
     sigaction(kSignals[i], nullptr, &before[i]);
-    // Who started the program may have told it to ignore a signal: nohup does, and a shell's script for what it runs in the background.
+    // Who started the program may have told it to ignore a signal: nohup does, and a shell's script for what it runs in the
+    // background.
     if (before[i].sa_handler != SIG_IGN) sigaction(kSignals[i], &action, nullptr);
   }
 }

@@ -1,5 +1,5 @@
-// Ctrl-C, SIGTERM and a terminal that closes (SIGHUP): the first asks the loop to finish its step and save; Ctrl-C or SIGTERM once more
-// ends the program at once. A signal that the program was started to ignore, as nohup does, stays ignored.
+// Ctrl-C, SIGTERM and a terminal that closes (SIGHUP): the first asks the loop to finish its step and save; Ctrl-C or SIGTERM
+// once more ends the program at once. A signal that the program was started to ignore, as nohup does, stays ignored.
 #pragma once
 
 namespace hv::train {

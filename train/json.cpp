@@ -35,7 +35,10 @@ std::vector<int64_t> sizes(const Shape& shape) { return {shape.begin(), shape.en
 Json widths(const std::vector<models::Cost>& costs) {
   Json json = Json::array();
   for (const models::Cost& cost : costs) {
-    json.push_back({{"heads", cost.subnet.key}, {"dim", cost.subnet.dim}, {"params", cost.params}, {"macs", cost.macs},
+    json.push_back({{"heads", cost.subnet.key},
+                    {"dim", cost.subnet.dim},
+                    {"params", cost.params},
+                    {"macs", cost.macs},
                     {"macs_with_norms", cost.macs_with_norms}});
   }
   return json;
@@ -62,7 +65,10 @@ Json event(const char* kind, const RunPoint& at) {
 Json event_results(const std::vector<WidthResult>& results) {
   Json json = Json::array();
   for (const WidthResult& r : results) {
-    json.push_back({{"heads", r.subnet.key}, {"top1", r.top1}, {"top5", r.top5}, {"loss", r.loss},
+    json.push_back({{"heads", r.subnet.key},
+                    {"top1", r.top1},
+                    {"top5", r.top5},
+                    {"loss", r.loss},
                     {"images_per_second", r.images_per_second}});
   }
   return json;
@@ -93,28 +99,46 @@ struct SaxAdapter {
 }  // namespace
 
 std::string bench_json(const BenchReport& report) {
-  Json json{{"threads", report.threads}, {"precision", report.precision}, {"gemm_gflops", report.gemm_gflops},
-            {"peak_rss_mib", report.peak_rss_mib}, {"results", Json::array()}};
+  Json json{{"threads", report.threads},
+            {"precision", report.precision},
+            {"gemm_gflops", report.gemm_gflops},
+            {"peak_rss_mib", report.peak_rss_mib},
+            {"results", Json::array()}};
   for (const BenchResult& r : report.results) {
-    json["results"].push_back({{"mode", r.mode}, {"heads", r.heads}, {"dim", r.dim}, {"batch", r.batch},
-                               {"images_per_second", r.images_per_second}, {"step_ms", r.step_ms}, {"gflops", r.gflops},
-                               {"efficiency", r.efficiency}, {"split", part_times(r.split)}});
+    json["results"].push_back({{"mode", r.mode},
+                               {"heads", r.heads},
+                               {"dim", r.dim},
+                               {"batch", r.batch},
+                               {"images_per_second", r.images_per_second},
+                               {"step_ms", r.step_ms},
+                               {"gflops", r.gflops},
+                               {"efficiency", r.efficiency},
+                               {"split", part_times(r.split)}});
     if (r.speedup > 0) json["results"].back()["speedup"] = r.speedup;
   }
   return dump(json);
 }
 
 std::string lr_find_json(const LrCurve& curve, const LrSuggestions& suggestions) {
-  Json json{{"steepest", suggestions.steepest}, {"valley", suggestions.valley}, {"stopped", curve.stopped}, {"results", Json::array()}};
-  for (const LrPoint& p : curve.points) json["results"].push_back({{"lr", p.lr}, {"loss", p.loss}, {"smoothed_loss", p.smooth}});
+  Json json{{"steepest", suggestions.steepest},
+            {"valley", suggestions.valley},
+            {"stopped", curve.stopped},
+            {"results", Json::array()}};
+  for (const LrPoint& p : curve.points)
+    json["results"].push_back({{"lr", p.lr}, {"loss", p.loss}, {"smoothed_loss", p.smooth}});
   return dump(json);
 }
 
 std::string evaluate_json(const std::vector<WidthResult>& results) {
   Json json{{"results", Json::array()}};
   for (const WidthResult& r : results) {
-    json["results"].push_back({{"heads", r.subnet.key}, {"params", r.params}, {"macs", r.macs}, {"top1", r.top1}, {"top5", r.top5},
-                               {"loss", r.loss}, {"images", r.images}});
+    json["results"].push_back({{"heads", r.subnet.key},
+                               {"params", r.params},
+                               {"macs", r.macs},
+                               {"top1", r.top1},
+                               {"top5", r.top5},
+                               {"loss", r.loss},
+                               {"images", r.images}});
   }
   return dump(json);
 }
@@ -125,17 +149,27 @@ std::string prediction_json(const Prediction& p) {
   return dump({{"image", p.image}, {"heads", p.heads}, {"classes", classes}});
 }
 
-std::string problem_json(const std::string& image, const std::string& problem) { return dump({{"image", image}, {"error", problem}}); }
+std::string problem_json(const std::string& image, const std::string& problem) {
+  return dump({{"image", image}, {"error", problem}});
+}
 
 std::string info_json(const Header& header, const std::vector<models::Cost>& costs) {
   Json tensors = Json::array();
   for (const TensorEntry& entry : header.tensors) {
     tensors.push_back({{"name", entry.name}, {"shape", sizes(entry.shape)}, {"crc32c", entry.crc}});
   }
-  const Json json{{"format", kCheckpointFormat}, {"model", typed(header.model)}, {"widths", widths(costs)},
-                  {"options", typed(header.options)}, {"provenance", header.provenance}, {"counters", header.counters},
-                  {"metrics", header.metrics}, {"seed", header.seed}, {"class_names", header.class_names}, {"mean", header.mean},
-                  {"std", header.std}, {"tensors", tensors}};
+  const Json json{{"format", kCheckpointFormat},
+                  {"model", typed(header.model)},
+                  {"widths", widths(costs)},
+                  {"options", typed(header.options)},
+                  {"provenance", header.provenance},
+                  {"counters", header.counters},
+                  {"metrics", header.metrics},
+                  {"seed", header.seed},
+                  {"class_names", header.class_names},
+                  {"mean", header.mean},
+                  {"std", header.std},
+                  {"tensors", tensors}};
   return dump(json);
 }
 
@@ -144,7 +178,10 @@ std::string info_json(const SafetensorsHeader& header, const models::Config& mod
   for (const StoredTensor& tensor : header.tensors) {
     tensors.push_back({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", sizes(tensor.shape)}});
   }
-  const Json json{{"format", "safetensors"}, {"model", typed(model)}, {"widths", widths(costs)}, {"metadata", header.metadata},
+  const Json json{{"format", "safetensors"},
+                  {"model", typed(model)},
+                  {"widths", widths(costs)},
+                  {"metadata", header.metadata},
                   {"tensors", tensors}};
   return dump(json);
 }
@@ -159,16 +196,21 @@ std::string safetensors_json(const std::map<std::string, std::string>& metadata,
 }
 
 std::string config_json(const Header& header) {
-  const Json json{{"options", typed(header.options)}, {"model", typed(header.model)}, {"provenance", header.provenance},
-                  {"seed", header.seed}, {"class_names", header.class_names}, {"mean", header.mean}, {"std", header.std}};
+  const Json json{{"options", typed(header.options)},
+                  {"model", typed(header.model)},
+                  {"provenance", header.provenance},
+                  {"seed", header.seed},
+                  {"class_names", header.class_names},
+                  {"mean", header.mean},
+                  {"std", header.std}};
   return dump(json, 2) + "\n";
 }
 
 std::map<std::string, std::string> flat_json(const std::string& text) {
   bool deep = false;
-  const Json json = Json::parse(text, [&](int depth, Json::parse_event_t, Json&) { return depth <= 16 || (deep = true, false); }, false);
-  HV_CHECK_INPUT(!json.is_discarded() && json.is_object() && !deep, "not a JSON object",
-                 deep ? " of at most 16 levels" : "");
+  const Json json = Json::parse(
+      text, [&](int depth, Json::parse_event_t, Json&) { return depth <= 16 || (deep = true, false); }, false);
+  HV_CHECK_INPUT(!json.is_discarded() && json.is_object() && !deep, "not a JSON object", deep ? " of at most 16 levels" : "");
   std::map<std::string, std::string> flat;
   const Json leaves = json.flatten();
   for (const auto& [name, value] : leaves.items()) {
@@ -187,8 +229,12 @@ std::string event_json(const StartEvent& e) {
   Json json = event(e.resumed ? "resume" : "start", e.step);
   json["total_steps"] = e.total_steps;
   for (const RunWidth& w : e.widths) {
-    json["widths"].push_back({{"label", w.subnet.label}, {"heads", w.subnet.key}, {"dim", w.subnet.dim}, {"params", w.params},
-                              {"macs", w.macs}, {"share", w.share}});
+    json["widths"].push_back({{"label", w.subnet.label},
+                              {"heads", w.subnet.key},
+                              {"dim", w.subnet.dim},
+                              {"params", w.params},
+                              {"macs", w.macs},
+                              {"share", w.share}});
   }
   return dump(json);
 }
@@ -198,7 +244,8 @@ std::string event_json(const LogEvent& e) {
   json["loss"] = e.loss;
   json["lr"] = e.at.lr;
   json["images_per_second"] = e.images_per_second;
-  for (const LogEvent::Width& w : e.widths) json["widths"].push_back({{"heads", w.subnet.key}, {"drawn", w.drawn}, {"loss", w.loss}});
+  for (const LogEvent::Width& w : e.widths)
+    json["widths"].push_back({{"heads", w.subnet.key}, {"drawn", w.drawn}, {"loss", w.loss}});
   json["time"] = part_times(e.time);
   return dump(json);
 }

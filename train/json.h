@@ -8,8 +8,8 @@
 
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
-#include "train/lr_find.h"
 #include "train/events.h"
+#include "train/lr_find.h"
 #include "train/safetensors.h"
 
 namespace hv::train {
@@ -67,8 +67,8 @@ std::string event_json(const EvalEvent& event);
 std::string end_event_json(int64_t step, const std::string& how);
 int64_t event_step(const std::string& line);  // -1: not a whole event
 
-// An object out of an untrusted text, without its structure: "/widths/0/heads" -> "3". A null is left out. Not an object, or nested
-// deeper than 16: an error (Fault::input).
+// An object out of an untrusted text, without its structure: "/widths/0/heads" -> "3". A null is left out. Not an object, or
+// nested deeper than 16: an error (Fault::input).
 std::map<std::string, std::string> flat_json(const std::string& text);
 
 }  // namespace hv::train

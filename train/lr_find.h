@@ -24,8 +24,8 @@ struct LrCurve {
   std::string stopped;  // why before the last step; empty: it was not
 };
 
-// lr of step s of n: low (high / low)^(s / (n - 1)). Ends early where the smoothed loss is above four times its least, a loss or
-// gradient is not finite, or `stop` says so.
+// lr of step s of n: low (high / low)^(s / (n - 1)). Ends early where the smoothed loss is above four times its least, a loss
+// or gradient is not finite, or `stop` says so.
 LrCurve lr_ramp(Stepper& stepper, double low, double high, int64_t steps, const std::function<bool()>& stop = {});
 
 // Two opinions; both leave out the first tenth of the steps, where the average is young, and the last five, where it breaks.

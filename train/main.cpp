@@ -5,8 +5,8 @@
 
 #include "train/commands/commands.h"
 
-// A file that a program opens takes the lowest free number. Started without standard streams, it would write its messages into a
-// checkpoint. What stands in for them is opened the wrong way round, so that using it is an error.
+// A file that a program opens takes the lowest free number. Started without standard streams, it would write its messages into
+// a checkpoint. What stands in for them is opened the wrong way round, so that using it is an error.
 static void hold_standard_streams() {
   for (const int file : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(file, F_GETFD) < 0) open("/dev/null", file == STDIN_FILENO ? O_WRONLY : O_RDONLY);
@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);  // a closed stdout must not end a training
   signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write()
   using namespace hv::train;
-  return Program({train_command(), lr_find_command(), eval_command(), predict_command(), bench_command(), info_command(), export_command(),
-                  import_command(), report_command(), data_command()})
+  return Program({train_command(), lr_find_command(), eval_command(), predict_command(), bench_command(), info_command(),
+                  export_command(), import_command(), report_command(), data_command()})
       .run(argc, argv);
 }

@@ -32,10 +32,12 @@ class Graph {
  public:
   Graph(onnx::GraphProto& graph, const TimmModel& model) : graph_(graph), model_(model) {}
 
-  std::string node(const std::string& name, const char* op, const Names& inputs, const std::vector<Attribute>& attributes = {}) {
+  std::string node(const std::string& name, const char* op, const Names& inputs,
+                   const std::vector<Attribute>& attributes = {}) {
     return node(name, op, inputs, attributes, {name})[0];
   }
-  Names node(const std::string& name, const char* op, const Names& inputs, const std::vector<Attribute>& attributes, const Names& outputs) {
+  Names node(const std::string& name, const char* op, const Names& inputs, const std::vector<Attribute>& attributes,
+             const Names& outputs) {
     onnx::NodeProto& made = *graph_.add_node();
     made.set_name(name);
     made.set_op_type(op);
@@ -70,7 +72,8 @@ class Graph {
     return node(name, "Gemm", inputs, {{"transB", 1}}, {output.empty() ? name : output})[0];
   }
   std::string layer_norm(const std::string& name, const std::string& x) {
-    return node(name, "LayerNormalization", {x, weight(name + ".weight"), weight(name + ".bias")}, {{"axis", -1}, {"epsilon", 1e-6f}});
+    return node(name, "LayerNormalization", {x, weight(name + ".weight"), weight(name + ".bias")},
+                {{"axis", -1}, {"epsilon", 1e-6f}});
   }
 
  private:
@@ -88,7 +91,8 @@ class Graph {
     }
   }
 
-  std::string initializer(const std::string& name, onnx::TensorProto::DataType type, const Ints& dims, const void* data, size_t bytes) {
+  std::string initializer(const std::string& name, onnx::TensorProto::DataType type, const Ints& dims, const void* data,
+                          size_t bytes) {
     onnx::TensorProto& made = *graph_.add_initializer();
     made.set_name(name);
     made.set_data_type(type);
@@ -104,10 +108,10 @@ class Graph {
 // Values that all blocks share. In shapes, -1 is where the batch decides.
 void add_constants(Graph& g, const models::HydraViTConfig& c) {
   const int64_t p = c.width();
-  g.shape("shape.patches", {0, p, -1});                            // [B, p, N]; 0 keeps the batch
-  g.shape("shape.token", {1, p});                                  // after the batch: one token
-  g.shape("shape.rows", {-1, p});                                  // [B T, p]
-  g.shape("shape.tokens", {-1, c.tokens(), p});                    // [B, T, p]
+  g.shape("shape.patches", {0, p, -1});                               // [B, p, N]; 0 keeps the batch
+  g.shape("shape.token", {1, p});                                     // after the batch: one token
+  g.shape("shape.rows", {-1, p});                                     // [B T, p]
+  g.shape("shape.tokens", {-1, c.tokens(), p});                       // [B, T, p]
   g.shape("shape.heads", {-1, c.tokens(), 3 * c.heads, c.head_dim});  // [B, T, {q, k, v} heads, head_dim]
   g.index("index.cls", 0);
   g.number("number.scale", 1 / std::sqrt(static_cast<double>(c.head_dim)));
@@ -120,7 +124,8 @@ void add_constants(Graph& g, const models::HydraViTConfig& c) {
 std::string embed(Graph& g, const models::HydraViTConfig& c) {
   const Ints square{c.patch, c.patch};
   const Names conv{"images", g.weight("patch_embed.proj.weight"), g.weight("patch_embed.proj.bias")};
-  const std::string planes = g.node("patch_embed.proj", "Conv", conv, {{"kernel_shape", square}, {"strides", square}});  // [B, p, H/P, W/P]
+  const std::string planes =
+      g.node("patch_embed.proj", "Conv", conv, {{"kernel_shape", square}, {"strides", square}});  // [B, p, H/P, W/P]
   const std::string columns = g.node("patch_embed.flatten", "Reshape", {planes, "shape.patches"});
   const std::string patches = g.node("patch_embed", "Transpose", {columns}, {{"perm", Ints{0, 2, 1}}});  // [B, N, p]
   const std::string batch = g.node("batch_size", "Shape", {"images"}, {{"start", 0}, {"end", 1}});
@@ -133,10 +138,12 @@ std::string embed(Graph& g, const models::HydraViTConfig& c) {
 // softmax(q k^T / sqrt(head_dim)) v of every head, projected: rows -> rows
 std::string attention(Graph& g, const std::string& name, const std::string& x) {
   const std::string split = g.node(name + ".heads", "Reshape", {g.linear(name + ".qkv", x), "shape.heads"});
-  const std::string heads = g.node(name + ".by_head", "Transpose", {split}, {{"perm", Ints{0, 2, 1, 3}}});  // [B, 3 heads, T, D]
+  const std::string heads =
+      g.node(name + ".by_head", "Transpose", {split}, {{"perm", Ints{0, 2, 1, 3}}});  // [B, 3 heads, T, D]
   const Names qkv = g.node(name + ".split", "Split", {heads}, {{"axis", 1}}, {name + ".q", name + ".k", name + ".v"});
   const std::string keys = g.node(name + ".k_t", "Transpose", {qkv[1]}, {{"perm", Ints{0, 1, 3, 2}}});
-  const std::string scores = g.node(name + ".scaled", "Mul", {g.node(name + ".scores", "MatMul", {qkv[0], keys}), "number.scale"});
+  const std::string scores =
+      g.node(name + ".scaled", "Mul", {g.node(name + ".scores", "MatMul", {qkv[0], keys}), "number.scale"});
   const std::string shares = g.node(name + ".softmax", "Softmax", {scores}, {{"axis", -1}});
   const std::string mixed = g.node(name + ".mixed", "MatMul", {shares, qkv[2]});
   const std::string tokens = g.node(name + ".by_token", "Transpose", {mixed}, {{"perm", Ints{0, 2, 1, 3}}});
@@ -207,8 +214,8 @@ void write_onnx(const std::string& path, const TimmModel& model) {
   HV_CHECK_USAGE(c.heads_min == c.heads, "--heads: an ONNX file computes one width; name it: ", c.heads_min, " to ", c.heads);
   // Protobuf counts bytes in int. The graph and the metadata take less than a megabyte.
   const int64_t bytes = models::parameter_count(c, c.heads) * 4 + (1 << 20);
-  HV_CHECK_USAGE(bytes <= INT_MAX, path, ": a model of ", bytes >> 20, " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ",
-                 "another --format");
+  HV_CHECK_USAGE(bytes <= INT_MAX, path, ": a model of ", bytes >> 20,
+                 " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ", "another --format");
 
   onnx::ModelProto file;
   file.set_ir_version(kIrVersion);

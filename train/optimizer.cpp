@@ -12,7 +12,8 @@ namespace {
 
 constexpr int64_t kChunkElements = 16384;
 
-// Cuts the part of a parameter that `view` shows into chunks. Neighbouring dimensions that lie in one stretch of memory are joined;
+// Cuts the part of a parameter that `view` shows into chunks. Neighbouring dimensions that lie in one stretch of memory are
+// joined;
 // what is left of a leading rectangle is rows of one length.
 void cut(size_t parameter, const Tensor& view, std::vector<Chunk>& chunks) {
   if (view.numel() == 0) return;
@@ -29,7 +30,8 @@ void cut(size_t parameter, const Tensor& view, std::vector<Chunk>& chunks) {
     }
   }
   if (sizes.empty()) sizes.push_back(1), strides.push_back(1);
-  HV_CHECK(strides[-1] == 1, "optimizer: a live part must have unit stride inside: ", view.shape(), " strides ", view.strides());
+  HV_CHECK(strides[-1] == 1, "optimizer: a live part must have unit stride inside: ", view.shape(), " strides ",
+           view.strides());
   const int64_t length = sizes[-1];
   const int64_t rows = sizes.size() > 1 ? sizes[-2] : 1, stride = sizes.size() > 1 ? strides[-2] : 0;
   int64_t outer = 1;
@@ -43,7 +45,8 @@ void cut(size_t parameter, const Tensor& view, std::vector<Chunk>& chunks) {
     const int64_t piece = std::min(length, kChunkElements), together = std::max<int64_t>(1, kChunkElements / length);
     for (int64_t row = 0; row < rows; row += together) {
       for (int64_t at = 0; at < length; at += piece) {
-        chunks.push_back({parameter, base + row * stride + at, std::min(together, rows - row), std::min(piece, length - at), stride});
+        chunks.push_back(
+            {parameter, base + row * stride + at, std::min(together, rows - row), std::min(piece, length - at), stride});
       }
     }
   }
@@ -59,11 +62,20 @@ class AdamW : public Optimizer {
  private:
   void begin(double lr, double scale, double ema_decay) override {
     const double t = static_cast<double>(steps_);
-    shared_ = {.theta = nullptr, .grad = nullptr, .m = nullptr, .v = nullptr, .ema = nullptr, .n = 0,
-               .lr = static_cast<Real>(lr), .beta1 = static_cast<Real>(config_.beta1), .beta2 = static_cast<Real>(config_.beta2),
-               .eps = static_cast<Real>(config_.eps), .decay = static_cast<Real>(config_.weight_decay),
+    shared_ = {.theta = nullptr,
+               .grad = nullptr,
+               .m = nullptr,
+               .v = nullptr,
+               .ema = nullptr,
+               .n = 0,
+               .lr = static_cast<Real>(lr),
+               .beta1 = static_cast<Real>(config_.beta1),
+               .beta2 = static_cast<Real>(config_.beta2),
+               .eps = static_cast<Real>(config_.eps),
+               .decay = static_cast<Real>(config_.weight_decay),
                .correction1 = static_cast<Real>(1 - std::pow(config_.beta1, t)),
-               .correction2 = static_cast<Real>(1 - std::pow(config_.beta2, t)), .grad_scale = static_cast<Real>(scale),
+               .correction2 = static_cast<Real>(1 - std::pow(config_.beta2, t)),
+               .grad_scale = static_cast<Real>(scale),
                .ema_decay = static_cast<Real>(ema_decay)};
   }
   void update(const Run& run) const override {
@@ -141,7 +153,8 @@ double Optimizer::gradient_norm() const {
 
 const std::vector<Chunk>& Optimizer::chunks_of(const std::vector<Tensor>& live) {
   if (live.empty()) return chunks_;
-  HV_CHECK(live.size() == parameters_.size(), "optimizer: ", live.size(), " live parts for ", parameters_.size(), " parameters");
+  HV_CHECK(live.size() == parameters_.size(), "optimizer: ", live.size(), " live parts for ", parameters_.size(),
+           " parameters");
   std::vector<Shape> shapes;
   for (const Tensor& part : live) shapes.push_back(part.defined() ? part.shape() : Shape{0});
   for (const auto& [known, chunks] : live_) {
@@ -155,7 +168,8 @@ const std::vector<Chunk>& Optimizer::chunks_of(const std::vector<Tensor>& live) 
   return live_.back().second;
 }
 
-void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, double ema_decay, const std::vector<Tensor>& live) {
+void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, double ema_decay,
+                     const std::vector<Tensor>& live) {
   HV_CHECK(ema.empty() || ema.size() == parameters_.size(), "optimizer: ", ema.size(), " averages for ", parameters_.size(),
            " parameters");
   const PartTimer timer(Part::optimizer);
@@ -165,8 +179,12 @@ void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, do
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& weight = parameters_[i].value;
     const Tensor gradient = weight.grad();
-    Run run{weight.data(), gradient.defined() ? gradient.data() : nullptr, {nullptr, nullptr},
-            ema.empty() ? nullptr : ema[i].data(), 0, parameters_[i].decay};
+    Run run{weight.data(),
+            gradient.defined() ? gradient.data() : nullptr,
+            {nullptr, nullptr},
+            ema.empty() ? nullptr : ema[i].data(),
+            0,
+            parameters_[i].decay};
     for (size_t s = 0; s < states_.size(); ++s) run.state[s] = states_[s].values[i].data();
     whole.push_back(run);
     weight.shared()->storage->bump_version();

@@ -3,10 +3,11 @@
 // The pass applies gradient clipping, the update, weight decay and the moving average of the weights (EMA), and clears the
 // gradient, while a piece of each is in cache. The model is cut once into chunks of at most 16384 elements.
 // Invariants
-//   1. Chunks depend on the shapes alone, each element has one owner, and the gradient's norm adds the chunks' sums in order: the same
-//      bits for any number of threads.
-//   2. By default the update acts on whole tensors: where a subnetwork did not reach, the gradient is 0, and decay and momentum go on,
-//      as in the HydraViT authors' code. Given `live` (ElasticModel::active), only those rectangles change; their moments too.
+//   1. Chunks depend on the shapes alone, each element has one owner, and the gradient's norm adds the chunks' sums in order:
+//      the same bits for any number of threads.
+//   2. By default the update acts on whole tensors: where a subnetwork did not reach, the gradient is 0, and decay and momentum
+//      go on, as in the HydraViT authors' code. Given `live` (ElasticModel::active), only those rectangles change; their
+//      moments too.
 //   3. No decay where Parameter::decay is false.
 //   4. The bias correction of Adam counts steps of the run, also for elements that sat some of them out.
 // Thread rule: one thread calls; step() uses all cores.
@@ -74,7 +75,7 @@ class Optimizer {
   const std::vector<Chunk>& chunks_of(const std::vector<Tensor>& live);
   std::vector<nn::Parameter> parameters_;
   std::vector<State> states_;
-  std::vector<Chunk> chunks_;                                           // of all parameters
+  std::vector<Chunk> chunks_;                                            // of all parameters
   std::vector<std::pair<std::vector<Shape>, std::vector<Chunk>>> live_;  // of the rectangles seen so far
   mutable std::vector<double> partial_;
 };

@@ -115,7 +115,11 @@ Fields train_fields(TrainOptions& o) {
       {"heads", &o.heads, "widths to train, as 3-8 or 3,5,8; default: all of the preset"},
       {"weights", &o.weights, "how often each width is drawn, as 1,1,2; default: all the same"},
       {"data", &o.data, "folder with the data, or shapes10; default: $HYDRAVIT_DATA, else datasets/, else shapes10"},
-      {"kind", &o.kind, "what the folder holds", 0, 0,
+      {"kind",
+       &o.kind,
+       "what the folder holds",
+       0,
+       0,
        {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
       {"epochs", &o.epochs, "passes over the training images; default 10 unless --steps or --minutes is given", 0, 1e6},
       {"steps", &o.steps, "optimiser steps, instead of --epochs", 0, kMany},
@@ -136,7 +140,8 @@ Fields train_fields(TrainOptions& o) {
       {"dropout", &o.dropout, "dropout", 0, 0.99},
       {"ema", &o.ema, "decay of the moving average of the weights; 0: none", 0, 0.9999999},
       {"active-only", &o.active_only, "update just the weights of the width drawn", 0, 0, {}, true},
-      {"init", &o.init, "first weights: trunc_normal, reference (uniform, as the authors' code), a checkpoint, or timm's in safetensors"},
+      {"init", &o.init,
+       "first weights: trunc_normal, reference (uniform, as the authors' code), a checkpoint, or timm's in safetensors"},
       {"augment", &o.augment, "random changes of images", 0, 0, data::augment_presets()},
       {"mixup", &o.mixup, "mixup's alpha; -1: as --augment says", -1, 100},
       {"cutmix", &o.cutmix, "cutmix's alpha; -1: as --augment says", -1, 100},
@@ -150,22 +155,27 @@ Fields train_fields(TrainOptions& o) {
       {"save-every", &o.save_every, "save after this many steps; 0: after each epoch", 0, kMany},
       {"keep-last", &o.keep_last, "newest states to keep: last.ckpt, prev.ckpt, prev2.ckpt, ...", 1, 1000},
       {"keep-best", &o.keep_best, "keep the state of the best evaluation as best.ckpt"},
-      {"log-interval", &o.log_interval, "steps between two lines of events.jsonl, and of stderr where it is no terminal", 1, kMany},
+      {"log-interval", &o.log_interval, "steps between two lines of events.jsonl, and of stderr where it is no terminal", 1,
+       kMany},
       {"tensorboard", &o.tensorboard, "write an event file for TensorBoard in the run folder"},
       {"stop-after", &o.stop_after, "save and stop after this many steps of this call; --resume goes on", 0, kMany},
       {"seed", &o.seed, "of all randomness", 0, 9e15},
       {"threads", &o.threads, "cores to use; 0: all", 0, 1024},
       {"precision", &o.precision, "of the operands of products; weights, sums and all else stay fp32", 0, 0, {"fp32", "bf16"}},
-      {"on-nan", &o.on_nan, "a loss or gradient that is not finite: stop, skip the step, or roll back to the last saved state", 0, 0,
+      {"on-nan",
+       &o.on_nan,
+       "a loss or gradient that is not finite: stop, skip the step, or roll back to the last saved state",
+       0,
+       0,
        {"stop", "skip", "rollback"}},
       {"out", &o.out, "run folder; default: runs/<preset>-<date>-<time>"},
   };
 }
 
 bool may_change_on_resume(const std::string& name) {
-  static const std::vector<std::string> names = {
-      "data",      "epochs",    "steps",        "minutes",    "eval-every", "eval-limit", "save-every",
-      "keep-last", "keep-best", "log-interval", "stop-after", "threads",    "eval-batch", "tensorboard", "on-nan"};
+  static const std::vector<std::string> names = {"data",       "epochs",     "steps",      "minutes",     "eval-every",
+                                                 "eval-limit", "save-every", "keep-last",  "keep-best",   "log-interval",
+                                                 "stop-after", "threads",    "eval-batch", "tensorboard", "on-nan"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

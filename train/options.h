@@ -1,5 +1,5 @@
-// Options by name: one list says for each its place, range and help. The command line, config.json, the checkpoint and --resume all
-// go through that list, so an option exists in all of them or in none.
+// Options by name: one list says for each its place, range and help. The command line, config.json, the checkpoint and --resume
+// all go through that list, so an option exists in all of them or in none.
 //
 // Invariants
 //   1. set() checks type and range; an error (Fault::usage) names the option, the value and what is allowed.
@@ -19,9 +19,9 @@ struct Field {
   std::string name;  // without the dashes
   std::variant<int64_t*, double*, std::string*, bool*> at;
   std::string help;
-  double low = 0, high = 0;              // of numbers
+  double low = 0, high = 0;               // of numbers
   std::vector<std::string> choices = {};  // of texts; empty: any. A bool is on or off
-  bool flag = false;                     // a bool that is given without a value
+  bool flag = false;                      // a bool that is given without a value
 
   void set(const std::string& text) const;
   std::string get() const;

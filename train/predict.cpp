@@ -25,7 +25,8 @@ data::Image shown(const data::Image& original, int64_t side) {
 
 }  // namespace
 
-Predictor::Predictor(models::ElasticModel& model, const Header& header, std::vector<models::Subnet> widths, int64_t topk, bool explain)
+Predictor::Predictor(models::ElasticModel& model, const Header& header, std::vector<models::Subnet> widths, int64_t topk,
+                     bool explain)
     : model_(model), header_(header), widths_(std::move(widths)), topk_(topk), explain_(explain) {
   const NoGrad off;
   const int64_t side = model.image_size();
@@ -40,8 +41,8 @@ std::vector<Outcome> Predictor::look(std::span<const ImagePath> images) {
   if (input.size(0) == 0) return outcomes;
   for (const models::Subnet& width : widths_) {
     const std::vector<double> probability = softmax(model_.forward(input, width)).to_vector();
-    HV_CHECK_INPUT(std::all_of(probability.begin(), probability.end(), [](double p) { return std::isfinite(p); }), "predict: ", width.label,
-                   ": the probabilities are no numbers: the checkpoint's weights are unusable");
+    HV_CHECK_INPUT(std::all_of(probability.begin(), probability.end(), [](double p) { return std::isfinite(p); }),
+                   "predict: ", width.label, ": the probabilities are no numbers: the checkpoint's weights are unusable");
     const Tensor rollout = explain_ ? model_.rollout(input, width) : Tensor();
     int64_t row = 0;
     for (Outcome& outcome : outcomes) {
@@ -59,17 +60,18 @@ Tensor Predictor::read(std::span<const ImagePath> images, std::vector<Outcome>& 
   const int64_t side = model_.image_size(), count = static_cast<int64_t>(images.size());
   std::vector<data::Image> squares(images.size());
   std::vector<std::exception_ptr> caught(images.size());
-  parallel_for(count, [&](int64_t index) {  // nothing may be thrown out of here, no lack of memory either: texts are made afterwards
-    const auto i = static_cast<size_t>(index);
-    if (!images[i].problem.empty()) return;
-    try {
-      const data::Image original = data::load_image(images[i].path);
-      squares[i] = data::resize_and_crop(original, side);
-      if (explain_) outcomes[i].shown = shown(original, side);
-    } catch (...) {
-      caught[i] = std::current_exception();
-    }
-  });
+  parallel_for(count,
+               [&](int64_t index) {  // nothing may be thrown out of here, no lack of memory either: texts are made afterwards
+                 const auto i = static_cast<size_t>(index);
+                 if (!images[i].problem.empty()) return;
+                 try {
+                   const data::Image original = data::load_image(images[i].path);
+                   squares[i] = data::resize_and_crop(original, side);
+                   if (explain_) outcomes[i].shown = shown(original, side);
+                 } catch (...) {
+                   caught[i] = std::current_exception();
+                 }
+               });
   for (size_t i = 0; i < images.size(); ++i) {
     outcomes[i].image = images[i].path;
     outcomes[i].problem = images[i].problem;
@@ -82,7 +84,8 @@ Tensor Predictor::read(std::span<const ImagePath> images, std::vector<Outcome>& 
       outcomes[i].problem = error.what();
     }
   }
-  const auto good = std::count_if(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) { return outcome.problem.empty(); });
+  const auto good =
+      std::count_if(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) { return outcome.problem.empty(); });
   const Tensor input = Tensor::empty({good, 3, side, side});
   const data::Normalizer normalize({header_.mean, header_.std});
   Real* next = good > 0 ? input.data() : nullptr;
@@ -116,7 +119,8 @@ data::Image explanation(const std::vector<Outcome>& outcomes, const std::vector<
       const auto& [name, probability] = outcome.predictions[w].classes.at(0);
       char percent[32];
       std::snprintf(percent, sizeof percent, "%.0f%% ", 100 * probability);
-      row.push_back({overlay(outcome.shown, outcome.heat[w], *low, *high), concat(widths[w].label, "\n", percent, printable(name))});
+      row.push_back(
+          {overlay(outcome.shown, outcome.heat[w], *low, *high), concat(widths[w].label, "\n", percent, printable(name))});
     }
     rows.push_back(std::move(row));
   }

@@ -2,8 +2,8 @@
 //
 // Invariants
 //   1. A file that cannot be read is an outcome with a problem; the others of its batch are not touched by it.
-//   2. A picture of another size is resized: its shorter side to the model's, then the middle square. What explains it is drawn on
-//      that square of the original, so a large photograph stays sharp.
+//   2. A picture of another size is resized: its shorter side to the model's, then the middle square. What explains it is drawn
+//      on that square of the original, so a large photograph stays sharp.
 // Thread rule: one thread at a time; decodes on all cores.
 #pragma once
 
@@ -20,10 +20,10 @@
 namespace hv::train {
 
 struct Outcome {
-  std::string image, problem;            // problem empty: the picture was read
-  std::vector<Prediction> predictions;   // one a width
-  data::Image shown;                     // only where an explanation was asked for, as is `heat`
-  std::vector<Heat> heat;                // one a width
+  std::string image, problem;           // problem empty: the picture was read
+  std::vector<Prediction> predictions;  // one a width
+  data::Image shown;                    // only where an explanation was asked for, as is `heat`
+  std::vector<Heat> heat;               // one a width
 };
 
 class Predictor {
@@ -43,8 +43,8 @@ class Predictor {
   bool explain_;
 };
 
-// A row an image: the picture, then the heat of every width with its most probable class. One scale of colours a row, so that widths
-// can be compared. Outcomes with a problem are left out.
+// A row an image: the picture, then the heat of every width with its most probable class. One scale of colours a row, so that
+// widths can be compared. Outcomes with a problem are left out.
 data::Image explanation(const std::vector<Outcome>& outcomes, const std::vector<models::Subnet>& widths);
 
 }  // namespace hv::train

@@ -13,13 +13,17 @@ size_t characters(const std::string& text) {  // of UTF-8: bytes that do not go 
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-std::string padded(const std::string& text, size_t width) { return text + std::string(width - std::min(width, characters(text)), ' '); }
+std::string padded(const std::string& text, size_t width) {
+  return text + std::string(width - std::min(width, characters(text)), ' ');
+}
 
 class Table : public PredictFormat {
  public:
-  Table(const std::vector<models::Subnet>& widths, const std::vector<std::string>& class_names, const std::vector<ImagePath>& images)
+  Table(const std::vector<models::Subnet>& widths, const std::vector<std::string>& class_names,
+        const std::vector<ImagePath>& images)
       : widths_(widths) {
-    for (const ImagePath& image : images) image_column_ = std::max(image_column_, std::min<size_t>(100, characters(image.path)));
+    for (const ImagePath& image : images)
+      image_column_ = std::max(image_column_, std::min<size_t>(100, characters(image.path)));
     for (const std::string& name : class_names) class_column_ = std::max(class_column_, std::min<size_t>(20, characters(name)));
     class_column_ = std::max(class_column_ + 7, widths.back().label.size()) + 2;  // " 100.0%", and two spaces
   }
@@ -112,7 +116,8 @@ const std::vector<std::string>& predict_formats() {
 }
 
 std::unique_ptr<PredictFormat> make_predict_format(const std::string& name, const std::vector<models::Subnet>& widths,
-                                                   const std::vector<std::string>& class_names, const std::vector<ImagePath>& images) {
+                                                   const std::vector<std::string>& class_names,
+                                                   const std::vector<ImagePath>& images) {
   if (name == "csv") return std::make_unique<Csv>();
   if (name == "json") return std::make_unique<OneJson>();
   if (name == "jsonl") return std::make_unique<JsonLines>();

@@ -1,5 +1,5 @@
-// What predict prints: a table for people, CSV, JSON and JSON lines for programs. Written as the pictures come, so a folder of any
-// size needs no more memory than a batch.
+// What predict prints: a table for people, CSV, JSON and JSON lines for programs. Written as the pictures come, so a folder of
+// any size needs no more memory than a batch.
 //
 //   table  one width: the most probable classes; several: a column a width with its most probable class
 //   csv    image,heads,rank,class,probability: a line a class. Quoted as RFC 4180 says; lines end in "\n", as in summary.csv
@@ -26,7 +26,8 @@ class PredictFormat {
 
 const std::vector<std::string>& predict_formats();  // "table", "csv", "json", "jsonl"
 std::unique_ptr<PredictFormat> make_predict_format(const std::string& name, const std::vector<models::Subnet>& widths,
-                                                   const std::vector<std::string>& class_names, const std::vector<ImagePath>& images);
+                                                   const std::vector<std::string>& class_names,
+                                                   const std::vector<ImagePath>& images);
 std::string csv_field(const std::string& text);
 
 }  // namespace hv::train

@@ -34,7 +34,8 @@ std::string Predictions::csv() const {
     text += std::to_string(i) + ',' + std::to_string(dataset_.label(static_cast<int64_t>(i)));
     for (const std::vector<One>& width : of_) {
       char cells[96];
-      std::snprintf(cells, sizeof cells, ",%lld,%.6g,%.4f", static_cast<long long>(width[i].predicted), width[i].loss, width[i].confidence);
+      std::snprintf(cells, sizeof cells, ",%lld,%.6g,%.4f", static_cast<long long>(width[i].predicted), width[i].loss,
+                    width[i].confidence);
       text += cells;
     }
     text += '\n';

@@ -20,8 +20,8 @@ struct Prepared {
 };
 
 void check_heads(const TrainOptions& options);  // before anything is read or made; Fault::usage
-// Starts computing, opens the data (and writes into the options where they are), says what is in use, builds the model: a checkpoint's
-// where one is given, else a new one with the first weights that --init names.
+// Starts computing, opens the data (and writes into the options where they are), says what is in use, builds the model: a
+// checkpoint's where one is given, else a new one with the first weights that --init names.
 Prepared prepare(TrainOptions& options, const Checkpoint* checkpoint = nullptr);
 std::unique_ptr<Recipe> make_recipe(const TrainOptions& options, const std::vector<models::Subnet>& widths);
 

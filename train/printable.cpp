@@ -26,8 +26,8 @@ std::string valid_utf8(const std::string& text) {
     for (size_t k = 1; k < length; ++k) good = good && (byte(i + k) & 0xC0) == 0x80;
     // No longer form than needed, no half of a surrogate pair, nothing past U+10FFFF: all show in the second byte.
     const unsigned second = length > 1 ? byte(i + 1) : 0;
-    good = good && !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second > 0x9F) && !(first == 0xF0 && second < 0x90) &&
-           !(first == 0xF4 && second > 0x8F);
+    good = good && !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second > 0x9F) &&
+           !(first == 0xF0 && second < 0x90) && !(first == 0xF4 && second > 0x8F);
     good ? valid.append(text, i, length) : valid.append("\xEF\xBF\xBD");
     i += good ? length : 1;
   }

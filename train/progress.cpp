@@ -44,8 +44,13 @@ std::string format_duration(double seconds) {
 }
 
 Progress::Progress(bool on, int64_t interval)
-    : on_(on), terminal_(on && terminal_can_draw()), colour_(terminal_ && colour_wanted()), interval_(interval),
-      begin_(Clock::now()), drawn_at_(begin_), last_(begin_) {}
+    : on_(on),
+      terminal_(on && terminal_can_draw()),
+      colour_(terminal_ && colour_wanted()),
+      interval_(interval),
+      begin_(Clock::now()),
+      drawn_at_(begin_),
+      last_(begin_) {}
 
 std::string Progress::format(const ProgressLine& line, double done_at_begin) const {
   const double elapsed = std::chrono::duration<double>(Clock::now() - begin_).count();

@@ -15,8 +15,8 @@ struct ProgressLine {
   double done = 0;          // share of the run, 0 to 1
   double epoch = 0;         // passes over the data so far
   double loss = 0, lr = 0;
-  std::string label;        // "heads=5"
-  int64_t images = 0;       // of this step
+  std::string label;   // "heads=5"
+  int64_t images = 0;  // of this step
 };
 
 class Progress {

@@ -36,7 +36,8 @@ std::string make_run_folder(const std::string& wanted, const std::string& preset
     const std::string base = join_path("runs", concat(preset, "-", stamp));
     make_folders("runs");
     folder = base;
-    for (int number = 2; !make_folder(folder); ++number) folder = concat(base, "-", number);  // two runs of one second get two folders
+    for (int number = 2; !make_folder(folder); ++number)
+      folder = concat(base, "-", number);  // two runs of one second get two folders
   } else {
     refuse_second_run(folder);
     make_folders(folder);

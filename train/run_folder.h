@@ -1,8 +1,8 @@
 // The folder of a run: made for a new run, held by one process at a time.
 //
 // Invariants
-//   1. While a FolderLock lives, no other process gets one for that folder. The lock is the process's own: it goes with it, however it
-//      ends. The file run.lock stays and means nothing by itself.
+//   1. While a FolderLock lives, no other process gets one for that folder. The lock is the process's own: it goes with it,
+//      however it ends. The file run.lock stays and means nothing by itself.
 //   2. A folder that holds a run is never given to a new one.
 // Thread rule: one thread.
 #pragma once
@@ -22,7 +22,8 @@ void refuse_second_run(const std::string& folder);  // Fault::usage if the folde
 
 class FolderLock {
  public:
-  // Another process holds it: Fault::usage, with its number. A file system without locks: `warn` is told, and nothing is locked.
+  // Another process holds it: Fault::usage, with its number. A file system without locks: `warn` is told, and nothing is
+  // locked.
   FolderLock(const std::string& folder, const std::function<void(const std::string&)>& warn);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

@@ -42,7 +42,8 @@ void RunLog::flush() {
   window_ = {};
 }
 
-void RunLog::evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema) {
+void RunLog::evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live,
+                       const std::vector<WidthResult>& ema) {
   attempt([&] {
     if (summary_) summary_->add({at.step, at.epoch, at.seconds, at.lr, train_loss, live, ema});
   });
@@ -50,8 +51,8 @@ void RunLog::evaluated(const RunPoint& at, double train_loss, const std::vector<
     if (events_) events_->add(EvalEvent{at, live, ema});
     if (tensorboard_) tensorboard_->add(EvalEvent{at, live, ema});
   });
-  progress_.note(concat("epoch ", std::round(at.epoch * 100) / 100, " step ", at.step, ", ", live[0].images, " test images: ",
-                        accuracy_line(live), ema.empty() ? "" : "; EMA " + accuracy_line(ema)));
+  progress_.note(concat("epoch ", std::round(at.epoch * 100) / 100, " step ", at.step, ", ", live[0].images,
+                        " test images: ", accuracy_line(live), ema.empty() ? "" : "; EMA " + accuracy_line(ema)));
 }
 
 void RunLog::end(int64_t step, const std::string& how) {

@@ -2,8 +2,8 @@
 //
 // Invariants
 //   1. It only listens: no number of the training depends on it.
-//   2. Steps are gathered in a window that is written every --log-interval steps, and before each evaluation, each save and the end. So
-//      the window is empty at every checkpoint, and a run in many sessions counts each of its steps once.
+//   2. Steps are gathered in a window that is written every --log-interval steps, and before each evaluation, each save and the
+//      end. So the window is empty at every checkpoint, and a run in many sessions counts each of its steps once.
 //   3. Once a run has begun, a full or failing disk costs lines, never the run.
 // Thread rule: one thread.
 #pragma once
@@ -27,7 +27,8 @@ class RunLog {
   RunLog(const std::string& folder, const TrainOptions& options, const StartEvent& start, bool show_progress);
   void step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, const PartSeconds& time);
   void flush();  // writes what the window holds
-  void evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema);
+  void evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live,
+                 const std::vector<WidthResult>& ema);
   void end(int64_t step, const std::string& how);
   void warn(const std::string& text);
 

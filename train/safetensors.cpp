@@ -20,15 +20,15 @@ constexpr const char* kMetadata = "__metadata__";
 
 // Bits an element, of every dtype the format knows; 0: unknown.
 int64_t bits_of(const std::string& dtype) {
-  static const std::map<std::string, int64_t> bits = {
-      {"BOOL", 8}, {"F4", 4},   {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},   {"I8", 8},   {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8},
-      {"I16", 16}, {"U16", 16}, {"F16", 16},    {"BF16", 16},   {"I32", 32}, {"U32", 32}, {"F32", 32},    {"C64", 64},    {"F64", 64},
-      {"I64", 64}, {"U64", 64}};
+  static const std::map<std::string, int64_t> bits = {{"BOOL", 8}, {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
+                                                      {"I8", 8},   {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},
+                                                      {"U16", 16}, {"F16", 16},    {"BF16", 16},   {"I32", 32},    {"U32", 32},
+                                                      {"F32", 32}, {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}};
   const auto found = bits.find(dtype);
   return found == bits.end() ? 0 : found->second;
 }
 
-// --- the header --------------------------------------------------------------------------------------------------------------------
+// --- the header -------------------------------------------------------------------------------------------------------------
 
 // Reads {"name": {"dtype": ..., "shape": [...], "data_offsets": [...]}, "__metadata__": {"key": "text"}} from events. What has
 // another form is refused where it begins, so depth and memory stay small whatever comes.
@@ -39,7 +39,8 @@ class HeaderReader : public JsonEvents {
 
   void open(char bracket) override {
     const bool list = depth_ == 2 && !in_metadata_ && (field_ == "shape" || field_ == "data_offsets");
-    if (bracket != (list ? '[' : '{') || depth_ > 2 || (depth_ == 2 && !list)) unexpected(bracket == '{' ? "an object" : "a list");
+    if (bracket != (list ? '[' : '{') || depth_ > 2 || (depth_ == 2 && !list))
+      unexpected(bracket == '{' ? "an object" : "a list");
     if (++depth_ != 2) return;
     in_metadata_ = name_ == kMetadata;
     if (in_metadata_) return;
@@ -106,8 +107,10 @@ class HeaderReader : public JsonEvents {
     fail(Fault::input, path_, ": damaged safetensors header: ", parts...);
   }
   [[noreturn]] void unexpected(const char* what) const {
-    refuse(depth_ == 0 ? "the beginning" : in_metadata_ ? "metadata" : where(), ": ", what,
-           depth_ == 2 && in_metadata_ ? " where only texts may be" : " where there must be none");
+    refuse(depth_ == 0    ? "the beginning"
+           : in_metadata_ ? "metadata"
+                          : where(),
+           ": ", what, depth_ == 2 && in_metadata_ ? " where only texts may be" : " where there must be none");
   }
   std::string where() const { return concat("tensor \"", name_, '"'); }
   static std::string shown(const std::string& text) { return printable(text.substr(0, 64)); }
@@ -125,15 +128,15 @@ void check_places(std::vector<StoredTensor>& tensors, int64_t bytes, const std::
             [](const StoredTensor& a, const StoredTensor& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   int64_t position = 0;
   for (const StoredTensor& tensor : tensors) {
-    HV_CHECK_INPUT(tensor.begin == position && tensor.end >= tensor.begin, path, ": damaged: tensor \"", tensor.name, "\" lies at ",
-                   tensor.begin, " to ", tensor.end, ", expected to begin at ", position);
+    HV_CHECK_INPUT(tensor.begin == position && tensor.end >= tensor.begin, path, ": damaged: tensor \"", tensor.name,
+                   "\" lies at ", tensor.begin, " to ", tensor.end, ", expected to begin at ", position);
     int64_t size = bits_of(tensor.dtype);
     for (const int64_t d : tensor.shape) {
-      HV_CHECK_INPUT(!__builtin_mul_overflow(size, d, &size), path, ": damaged: tensor \"", tensor.name, "\" of shape ", tensor.shape,
-                     " is too large");
+      HV_CHECK_INPUT(!__builtin_mul_overflow(size, d, &size), path, ": damaged: tensor \"", tensor.name, "\" of shape ",
+                     tensor.shape, " is too large");
     }
-    HV_CHECK_INPUT(size % 8 == 0 && size / 8 == tensor.end - tensor.begin, path, ": damaged: tensor \"", tensor.name, "\" of shape ",
-                   tensor.shape, " and dtype ", tensor.dtype, " in ", tensor.end - tensor.begin, " bytes");
+    HV_CHECK_INPUT(size % 8 == 0 && size / 8 == tensor.end - tensor.begin, path, ": damaged: tensor \"", tensor.name,
+                   "\" of shape ", tensor.shape, " and dtype ", tensor.dtype, " in ", tensor.end - tensor.begin, " bytes");
     position = tensor.end;
   }
   HV_CHECK_INPUT(position == bytes, path, ": ", bytes, " bytes of tensors, the header describes ", position,
@@ -146,8 +149,8 @@ SafetensorsHeader read_header(InputFile& file, const std::string& path) {
   file.read(&length, 8);
   HV_CHECK_INPUT(length <= static_cast<uint64_t>(kMaxHeader), path, ": not a safetensors file: a header of ", length,
                  " bytes; at most ", kMaxHeader);
-  HV_CHECK_INPUT(static_cast<int64_t>(length) <= file.size() - 8, path, ": a header of ", length, " bytes in a file of ", file.size(),
-                 "; the file was cut");
+  HV_CHECK_INPUT(static_cast<int64_t>(length) <= file.size() - 8, path, ": a header of ", length, " bytes in a file of ",
+                 file.size(), "; the file was cut");
   std::string text(length, '\0');
   file.read(text.data(), length);
   HV_CHECK_INPUT(!text.empty() && text[0] == '{', path, ": not a safetensors file: its header does not begin with {");
@@ -157,10 +160,10 @@ SafetensorsHeader read_header(InputFile& file, const std::string& path) {
   return std::move(reader.header);
 }
 
-// --- the checksum ------------------------------------------------------------------------------------------------------------------
+// --- the checksum -----------------------------------------------------------------------------------------------------------
 
-// Of the header: each text as its length and its bytes, each number as u64, entries and tensors in the order of their names. The
-// tensors' bytes follow.
+// Of the header: each text as its length and its bytes, each number as u64, entries and tensors in the order of their names.
+// The tensors' bytes follow.
 Crc32c checksum_of(const SafetensorsHeader& header) {
   Crc32c crc;
   const auto number = [&](size_t n) { crc.add(&n, sizeof n); };
@@ -184,7 +187,7 @@ std::string hex(uint32_t value) {
   return digits;
 }
 
-// --- numbers -----------------------------------------------------------------------------------------------------------------------
+// --- numbers ----------------------------------------------------------------------------------------------------------------
 
 float from_half(uint16_t h) {
   const uint32_t sign = uint32_t{h} >> 15 << 31, exponent = h >> 10 & 31, mantissa = h & 1023;
@@ -238,7 +241,8 @@ std::vector<NamedTensor> load_safetensors(const std::string& path, const std::fu
   }
   const auto stored = header.metadata.find(kSafetensorsChecksum);
   HV_CHECK_INPUT(stored == header.metadata.end() || same_crc(stored->second == hex(crc.value()), true), path,
-                 ": its contents do not fit the checksum in its metadata (", kSafetensorsChecksum, "): the file is damaged; a program "
+                 ": its contents do not fit the checksum in its metadata (", kSafetensorsChecksum,
+                 "): the file is damaged; a program "
                  "that changes it on purpose must drop that entry");
   return tensors;
 }

@@ -10,7 +10,8 @@
 
 namespace hv::train {
 
-WidthSampler::WidthSampler(uint64_t seed, int64_t choices, const std::vector<double>& weights) : seed_(seed), choices_(choices) {
+WidthSampler::WidthSampler(uint64_t seed, int64_t choices, const std::vector<double>& weights)
+    : seed_(seed), choices_(choices) {
   HV_CHECK_USAGE(choices > 0, "--heads: no width to draw from; give at least one");
   if (weights.empty()) return;
   HV_CHECK_USAGE(static_cast<int64_t>(weights.size()) == choices, "--weights: ", weights.size(), " given for ", choices,

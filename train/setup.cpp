@@ -79,7 +79,8 @@ std::string start_line(int64_t seed, const data::Source& source, const data::Dat
   return text;
 }
 
-std::map<std::string, std::string> provenance(const data::Source& source, const data::Dataset& train, const data::Dataset* test) {
+std::map<std::string, std::string> provenance(const data::Source& source, const data::Dataset& train,
+                                              const data::Dataset* test) {
   char date[32];
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
@@ -127,9 +128,10 @@ std::unique_ptr<models::ElasticModel> model_of(const Header& header, const std::
   } catch (const Error& error) {
     fail(Fault::input, path, ": describes no model this program can build: ", error.what());
   }
-  HV_CHECK_INPUT(model, path, ": describes ", described, " parameters and holds ", held, ": is it a checkpoint of another model?");
-  HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == model->classes(), path, ": names ", header.class_names.size(),
-                 " classes, its model has ", model->classes());
+  HV_CHECK_INPUT(model, path, ": describes ", described, " parameters and holds ", held,
+                 ": is it a checkpoint of another model?");
+  HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == model->classes(), path, ": names ",
+                 header.class_names.size(), " classes, its model has ", model->classes());
   return model;
 }
 

@@ -25,7 +25,8 @@ OptimizerConfig optimizer_config(const TrainOptions& o) {
   return config;
 }
 
-// Where the first value that is not finite stands, as "gradient of head.weight is not a number at element 7 of [10, 24]"; "" if none.
+// Where the first value that is not finite stands, as "gradient of head.weight is not a number at element 7 of [10, 24]"; "" if
+// none.
 std::string bad_value(const std::string& name, const Tensor& tensor) {
   if (!tensor.defined()) return "";
   const Tensor flat = tensor.detach().contiguous();
@@ -38,7 +39,8 @@ std::string bad_value(const std::string& name, const Tensor& tensor) {
   return "";
 }
 
-// What made a loss or gradient bad: the first bad input, else weight, else gradient, else the largest weight, whose products overflow.
+// What made a loss or gradient bad: the first bad input, else weight, else gradient, else the largest weight, whose products
+// overflow.
 // A pass over all of them, made only then.
 std::string cause(const data::Batch* batch, const std::vector<nn::Parameter>& parameters) {
   std::string found;
@@ -57,7 +59,8 @@ std::string cause(const data::Batch* batch, const std::vector<nn::Parameter>& pa
       if (std::abs(value) > largest) largest = std::abs(value), found = p.name;
     }
   }
-  return concat(": inputs, weights and gradients are finite, values between them overflow; the largest weight is ", largest, " in ", found);
+  return concat(": inputs, weights and gradients are finite, values between them overflow; the largest weight is ", largest,
+                " in ", found);
 }
 
 }  // namespace
@@ -72,9 +75,14 @@ data::AugmentConfig augmentation(const TrainOptions& o) {
   return config;
 }
 
-Stepper::Stepper(models::ElasticModel& model, const data::Dataset& images, const TrainOptions& options, std::unique_ptr<Recipe> recipe)
-    : model_(model), options_(options), recipe_(std::move(recipe)), loader_(images, loader_config(images, options)),
-      optimizer_(make_optimizer(model.parameters(), optimizer_config(options))), ema_(model, options.ema) {
+Stepper::Stepper(models::ElasticModel& model, const data::Dataset& images, const TrainOptions& options,
+                 std::unique_ptr<Recipe> recipe)
+    : model_(model),
+      options_(options),
+      recipe_(std::move(recipe)),
+      loader_(images, loader_config(images, options)),
+      optimizer_(make_optimizer(model.parameters(), optimizer_config(options))),
+      ema_(model, options.ema) {
   check_options(options);
 }
 
@@ -96,7 +104,8 @@ double Stepper::run(int64_t step, double lr) {
   // One read of the gradients also without clipping: a bad one is found before the optimiser writes it into the weights.
   const double norm = optimizer_->gradient_norm() * scale;
   if (!std::isfinite(norm)) {
-    fail(Fault::diverged, "the gradient's norm is ", std::isnan(norm) ? "not a number" : "infinite", cause(nullptr, model_.parameters()));
+    fail(Fault::diverged, "the gradient's norm is ", std::isnan(norm) ? "not a number" : "infinite",
+         cause(nullptr, model_.parameters()));
   }
   if (o.clip_grad > 0 && norm > o.clip_grad) scale *= o.clip_grad / norm;
   optimizer_->step(lr, scale, ema_.values(), ema_.decay(step),

@@ -40,13 +40,13 @@ void Summary::add(const SummaryRow& row) {
 }
 
 std::string width_table(const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema) {
-  std::string text = print("%5s %5s %12s %14s %7s%s %10s\n", "heads", "dim", "params", "MACs", "top-1", ema.empty() ? "" : "  (EMA)",
-                           "images/s");
+  std::string text = print("%5s %5s %12s %14s %7s%s %10s\n", "heads", "dim", "params", "MACs", "top-1",
+                           ema.empty() ? "" : "  (EMA)", "images/s");
   for (size_t i = 0; i < live.size(); ++i) {
     const WidthResult& r = live[i];
     text += print("%5lld %5lld %12lld %14lld %7.2f%s %10.0f\n", static_cast<long long>(r.subnet.key),
-                  static_cast<long long>(r.subnet.dim), static_cast<long long>(r.params), static_cast<long long>(r.macs), r.top1,
-                  ema.empty() ? "" : print(" %6.2f", ema[i].top1).c_str(), r.images_per_second);
+                  static_cast<long long>(r.subnet.dim), static_cast<long long>(r.params), static_cast<long long>(r.macs),
+                  r.top1, ema.empty() ? "" : print(" %6.2f", ema[i].top1).c_str(), r.images_per_second);
   }
   return text;
 }

@@ -12,7 +12,7 @@ namespace hv::train {
 struct SummaryRow {
   int64_t step = 0;
   double epoch = 0, seconds = 0, lr = 0;
-  double train_loss = 0;  // mean since the row before
+  double train_loss = 0;               // mean since the row before
   std::vector<WidthResult> live, ema;  // ema may be empty
 };
 

@@ -18,7 +18,7 @@ std::string little_endian(Unsigned value) {
   return bytes;
 }
 
-// --- protobuf: a field is its number and wire type, then its value -----------------------------------------------------------------
+// --- protobuf: a field is its number and wire type, then its value ----------------------------------------------------------
 
 enum class Wire { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
 
@@ -31,16 +31,20 @@ std::string key(int field, Wire wire) { return varint(static_cast<uint64_t>(fiel
 
 std::string bytes_field(int field, const std::string& value) { return key(field, Wire::bytes) + varint(value.size()) + value; }
 std::string int_field(int field, int64_t value) { return key(field, Wire::varint) + varint(static_cast<uint64_t>(value)); }
-std::string double_field(int field, double value) { return key(field, Wire::fixed64) + little_endian(std::bit_cast<uint64_t>(value)); }
+std::string double_field(int field, double value) {
+  return key(field, Wire::fixed64) + little_endian(std::bit_cast<uint64_t>(value));
+}
 std::string float_field(int field, double value) {
   return key(field, Wire::fixed32) + little_endian(std::bit_cast<uint32_t>(static_cast<float>(value)));
 }
 
-// --- events ------------------------------------------------------------------------------------------------------------------------
+// --- events -----------------------------------------------------------------------------------------------------------------
 
 double unix_time() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
-std::string event(int64_t step, const std::string& what) { return tf_record(double_field(1, unix_time()) + int_field(2, step) + what); }
+std::string event(int64_t step, const std::string& what) {
+  return tf_record(double_field(1, unix_time()) + int_field(2, step) + what);
+}
 
 std::string file_name() {
   char host[256] = "unknown";

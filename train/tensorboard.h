@@ -25,8 +25,8 @@ namespace hv::train {
 class TensorBoard {
  public:
   TensorBoard(const std::string& folder, const StartEvent& start);  // makes events.out.tfevents.<Unix time>.<host>.<process>
-  void add(const LogEvent& log);    // loss/train, train_loss/heads=3, lr, images_per_second
-  void add(const EvalEvent& eval);  // top1/heads=3, top5/heads=3, loss/heads=3, and ema_...
+  void add(const LogEvent& log);                                    // loss/train, train_loss/heads=3, lr, images_per_second
+  void add(const EvalEvent& eval);                                  // top1/heads=3, top5/heads=3, loss/heads=3, and ema_...
 
  private:
   using Scalars = std::vector<std::pair<std::string, double>>;  // tag, value

@@ -47,7 +47,8 @@ const TimmTensor& TimmModel::tensor(const std::string& name) const {
 }
 
 std::string widths_text(const models::HydraViTConfig& c) {
-  return c.heads_min == c.heads ? concat(c.heads, c.heads == 1 ? " head" : " heads") : concat(c.heads_min, " to ", c.heads, " heads");
+  return c.heads_min == c.heads ? concat(c.heads, c.heads == 1 ? " head" : " heads")
+                                : concat(c.heads_min, " to ", c.heads, " heads");
 }
 
 TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema) {
@@ -65,8 +66,8 @@ TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema) {
   } catch (const Error& error) {
     fail(Fault::input, checkpoint.path, ": describes no model this program can build: ", error.what());
   }
-  HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == c.classes, checkpoint.path, ": names ", header.class_names.size(),
-                 " classes, its model has ", c.classes);
+  HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == c.classes, checkpoint.path, ": names ",
+                 header.class_names.size(), " classes, its model has ", c.classes);
   for (const std::string& name : header.class_names) model.class_names.push_back(valid_utf8(name));
   model.mean = header.mean;
   model.std = header.std;
@@ -76,8 +77,8 @@ TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema) {
                    ", its model wants ", full.shape);
   }
   if (heads > 0) {
-    HV_CHECK_USAGE(heads >= c.heads_min && heads <= c.heads, "--heads: ", heads, " is outside the model; it runs with ", c.heads_min,
-                   " to ", c.heads, " heads");
+    HV_CHECK_USAGE(heads >= c.heads_min && heads <= c.heads, "--heads: ", heads, " is outside the model; it runs with ",
+                   c.heads_min, " to ", c.heads, " heads");
     c.heads = c.heads_min = heads;
   }
   for (const TimmShape& timm : timm_shapes(c)) {
@@ -86,7 +87,8 @@ TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema) {
   return model;
 }
 
-bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to, const std::vector<NamedTensor>& ours) {
+bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to,
+              const std::vector<NamedTensor>& ours) {
   const NoGrad off;
   models::HydraViTConfig part = to;  // of the model, what `from` should be
   part.heads = from.config.heads;

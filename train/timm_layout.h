@@ -1,12 +1,16 @@
 // A subnetwork as timm's VisionTransformer, without a copy: the seam between checkpoints and the formats of the world.
 //
-// The names of our parameters are timm's, and so are all layouts but one: qkv rows. Ours are packed (head, {q, k, v}, head_dim), timm's
-// are three blocks [q; k; v]. A permuted view says that, and it serves both ways: read for export, written through by import.
+// The names of our parameters are timm's, and so are all layouts but one: qkv rows. Ours are packed (head, {q, k, v},
+// head_dim), timm's are three blocks [q; k; v]. A permuted view says that, and it serves both ways: read for export, written
+// through by import.
 //
 // Invariants
-//   1. timm_shapes(config) are the names and shapes of the plain vision transformer of config.heads heads, in the model's order.
-//   2. TimmTensor::value shows, in row-major order, the tensor's numel(shape) numbers. It is strided, and qkv's has another rank.
-//   3. Whatever is narrower than its model is the leading rectangle: width k of a model is the stand-alone transformer of k heads.
+//   1. timm_shapes(config) are the names and shapes of the plain vision transformer of config.heads heads, in the model's
+//      order.
+//   2. TimmTensor::value shows, in row-major order, the tensor's numel(shape) numbers. It is strided, and qkv's has another
+//      rank.
+//   3. Whatever is narrower than its model is the leading rectangle: width k of a model is the stand-alone transformer of k
+//      heads.
 // Thread rule: plain data.
 #pragma once
 
@@ -50,9 +54,11 @@ std::string widths_text(const models::HydraViTConfig& config);  // "3 heads", "3
 // No model is built and no random number drawn: memory is that of the weights.
 TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema);
 
-// Writes `from` into the leading rectangle of `ours`, the parameters of a model of configuration `to`, by name. What does not fit (a
-// wider model, another depth, ...) is an error (Fault::input) that begins with `path`. Classifiers of different numbers of classes:
+// Writes `from` into the leading rectangle of `ours`, the parameters of a model of configuration `to`, by name. What does not
+// fit (a wider model, another depth, ...) is an error (Fault::input) that begins with `path`. Classifiers of different numbers
+// of classes:
 // `ours` keeps its own, and the answer is false.
-bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to, const std::vector<NamedTensor>& ours);
+bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to,
+              const std::vector<NamedTensor>& ours);
 
 }  // namespace hv::train

@@ -11,7 +11,7 @@
 namespace hv::train {
 namespace {
 
-// --- what the metadata say -----------------------------------------------------------------------------------------------------------
+// --- what the metadata say --------------------------------------------------------------------------------------------------
 
 std::array<double, 3> triple(const std::string& path, const Metadata& metadata, const char* key, double least) {
   std::array<double, 3> values{};
@@ -53,7 +53,7 @@ models::HydraViTConfig config_in(const Metadata& metadata) {
   return models::from_config(config);
 }
 
-// --- what the tensors say ------------------------------------------------------------------------------------------------------------
+// --- what the tensors say ---------------------------------------------------------------------------------------------------
 
 std::string list(const std::vector<std::string>& names) {
   std::string text;
@@ -91,15 +91,16 @@ models::HydraViTConfig config_in(const std::string& path, const Shapes& shapes, 
     if (name.rfind("dist_token", 0) == 0 || name.rfind("head_dist.", 0) == 0) distilled.push_back(name);
   }
   HV_CHECK_INPUT(missing.empty(), path, ": not a vision transformer in timm's layout: it lacks ", list(missing));
-  HV_CHECK_INPUT(distilled.empty(), path, ": a distilled DeiT: it has ", list(distilled), "; take the plain one of the same size");
+  HV_CHECK_INPUT(distilled.empty(), path, ": a distilled DeiT: it has ", list(distilled),
+                 "; take the plain one of the same size");
 
   const Shape &patches = shapes.at("patch_embed.proj.weight"), &fc1 = shapes.at("blocks.0.mlp.fc1.weight");
   const int64_t width = shapes.at("cls_token")[2], positions = shapes.at("pos_embed")[1] - 1;
   const int64_t side = static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(positions))));
   HV_CHECK_INPUT(side > 0 && side * side == positions, path, ": tensor pos_embed is ", shapes.at("pos_embed"),
                  ": expected one position for CLS and a square of patches");
-  HV_CHECK_INPUT(fc1[0] % width == 0, path, ": tensor blocks.0.mlp.fc1.weight is ", fc1, ": ", fc1[0], " is no multiple of the width ",
-                 width);
+  HV_CHECK_INPUT(fc1[0] % width == 0, path, ": tensor blocks.0.mlp.fc1.weight is ", fc1, ": ", fc1[0],
+                 " is no multiple of the width ", width);
   HV_CHECK_INPUT(width % head_dim == 0, path, ": its width ", width, " does not divide into heads of ", head_dim,
                  "; say how wide a head is with --head-dim");
   models::HydraViTConfig c;
@@ -126,8 +127,9 @@ void compare(const std::string& path, Shapes found, const models::HydraViTConfig
     found.erase(it);
   }
   for (const auto& [name, shape] : found) extra.push_back(name);
-  HV_CHECK_INPUT(missing.empty() && extra.empty(), path, ": not the plain vision transformer:", missing.empty() ? "" : " it lacks ",
-                 list(missing), missing.empty() || extra.empty() ? "" : ";", extra.empty() ? "" : " it has more: ", list(extra));
+  HV_CHECK_INPUT(missing.empty() && extra.empty(), path,
+                 ": not the plain vision transformer:", missing.empty() ? "" : " it lacks ", list(missing),
+                 missing.empty() || extra.empty() ? "" : ";", extra.empty() ? "" : " it has more: ", list(extra));
 }
 
 }  // namespace
@@ -187,7 +189,8 @@ TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header
 TimmModel read_timm_safetensors(const std::string& path, int64_t head_dim) {
   TimmModel model = describe_timm(path, read_safetensors_header(path), head_dim);
   std::map<std::string, Tensor> values;
-  for (const NamedTensor& tensor : load_safetensors(path, [](const std::string&) { return true; })) values[tensor.name] = tensor.value;
+  for (const NamedTensor& tensor : load_safetensors(path, [](const std::string&) { return true; }))
+    values[tensor.name] = tensor.value;
   for (const auto& [name, shape] : timm_shapes(model.config)) {
     const Tensor& value = values.at(name);
     for (int64_t i = 0; i < value.numel(); ++i) {
@@ -205,11 +208,12 @@ bool is_safetensors(const std::string& path) {
   InputFile file(path);
   file.read(first, std::min<size_t>(sizeof first, static_cast<size_t>(file.size())));
   const bool zipped = std::string(first, 4) == "PK\x03\x04", pickled = first[0] == '\x80' && first[1] >= 2 && first[1] <= 5;
-  HV_CHECK_INPUT(!zipped && (!pickled || looks_like_safetensors(path)), path,
-                 ": a pickled file (PyTorch's .pth): unpickling can run code that the file holds, so it is not read. Convert it: "
-                 "python3 -c \"import sys, torch; from safetensors.torch import save_file; m = torch.load(sys.argv[1], "
-                 "map_location='cpu', weights_only=True); m = m.get('model', m.get('state_dict', m)); save_file({k: "
-                 "v.contiguous().clone() for k, v in m.items()}, sys.argv[2])\" IN.pth OUT.safetensors");
+  HV_CHECK_INPUT(
+      !zipped && (!pickled || looks_like_safetensors(path)), path,
+      ": a pickled file (PyTorch's .pth): unpickling can run code that the file holds, so it is not read. Convert it: "
+      "python3 -c \"import sys, torch; from safetensors.torch import save_file; m = torch.load(sys.argv[1], "
+      "map_location='cpu', weights_only=True); m = m.get('model', m.get('state_dict', m)); save_file({k: "
+      "v.contiguous().clone() for k, v in m.items()}, sys.argv[2])\" IN.pth OUT.safetensors");
   return looks_like_safetensors(path) || path.ends_with(".safetensors");  // a damaged one gets its own error
 }
 

@@ -41,14 +41,16 @@ void Trainer::restore_tensors(const Checkpoint& checkpoint) {
   };
   const NoGrad off;
   restore_all("ema.", stepper_.ema().values());
-  for (const Optimizer::State& state : stepper_.optimizer().states()) restore_all("optimizer." + state.name + ".", state.values);
+  for (const Optimizer::State& state : stepper_.optimizer().states())
+    restore_all("optimizer." + state.name + ".", state.values);
 }
 
 void Trainer::restore(const Checkpoint& checkpoint) {
   restore_tensors(checkpoint);
   const auto counter = [&](const std::string& name) {
     const auto found = checkpoint.header.counters.find(name);
-    HV_CHECK_INPUT(found != checkpoint.header.counters.end() && found->second >= 0, checkpoint.path, ": damaged header: no ", name);
+    HV_CHECK_INPUT(found != checkpoint.header.counters.end() && found->second >= 0, checkpoint.path, ": damaged header: no ",
+                   name);
     return found->second;
   };
   const auto metric = [&](const std::string& name, double otherwise) {
@@ -74,16 +76,18 @@ double Trainer::seconds() const { return seconds_before_ + seconds_since(begin_)
 
 double Trainer::position() const {
   double at = total_steps_ > 0 ? static_cast<double>(step_) : 0;
-  if (setup_.options.minutes > 0) at = std::max(at, schedule_.total_steps * std::min(1.0, seconds() / (60 * setup_.options.minutes)));
+  if (setup_.options.minutes > 0)
+    at = std::max(at, schedule_.total_steps * std::min(1.0, seconds() / (60 * setup_.options.minutes)));
   return at;
 }
 
 bool Trainer::finished() const { return position() >= schedule_.total_steps; }
 
 void Trainer::diverged(const std::string& what) const {
-  const std::string kept = setup_.folder.empty() || saved_step_ < 0
-                               ? "nothing was saved yet"
-                               : concat("the last good checkpoint is ", join_path(setup_.folder, "last.ckpt"), " (step ", saved_step_, ")");
+  const std::string kept =
+      setup_.folder.empty() || saved_step_ < 0
+          ? "nothing was saved yet"
+          : concat("the last good checkpoint is ", join_path(setup_.folder, "last.ckpt"), " (step ", saved_step_, ")");
   fail(Fault::diverged, "step ", step_ + 1, " (", stepper_.recipe().subnet(step_).label, "): ", what, "; ", kept,
        "; try a lower --lr or --clip-grad 1");
 }
@@ -100,8 +104,9 @@ std::optional<double> Trainer::train_step(double lr) {
     if (setup_.options.on_nan == "stop") diverged(error.what());
     if (++bad_steps_ > kMostBadSteps) diverged(concat(error.what(), ", as the ", kMostBadSteps, " steps before"));
     if (back && saved_step_ < 0) diverged(concat(error.what(), ", and there is no saved state to roll back to"));
-    log_->warn(concat("WARNING: step ", step_ + 1, " (", stepper_.recipe().subnet(step_).label, "): ", error.what(),
-                      back ? concat("; weights, moments and average are those of step ", saved_step_, " again") : "; the step is skipped"));
+    log_->warn(concat(
+        "WARNING: step ", step_ + 1, " (", stepper_.recipe().subnet(step_).label, "): ", error.what(),
+        back ? concat("; weights, moments and average are those of step ", saved_step_, " again") : "; the step is skipped"));
   }
   // The step counts, so the next one has other images; a run that is resumed from a save in between does the same again.
   setup_.model.zero_grad();
@@ -157,7 +162,7 @@ Ending Trainer::train_and_evaluate() {
 
   while (!finished()) {
     if (interrupted()) return leave(Ending::interrupted);
-    if (evaluation_due()) {  // here, so that a run that was stopped before it goes on with it
+    if (evaluation_due()) {                            // here, so that a run that was stopped before it goes on with it
       if (!evaluate_and_tell(o.eval_limit)) continue;  // a signal
       note_best();
       save_or_warn();
@@ -175,7 +180,8 @@ Ending Trainer::train_and_evaluate() {
       loss_sum_ += *loss;
       ++loss_count_;
       log_->step({step_, total_steps_, std::min(1.0, position() / schedule_.total_steps), at.epoch, *loss, lr, width.label,
-                  o.batch_size * o.grad_accum}, at, width, time);
+                  o.batch_size * o.grad_accum},
+                 at, width, time);
     }
     if (setup_.on_step) setup_.on_step(step_, loss.value_or(std::nan("")));
 
@@ -253,9 +259,14 @@ Header Trainer::header() const {
   header.mean = setup_.train.normalization().mean;
   header.std = setup_.train.normalization().std;
   const int64_t passes = step_ * options.grad_accum;
-  header.counters = {{"step", step_}, {"total_steps", total_steps_}, {"epoch", passes / stepper_.batches()},
-                     {"batch", passes % stepper_.batches()}, {"images", passes * options.batch_size}, {"loss_count", loss_count_},
-                     {"bad_steps", bad_steps_}, {"evaluated_step", evaluated_step_}};
+  header.counters = {{"step", step_},
+                     {"total_steps", total_steps_},
+                     {"epoch", passes / stepper_.batches()},
+                     {"batch", passes % stepper_.batches()},
+                     {"images", passes * options.batch_size},
+                     {"loss_count", loss_count_},
+                     {"bad_steps", bad_steps_},
+                     {"evaluated_step", evaluated_step_}};
   header.metrics = {{"seconds", seconds()}, {"loss_sum", loss_sum_}, {"best_top1", best_}};
   header.metrics.insert(accuracies_.begin(), accuracies_.end());
   return header;
@@ -306,7 +317,8 @@ void Trainer::save_or_warn() {
     if (error.fault() != Fault::failure) throw;
     if (new_best_) best_ = best_before_;  // no file holds it
     new_best_ = false;
-    log_->warn(concat("WARNING: step ", step_, " is not saved: ", error.what(), "; training goes on, the next save tries again"));
+    log_->warn(
+        concat("WARNING: step ", step_, " is not saved: ", error.what(), "; training goes on, the next save tries again"));
   }
 }
 

@@ -3,8 +3,8 @@
 // Packed, both operands consist of 1 KiB tiles of 16 rows of 16 pairs of bf16 (a pair: two neighbours along K):
 //   A tile: row i, pair p  = A(i, 2p), A(i, 2p + 1)         16 rows of C, 32 of K
 //   B tile: row p, pair j  = B(2p, j), B(2p + 1, j)         32 of K, 16 columns of C
-// Each is the transpose, pair by pair, of the other: whichever way an operand lies in memory, its pairs are read along rows and the
-// 16 x 16 pairs are transposed where that is the wrong way.
+// Each is the transpose, pair by pair, of the other: whichever way an operand lies in memory, its pairs are read along rows and
+// the 16 x 16 pairs are transposed where that is the wrong way.
 #include "core/kernels/bf16.h"
 
 #ifdef HV_DOUBLE  // numbers are double there, to check gradients: no bf16
@@ -47,7 +47,7 @@ constexpr int64_t kDepth = 640, kWidth = 256, kHeight = 1280;
 #define HV_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
 #define HV_AMX __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16")))
 
-// --- packing -----------------------------------------------------------------------------------------------------------------------
+// --- packing ----------------------------------------------------------------------------------------------------------------
 
 struct Pairs {  // 16 rows of 16 pairs: a tile on its way
   __m512i row[16];
@@ -108,7 +108,8 @@ HV_BF16 inline void rows_across_k(const float* from, int64_t ld, int64_t depth, 
   }
 }
 
-// One operand, `outer` (rows of A or columns of B) by `depth`, element (o, k) at data[o * so + k * sk]; tiles [outer / 16][depth / 32].
+// One operand, `outer` (rows of A or columns of B) by `depth`, element (o, k) at data[o * so + k * sk]; tiles [outer /
+// 16][depth / 32].
 // `pairs_last`: A's kind of tile, else B's.
 HV_BF16 void pack(const float* data, int64_t so, int64_t sk, int64_t outer, int64_t depth, bool pairs_last, Bf16* to) {
   const bool along = sk == 1;
@@ -127,16 +128,17 @@ HV_BF16 void pack(const float* data, int64_t so, int64_t sk, int64_t outer, int6
   }
 }
 
-// --- C tiles -----------------------------------------------------------------------------------------------------------------------
+// --- C tiles ----------------------------------------------------------------------------------------------------------------
 
-// C [16 rows, 16 cols] = start + one or two rows of A tiles times one or two columns of B tiles, `steps` tiles deep. The second row of A
-// lies a_next numbers after the first, the second column of B b_next. `start` (null: 0) has rows `lds` apart, which may be 0.
-using TileKernel = void (*)(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, const float* start, int64_t lds,
-                            float* c, int64_t ldc);
+// C [16 rows, 16 cols] = start + one or two rows of A tiles times one or two columns of B tiles, `steps` tiles deep. The second
+// row of A lies a_next numbers after the first, the second column of B b_next. `start` (null: 0) has rows `lds` apart, which
+// may be 0.
+using TileKernel = void (*)(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, const float* start,
+                            int64_t lds, float* c, int64_t ldc);
 
 template <int kRows, int kCols>
-HV_AMX void tile_amx(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, const float* start, int64_t lds, float* c,
-                     int64_t ldc) {
+HV_AMX void tile_amx(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, const float* start,
+                     int64_t lds, float* c, int64_t ldc) {
   constexpr bool kDown = kRows == 2, kRight = kCols == 2;
   if (start) {
     const auto stride = static_cast<size_t>(4 * lds);
@@ -168,13 +170,14 @@ HV_AMX void tile_amx(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next
 }
 
 template <int kRows, int kCols>
-HV_BF16 void tile_avx512(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, const float* start, int64_t lds,
-                         float* c, int64_t ldc) {
+HV_BF16 void tile_avx512(const Bf16* a, const Bf16* b, int64_t steps, int64_t a_next, int64_t b_next, const float* start,
+                         int64_t lds, float* c, int64_t ldc) {
   for (int64_t row = 0; row < 16 * kRows; row += 8) {  // 8 x 2 sums stay in registers
     const Bf16* a_row = a + (row / 16) * a_next + (row % 16) * 32;
     __m512 sums[8][kCols];
     for (int i = 0; i < 8; ++i) {
-      for (int j = 0; j < kCols; ++j) sums[i][j] = start ? _mm512_loadu_ps(start + (row + i) * lds + 16 * j) : _mm512_setzero_ps();
+      for (int j = 0; j < kCols; ++j)
+        sums[i][j] = start ? _mm512_loadu_ps(start + (row + i) * lds + 16 * j) : _mm512_setzero_ps();
     }
     for (int64_t s = 0; s < steps; ++s) {
       for (int64_t p = 0; p < 16; ++p) {
@@ -228,8 +231,8 @@ class Tiles {  // the matrix unit, while it lives
 };
 
 // C [height, width] = packed A times packed B, each `steps` tiles deep, + plus.
-void packed_product(const Tiles& tiles, const Bf16* a, int64_t height, const Bf16* b, int64_t width, int64_t steps, const Plus& plus,
-                    float* c, int64_t ldc) {
+void packed_product(const Tiles& tiles, const Bf16* a, int64_t height, const Bf16* b, int64_t width, int64_t steps,
+                    const Plus& plus, float* c, int64_t ldc) {
   alignas(64) float start[32 * 32], end[32 * 32];
   for (int64_t i = 0; i < height; i += 32) {
     for (int64_t j = 0; j < width; j += 32) {
@@ -250,8 +253,8 @@ void packed_product(const Tiles& tiles, const Bf16* a, int64_t height, const Bf1
         lds = 32;
       }
       float* to = c + i * ldc + j;
-      tiles.kernel(rows, cols)(a + i / 16 * steps * kTile, b + j / 16 * steps * kTile, steps, steps * kTile, steps * kTile, from, lds,
-                               whole ? to : end, whole ? ldc : 32);
+      tiles.kernel(rows, cols)(a + i / 16 * steps * kTile, b + j / 16 * steps * kTile, steps, steps * kTile, steps * kTile,
+                               from, lds, whole ? to : end, whole ? ldc : 32);
       for (int64_t r = 0; !whole && r < rows; ++r) std::copy_n(end + 32 * r, cols, to + r * ldc);
     }
   }
@@ -260,14 +263,16 @@ void packed_product(const Tiles& tiles, const Bf16* a, int64_t height, const Bf1
 // Where piece i of the inner dimension begins: even pieces of whole tiles.
 struct Pieces {
   int64_t depth, count, size;
-  explicit Pieces(int64_t depth_) : depth(depth_), count((depth + kDepth - 1) / kDepth), size((depth + 32 * count - 1) / (32 * count) * 32) {}
+  explicit Pieces(int64_t depth_)
+      : depth(depth_), count((depth + kDepth - 1) / kDepth), size((depth + 32 * count - 1) / (32 * count) * 32) {}
   int64_t begin(int64_t i) const { return std::min(depth, i * size); }
   int64_t steps(int64_t i) const { return (begin(i + 1) - begin(i) + 31) / 32; }
 };
 
 Bf16Unit detect() {
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl")) return Bf16Unit::none;
+  if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl"))
+    return Bf16Unit::none;
   const char* wish = std::getenv("HYDRAVIT_BF16");
   if (wish && std::strcmp(wish, "none") == 0) return Bf16Unit::none;
   if (wish && std::strcmp(wish, "avx512") == 0) return Bf16Unit::avx512;
@@ -284,7 +289,8 @@ struct Scratch {  // packed A and B of one thread, kept
   Bf16* a() { return memory.get(); }
   Bf16* b() { return memory.get() + kDepth * kHeight; }
   bool ready() {
-    if (!memory) memory.reset(static_cast<Bf16*>(std::aligned_alloc(64, sizeof(Bf16) * static_cast<size_t>(kDepth * (kHeight + kWidth)))));
+    if (!memory)
+      memory.reset(static_cast<Bf16*>(std::aligned_alloc(64, sizeof(Bf16) * static_cast<size_t>(kDepth * (kHeight + kWidth)))));
     return memory != nullptr;
   }
 };
@@ -361,7 +367,9 @@ void pack_bf16(const Matrix& b, Real* to) {
   });
 }
 
-void gemm_bf16(const Matrix& a, const Matrix& b, float* c, int64_t ldc, const Plus& plus) { multiply(a, b, nullptr, c, ldc, plus); }
+void gemm_bf16(const Matrix& a, const Matrix& b, float* c, int64_t ldc, const Plus& plus) {
+  multiply(a, b, nullptr, c, ldc, plus);
+}
 
 void gemm_packed_bf16(const Matrix& a, const Matrix& b, const Real* packed, float* c, int64_t ldc, const Plus& plus) {
   multiply(a, b, reinterpret_cast<const Bf16*>(packed), c, ldc, plus);

@@ -3,7 +3,8 @@
 // Operands come as float32 and are rounded to the nearest bf16 (8 bits of mantissa) while they are packed; sums stay float32.
 // Invariants
 //   1. The order of every sum is given by the shape alone: the same bits on every call. (AMX and AVX512-BF16 differ in theirs.)
-//   2. Nothing is allocated but one scratch a thread, kept: prepare_bf16() takes it beforehand, where running out of memory can be told.
+//   2. Nothing is allocated but one scratch a thread, kept: prepare_bf16() takes it beforehand, where running out of memory can
+//      be told.
 // Thread rule: any thread, also inside parallel regions.
 #pragma once
 
@@ -15,7 +16,8 @@
 namespace hv {
 
 enum class Bf16Unit { none, avx512, amx };
-// What this processor (and this system, which has to allow AMX) offers. HYDRAVIT_BF16=avx512 or none lowers it, to try the others.
+// What this processor (and this system, which has to allow AMX) offers. HYDRAVIT_BF16=avx512 or none lowers it, to try the
+// others.
 Bf16Unit bf16_unit();
 const char* bf16_unit_name();  // "AMX", "AVX512-BF16", "none"
 void prepare_bf16();           // outside parallel regions

@@ -29,16 +29,22 @@ struct Operand {
   CBLAS_TRANSPOSE trans;
   int64_t ld;
   explicit Operand(const Matrix& m) {
-    HV_CHECK(m.unit(), "gemm: no unit stride, or rows that overlap: ", m.rows, " x ", m.cols, " with strides ", m.row, " and ", m.col);
+    HV_CHECK(m.unit(), "gemm: no unit stride, or rows that overlap: ", m.rows, " x ", m.cols, " with strides ", m.row, " and ",
+             m.col);
     trans = m.plain() ? CblasNoTrans : CblasTrans;
-    ld = m.plain() ? std::max({m.rows > 1 ? m.row : 1, m.cols, int64_t{1}}) : std::max({m.cols > 1 ? m.col : 1, m.rows, int64_t{1}});
+    ld = m.plain() ? std::max({m.rows > 1 ? m.row : 1, m.cols, int64_t{1}})
+                   : std::max({m.cols > 1 ? m.col : 1, m.rows, int64_t{1}});
   }
 };
 
 Precision wanted = Precision::fp32;
 
-Matrix rows_of(const Matrix& m, int64_t begin, int64_t end) { return {m.data + begin * m.row, end - begin, m.cols, m.row, m.col}; }
-Matrix cols_of(const Matrix& m, int64_t begin, int64_t end) { return {m.data + begin * m.col, m.rows, end - begin, m.row, m.col}; }
+Matrix rows_of(const Matrix& m, int64_t begin, int64_t end) {
+  return {m.data + begin * m.row, end - begin, m.cols, m.row, m.col};
+}
+Matrix cols_of(const Matrix& m, int64_t begin, int64_t end) {
+  return {m.data + begin * m.col, m.rows, end - begin, m.row, m.col};
+}
 
 }  // namespace
 
@@ -57,7 +63,8 @@ void gemm(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha, Re
     return gemm_bf16(a, b, c, ldc, {nullptr, beta == 1 ? c : nullptr, ldc});
   }
 #endif
-  blas<Real>(left.trans, right.trans, a.rows, b.cols, a.cols, alpha, a.data, left.ld, b.data, right.ld, beta, c, std::max<int64_t>(ldc, b.cols));
+  blas<Real>(left.trans, right.trans, a.rows, b.cols, a.cols, alpha, a.data, left.ld, b.data, right.ld, beta, c,
+             std::max<int64_t>(ldc, b.cols));
 }
 
 static void gemm_plus(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const Plus& plus) {
@@ -67,7 +74,8 @@ static void gemm_plus(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, co
 }
 
 RightOperand::RightOperand(const Matrix& matrix)
-    : matrix_(matrix), packed_(wanted == Precision::bf16 && std::min(matrix.rows, matrix.cols) >= 16),
+    : matrix_(matrix),
+      packed_(wanted == Precision::bf16 && std::min(matrix.rows, matrix.cols) >= 16),
       memory_(packed_ ? packed_bf16(matrix) : 0) {
   if (packed_) pack_bf16(matrix, memory_.data());
 }
@@ -84,9 +92,9 @@ void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Pl
 
 void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const Plus& plus) {
   const PartTimer timer(Part::gemm);
-  // A piece of B stays in the cache, turned there where its memory rows run along K (W^T). BLAS, which is made for larger products,
-  // would spend half of the time on packing A and B. A piece is two vectors wide, so that narrow models' columns are shared evenly, and
-  // deep, because C is read and written once a piece.
+  // A piece of B stays in the cache, turned there where its memory rows run along K (W^T). BLAS, which is made for larger
+  // products, would spend half of the time on packing A and B. A piece is two vectors wide, so that narrow models' columns are
+  // shared evenly, and deep, because C is read and written once a piece.
   const bool own = precision() == Precision::fp32 && b.row == 1 && a.col == 1;
   const int64_t lanes = simd::kernels().lanes, columns = own ? 2 * lanes : 64, depth = 512;
   Storage rooms(own ? num_threads() * depth * columns : 0);
@@ -94,7 +102,8 @@ void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const 
     const Plus start{plus.bias ? plus.bias + begin : nullptr, plus.rows ? plus.rows + begin : nullptr, plus.ld};
     Real* to = c + begin;
     if (!own || (end - begin) % lanes != 0 || a.cols == 0) return gemm_plus(a, cols_of(b, begin, end), to, ldc, start);
-    const int64_t later = begin + num_threads() * columns;  // likely this thread's next piece; only a hint: no bit depends on it
+    const int64_t later =
+        begin + num_threads() * columns;  // likely this thread's next piece; only a hint: no bit depends on it
     for (int64_t k = 0; k < a.cols; k += depth) {
       const Real *piece = b.data + begin * b.col + k, *next = later < b.cols ? b.data + later * b.col : nullptr;
       if (k + depth < a.cols) next = piece + depth;
@@ -157,7 +166,8 @@ void add_partials(const Real* partials, int64_t count, int64_t rows, int64_t col
 }
 
 void set_precision(Precision p) {
-  HV_CHECK_USAGE(p == Precision::fp32 || bf16_unit() != Bf16Unit::none, "precision: this processor has no bf16 units; use fp32");
+  HV_CHECK_USAGE(p == Precision::fp32 || bf16_unit() != Bf16Unit::none,
+                 "precision: this processor has no bf16 units; use fp32");
   if (p == Precision::bf16) prepare_bf16();
   wanted = p;
 }

@@ -1,9 +1,9 @@
 // Matrix products: the one door to BLAS. cblas is named in gemm.cpp and nowhere else.
 //
 // Invariants
-//   1. OpenBLAS is pinned to one thread; parallelism comes from calling it inside our own regions, on blocks whose size depends on
-//      the shape alone (idea 4). On this project's machines that is twice as fast as OpenBLAS's own threads, and its bits do not
-//      depend on the number of threads.
+//   1. OpenBLAS is pinned to one thread; parallelism comes from calling it inside our own regions, on blocks whose size depends
+//      on the shape alone (idea 4). On this project's machines that is twice as fast as OpenBLAS's own threads, and its bits do
+//      not depend on the number of threads.
 //   2. Any operand with one unit stride is taken as it is: slices and transposes are never copied.
 // Thread rule: gemm() may be called inside a parallel region; the others open one.
 #pragma once
@@ -51,7 +51,8 @@ void gemm_parallel(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real 
 // products are added in order.
 void gemm_reduce(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real beta = 0);
 
-// How work along M is cut: by the shape alone. A block of rows stays in the second-level cache and still fills BLAS's inner loops.
+// How work along M is cut: by the shape alone. A block of rows stays in the second-level cache and still fills BLAS's inner
+// loops.
 inline constexpr int64_t kRowBlock = 256;
 int64_t row_block(int64_t rows);  // rows a block, about kRowBlock
 // The same for sums over M: `count` segments, each with a partial result of `outputs` elements, added in order afterwards.
@@ -63,8 +64,8 @@ struct Segments {
 // C [rows, cols] (+)= the sum of `count` dense partial results.
 void add_partials(const Real* partials, int64_t count, int64_t rows, int64_t cols, Real* c, int64_t ldc, bool add);
 
-// How operands enter a product. bf16: rounded to 8 bits of mantissa, on the processor's matrix units (core/kernels/bf16.h), sums in
-// float32; small products (a dimension under 16: the classifier, say) and all else stay as they are. Set between steps.
+// How operands enter a product. bf16: rounded to 8 bits of mantissa, on the processor's matrix units (core/kernels/bf16.h),
+// sums in float32; small products (a dimension under 16: the classifier, say) and all else stay as they are. Set between steps.
 enum class Precision { fp32, bf16 };
 void set_precision(Precision precision);
 Precision precision();

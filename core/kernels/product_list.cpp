@@ -23,7 +23,8 @@ double seconds_alone(const MatrixProduct& p) {
   const bool small = p.kind == Kind::scores || p.kind == Kind::mixture;
   // Heads have operands of their own, and a result for each thread.
   const int64_t operands = small ? p.count : 1, results = small ? num_threads() : 1, padded = (p.n + 15) / 16 * 16;
-  Storage left(operands * p.m * p.k), right(operands * p.k * p.n), result(results * p.m * padded), room(num_threads() * p.k * padded);
+  Storage left(operands * p.m * p.k), right(operands * p.k * p.n), result(results * p.m * padded),
+      room(num_threads() * p.k * padded);
   std::fill_n(left.data(), left.size(), static_cast<Real>(0.5));
   std::fill_n(right.data(), right.size(), static_cast<Real>(0.5));
   const auto begin = std::chrono::steady_clock::now();
@@ -31,10 +32,20 @@ double seconds_alone(const MatrixProduct& p) {
     const auto multiply = small_bf16(p.m, p.n, p.k);
     parallel_blocks(p.count, 8, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
-        simd::Product product{left.data() + i * p.m * p.k, p.k, 1, right.data() + i * p.k * p.n, p.n, 1,
-                              result.data() + thread_index() * p.m * padded, padded, p.m, p.n, p.k};
+        simd::Product product{left.data() + i * p.m * p.k,
+                              p.k,
+                              1,
+                              right.data() + i * p.k * p.n,
+                              p.n,
+                              1,
+                              result.data() + thread_index() * p.m * padded,
+                              padded,
+                              p.m,
+                              p.n,
+                              p.k};
         Real* turned = nullptr;
-        if (p.kind == Kind::scores) product.row_b = 1, product.col_b = p.k, turned = room.data() + thread_index() * p.k * padded;
+        if (p.kind == Kind::scores)
+          product.row_b = 1, product.col_b = p.k, turned = room.data() + thread_index() * p.k * padded;
         multiply ? multiply(product) : simd::kernels().product(product, turned);
       }
     });

@@ -2,7 +2,8 @@
 //
 // Invariants
 //   1. Operations note what the mathematics needs, once each: not the scores that attention's backward makes again.
-//   2. A product alone runs as in the step: the same kernel, the same blocks, all threads; only what stands around it is missing.
+//   2. A product alone runs as in the step: the same kernel, the same blocks, all threads; only what stands around it is
+//      missing.
 // Thread rule: call from the thread that runs the step.
 #pragma once
 

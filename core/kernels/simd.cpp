@@ -23,7 +23,8 @@ const Kernels& choose() {
   __builtin_cpu_init();
   const bool has_v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
   const bool has_v4 = has_v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
   const char* wish = std::getenv("HYDRAVIT_SIMD");
   const auto at_most = [&](const char* level) { return !wish || std::strcmp(wish, level) >= 0; };
   if (has_v4 && at_most("v4")) return v4::table;

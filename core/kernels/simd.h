@@ -1,5 +1,5 @@
-// The hot loops that are not matrix products, built three times (x86-64-v2, -v3 with AVX2, -v4 with AVX-512) from the sources in
-// core/kernels/simd/ and chosen once at run time. HYDRAVIT_SIMD=v2|v3|v4 asks for a lower level.
+// The hot loops that are not matrix products, built three times (x86-64-v2, -v3 with AVX2, -v4 with AVX-512) from the sources
+// in core/kernels/simd/ and chosen once at run time. HYDRAVIT_SIMD=v2|v3|v4 asks for a lower level.
 //
 // Invariants
 //   1. Kernels take raw rows, allocate nothing, start no threads and never fail: callers cut the work and own every output.
@@ -13,38 +13,39 @@
 #include "core/storage.h"
 
 // One list for declarations, table and look-up: X(name, (parameters)).
-#define HV_SIMD_KERNELS(X)                                                                                                        \
-  /* y[i] = gelu(x[i]) */                                                                                                         \
-  X(gelu, (const Real* x, Real* y, int64_t n))                                                                                    \
-  /* dx[i] (+)= d[i] * gelu'(x[i]); y[i] = gelu(x[i]) as well, unless y is null */                                                \
-  X(gelu_backward, (const Real* x, const Real* d, Real* dx, bool add, Real* y, int64_t n))                                        \
-  /* y = (x - mean) * rstd * gain + shift for each row of n; mean and rstd are written, one a row */                              \
-  X(layer_norm, (const Real* x, int64_t ldx, const Real* gain, const Real* shift, Real eps, Real* y, int64_t ldy, Real* mean,     \
-                 Real* rstd, int64_t rows, int64_t n))                                                                            \
-  /* y again from the mean and rstd of the forward pass */                                                                        \
-  X(layer_norm_again, (const Real* x, int64_t ldx, const Real* gain, const Real* shift, const Real* mean, const Real* rstd,       \
-                       Real* y, int64_t ldy, int64_t rows, int64_t n))                                                            \
-  /* dx (+)= from d = dy; dgain and dshift (n each) are added to */                                                               \
-  X(layer_norm_backward, (const Real* d, int64_t ldd, const Real* x, int64_t ldx, const Real* gain, const Real* mean,             \
-                          const Real* rstd, Real* dx, int64_t lddx, bool add, Real* dgain, Real* dshift, int64_t rows, int64_t n)) \
-  /* y = bias (or 0 if null) + residual (or 0 if null), row by row */                                                             \
-  X(fill_rows, (const Real* bias, const Real* residual, int64_t ldr, Real* y, int64_t ldy, int64_t rows, int64_t n))              \
-  /* out += the sum of the rows */                                                                                                \
-  X(sum_rows, (const Real* x, int64_t ldx, Real* out, int64_t rows, int64_t n))                                                   \
-  /* y = x rounded to the nearest bf16 (ties to even), the upper half of a float; NaN stays NaN; and back */                      \
-  X(to_bf16, (const Real* x, uint16_t* y, int64_t n))                                                                             \
-  X(from_bf16, (const uint16_t* x, Real* y, int64_t n))                                                                           \
-  /* y += x, elementwise */                                                                                                       \
-  X(accumulate, (const Real* x, Real* y, int64_t n))                                                                              \
-  /* A product whose B fits in a core's own caches. `room` for B^T, [inner, cols], its rows padded to whole vectors, where B's    */ \
-  /* columns lie along rows (the rows of C and plus are then padded too); else null and col_b 1 */                                \
-  X(product, (const Product& product, Real* room))                                                                                \
-  /* One head of one image (core/kernels/simd/attention.cpp) */                                                                   \
-  X(attention_head, (const AttentionHead& head))                                                                                  \
-  X(attention_head_backward, (const AttentionHead& head))                                                                         \
-  /* One chunk of parameters (core/kernels/simd/update.cpp) */                                                                    \
-  X(adamw, (const AdamWChunk& chunk))                                                                                             \
-  /* *out = the sum of squares, in double */                                                                                      \
+#define HV_SIMD_KERNELS(X)                                                                                                    \
+  /* y[i] = gelu(x[i]) */                                                                                                     \
+  X(gelu, (const Real* x, Real* y, int64_t n))                                                                                \
+  /* dx[i] (+)= d[i] * gelu'(x[i]); y[i] = gelu(x[i]) as well, unless y is null */                                            \
+  X(gelu_backward, (const Real* x, const Real* d, Real* dx, bool add, Real* y, int64_t n))                                    \
+  /* y = (x - mean) * rstd * gain + shift for each row of n; mean and rstd are written, one a row */                          \
+  X(layer_norm, (const Real* x, int64_t ldx, const Real* gain, const Real* shift, Real eps, Real* y, int64_t ldy, Real* mean, \
+                 Real* rstd, int64_t rows, int64_t n))                                                                        \
+  /* y again from the mean and rstd of the forward pass */                                                                    \
+  X(layer_norm_again, (const Real* x, int64_t ldx, const Real* gain, const Real* shift, const Real* mean, const Real* rstd,   \
+                       Real* y, int64_t ldy, int64_t rows, int64_t n))                                                        \
+  /* dx (+)= from d = dy; dgain and dshift (n each) are added to */                                                           \
+  X(layer_norm_backward,                                                                                                      \
+    (const Real* d, int64_t ldd, const Real* x, int64_t ldx, const Real* gain, const Real* mean, const Real* rstd, Real* dx,  \
+     int64_t lddx, bool add, Real* dgain, Real* dshift, int64_t rows, int64_t n))                                             \
+  /* y = bias (or 0 if null) + residual (or 0 if null), row by row */                                                         \
+  X(fill_rows, (const Real* bias, const Real* residual, int64_t ldr, Real* y, int64_t ldy, int64_t rows, int64_t n))          \
+  /* out += the sum of the rows */                                                                                            \
+  X(sum_rows, (const Real* x, int64_t ldx, Real* out, int64_t rows, int64_t n))                                               \
+  /* y = x rounded to the nearest bf16 (ties to even), the upper half of a float; NaN stays NaN; and back */                  \
+  X(to_bf16, (const Real* x, uint16_t* y, int64_t n))                                                                         \
+  X(from_bf16, (const uint16_t* x, Real* y, int64_t n))                                                                       \
+  /* y += x, elementwise */                                                                                                   \
+  X(accumulate, (const Real* x, Real* y, int64_t n))                                                                          \
+  /* A product whose B fits in a core's own caches. `room`: memory for B^T, [inner, cols], rows padded to whole vectors, */   \
+  /* needed if B's columns lie along rows (the rows of C and plus are then padded too); else null and col_b 1 */              \
+  X(product, (const Product& product, Real* room))                                                                            \
+  /* One head of one image (core/kernels/simd/attention.cpp) */                                                               \
+  X(attention_head, (const AttentionHead& head))                                                                              \
+  X(attention_head_backward, (const AttentionHead& head))                                                                     \
+  /* One chunk of parameters (core/kernels/simd/update.cpp) */                                                                \
+  X(adamw, (const AdamWChunk& chunk))                                                                                         \
+  /* *out = the sum of squares, in double */                                                                                  \
   X(sum_squares, (const Real* x, int64_t n, double* out))
 
 namespace hv {
@@ -76,33 +77,33 @@ struct Product {
 struct AttentionHead {
   const Real *q, *k, *v;
   int64_t ld;
-  Real *out;           // forward only
+  Real* out;  // forward only
   int64_t ldo;
-  Real *stats;         // attention_stats(T): written by forward, read by backward
+  Real* stats;  // attention_stats(T): written by forward, read by backward
   int64_t tokens, head_dim;
   Real scale;
-  Real *scratch;       // attention_scratch(T, head_dim) elements
+  Real* scratch;                     // attention_scratch(T, head_dim) elements
   void (*multiply)(const Product&);  // another way to make the products, or null
-  const Real *dout;    // backward only, the rest too
+  const Real* dout;                  // backward only, the rest too
   Real *dq, *dk, *dv;
   int64_t ldd;
-  bool add;            // dq, dk, dv += instead of =
+  bool add;  // dq, dk, dv += instead of =
 };
 int64_t attention_scratch(int64_t tokens, int64_t head_dim);
 int64_t attention_stats(int64_t tokens);
 
 // theta, moments and average of one stretch of parameters; Loshchilov and Hutter 2019, "Decoupled weight decay regularization".
 struct AdamWChunk {
-  Real *theta;
-  const Real *grad;
+  Real* theta;
+  const Real* grad;
   Real *m, *v;
-  Real *ema;           // null: no average
+  Real* ema;  // null: no average
   int64_t n;
   Real lr, beta1, beta2, eps, decay, correction1, correction2, grad_scale, ema_decay;
 };
 
 // NOLINTNEXTLINE(bugprone-macro-parentheses): the list comes with its parentheses.
-#define HV_FIELD(name, parameters) void (*name) parameters;
+#define HV_FIELD(name, parameters) void(*name) parameters;
 struct Kernels {
   const char* level;
   int64_t lanes;  // numbers a vector

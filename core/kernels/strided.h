@@ -44,7 +44,8 @@ class StridedLoop {
     return std::any_of(dims_.begin(), dims_.begin() + rank_, [](const Dim& d) { return d.step[0] == 0 && d.size > 1; });
   }
 
-  // body(at, n, step) for elements [begin, end) of the rows [first, last_row): operand k has them at at[k], at[k] + step[k], ...
+  // body(at, n, step) for elements [begin, end) of the rows [first, last_row): operand k has them at at[k], at[k] + step[k],
+  // ...
   template <class Body>
   void run(int64_t first, int64_t last_row, int64_t begin, int64_t end, const Body& body) const {
     const Places<N> step = dims_[last()].step;

@@ -1,7 +1,8 @@
 // Scaled dot-product attention on stacked heads (Vaswani et al. 2017): o = softmax(q k^T / sqrt(D)) v for each image and head.
 //
-// qkv is [B, T, heads * 3 * D], packed (head, {q, k, v}, D) so that the first k heads are a prefix (idea 3). The fused op keeps qkv and
-// two numbers a row (largest score, 1 / sum of exponentials) and makes the probabilities again in backward; nothing of size T x T is stored.
+// qkv is [B, T, heads * 3 * D], packed (head, {q, k, v}, D) so that the first k heads are a prefix (idea 3). The fused op keeps
+// qkv and two numbers a row (largest score, 1 / sum of exponentials) and makes the probabilities again in backward; nothing of
+// size T x T is stored.
 #include <cmath>
 
 #include "core/kernels/bf16.h"
@@ -19,7 +20,8 @@ namespace {
 struct Sizes {
   int64_t batch, tokens, heads, head_dim;
   Sizes(const Tensor& qkv, int64_t d, const char* op) : head_dim(d) {
-    HV_CHECK(qkv.rank() == 3 && d > 0 && qkv.size(2) % (3 * d) == 0, op, ": packed qkv must be [B, T, heads * 3 * ", d, "]: ", qkv.shape());
+    HV_CHECK(qkv.rank() == 3 && d > 0 && qkv.size(2) % (3 * d) == 0, op, ": packed qkv must be [B, T, heads * 3 * ", d,
+             "]: ", qkv.shape());
     batch = qkv.size(0);
     tokens = qkv.size(1);
     heads = qkv.size(2) / (3 * d);
@@ -30,7 +32,8 @@ struct Sizes {
 };
 
 // Pointers of one (image, head), whose packed rows are `ld` apart; `b` counts images.
-simd::AttentionHead head_at(const Sizes& z, const Real* qkv, int64_t ld, const Tensor& stats, int64_t b, int64_t h, Real* scratch) {
+simd::AttentionHead head_at(const Sizes& z, const Real* qkv, int64_t ld, const Tensor& stats, int64_t b, int64_t h,
+                            Real* scratch) {
   simd::AttentionHead head{};
   head.q = qkv;
   head.k = head.q + z.head_dim;
@@ -52,8 +55,8 @@ void note(const Sizes& z, int scores, int mixtures) {
   for (int i = 0; i < mixtures; ++i) note_product({Kind::mixture, z.tokens, z.head_dim, z.tokens, z.batch * z.heads});
 }
 
-// body(image, head, scratch: T rows of q, k, v and the kernel's own) over all heads of all images. The heads of one image stay together in
-// the cache, unless images are few.
+// body(image, head, scratch: T rows of q, k, v and the kernel's own) over all heads of all images. The heads of one image stay
+// together in the cache, unless images are few.
 template <class Body>
 void for_heads(const Sizes& z, const Body& body) {
   const int64_t size = simd::attention_scratch(z.tokens, z.head_dim) + z.tokens * 3 * z.head_dim;
@@ -74,7 +77,8 @@ Tensor unpacked(const Tensor& qkv, const Sizes& z, int which) {
 Tensor attention(const Tensor& qkv, int64_t head_dim) {
   const Sizes z(qkv, head_dim, "attention");
   const Tensor packed = qkv.detach().contiguous();
-  const Tensor out = Tensor::empty({z.batch, z.tokens, z.width()}), stats = Tensor::empty({z.batch, z.heads, simd::attention_stats(z.tokens)});
+  const Tensor out = Tensor::empty({z.batch, z.tokens, z.width()}),
+               stats = Tensor::empty({z.batch, z.heads, simd::attention_stats(z.tokens)});
   const bool recorded = wants_grad({qkv});
   const KeptRows kept(packed.view({z.batch * z.tokens, z.packed()}), recorded, true);
   note(z, 1, 1);
@@ -83,7 +87,8 @@ Tensor attention(const Tensor& qkv, int64_t head_dim) {
       const int64_t first = b * z.tokens, last = first + z.tokens;
       const Real* rows = packed.data() + first * z.packed();
       if (h == 0 && kept.wants_copy()) kept.put(rows, z.packed(), first, last);
-      simd::AttentionHead head = head_at(z, rows + h * 3 * head_dim, z.packed(), stats, b, h, scratch + z.tokens * 3 * head_dim);
+      simd::AttentionHead head =
+          head_at(z, rows + h * 3 * head_dim, z.packed(), stats, b, h, scratch + z.tokens * 3 * head_dim);
       head.out = out.data() + b * z.tokens * z.width() + h * head_dim;
       simd::kernels().attention_head(head);
     });

@@ -182,7 +182,8 @@ Tensor avg_pool2d(const Tensor& x, int64_t kernel, int64_t stride) {
     const Real* plane = x.data() + p / w.channels * x.strides()[0] + p % w.channels * x.strides()[1];
     for (int64_t o = 0; o < n; ++o) {
       Real total = 0;
-      w.inside(o / w.out_w, o % w.out_w, [&](int64_t i, int64_t j) { total += plane[i * x.strides()[2] + j * x.strides()[3]]; });
+      w.inside(o / w.out_w, o % w.out_w,
+               [&](int64_t i, int64_t j) { total += plane[i * x.strides()[2] + j * x.strides()[3]]; });
       y.data()[p * n + o] = total * scale;
     }
   });
@@ -193,7 +194,8 @@ Tensor avg_pool2d(const Tensor& x, int64_t kernel, int64_t stride) {
       Real* plane = dx.data + p * w.height * w.width;
       if (!dx.add) std::fill_n(plane, w.height * w.width, static_cast<Real>(0));
       for (int64_t o = 0; o < n; ++o) {
-        w.inside(o / w.out_w, o % w.out_w, [&](int64_t i, int64_t j) { plane[i * w.width + j] += g.data()[p * n + o] * scale; });
+        w.inside(o / w.out_w, o % w.out_w,
+                 [&](int64_t i, int64_t j) { plane[i * w.width + j] += g.data()[p * n + o] * scale; });
       }
     });
     dx.finish();

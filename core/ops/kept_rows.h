@@ -1,9 +1,11 @@
-// Rows that a forward pass leaves for backward: the tensor itself, or, where products are made in bf16, a copy rounded to bf16 in half the
-// memory (the tensor is then free to go). The products of backward would round them anyway.
+// Rows that a forward pass leaves for backward: the tensor itself, or, where products are made in bf16, a copy rounded to bf16
+// in half the memory (the tensor is then free to go). The products of backward would round them anyway.
 //
 // Invariants
-//   1. put() is called once for each row before the forward pass ends, where the copy is wanted; each thread may put rows of its own.
-//   2. open() checks that the tensor has not changed since, on the thread that runs backward; what it returns serves any thread.
+//   1. put() is called once for each row before the forward pass ends, where the copy is wanted; each thread may put rows of
+//      its own.
+//   2. open() checks that the tensor has not changed since, on the thread that runs backward; what it returns serves any
+//      thread.
 #pragma once
 
 #include <memory>
@@ -16,7 +18,8 @@ namespace hv {
 
 class KeptRows {
  public:
-  // rows [M, K], unit stride inside. Nothing is kept unless `wanted`; no copy is made unless `alone`: nobody else keeps the tensor.
+  // rows [M, K], unit stride inside. Nothing is kept unless `wanted`; no copy is made unless `alone`: nobody else keeps the
+  // tensor.
   KeptRows(const Tensor& rows, bool wanted, bool alone) : cols_(rows.size(1)) {
     if (!wanted) return;
     if (precision() == Precision::fp32 || !alone) {
@@ -39,7 +42,8 @@ class KeptRows {
     // Rows [begin, end), columns [left, left + cols): in place, or widened into `room`.
     Rows rows(int64_t begin, int64_t end, int64_t left, int64_t cols, Real* room) const {
       if (!bits_) return {full_.data + begin * full_.ld + left, full_.ld};
-      for (int64_t r = begin; r < end; ++r) simd::kernels().from_bf16(bits_ + r * cols_ + left, room + (r - begin) * cols, cols);
+      for (int64_t r = begin; r < end; ++r)
+        simd::kernels().from_bf16(bits_ + r * cols_ + left, room + (r - begin) * cols, cols);
       return {room, cols};
     }
 

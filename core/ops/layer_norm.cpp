@@ -1,5 +1,5 @@
-// LayerNorm over the last dimension (Ba, Kiros, Hinton 2016): y = (x - mean) / sqrt(var + eps) * gain + shift, var over the channels at
-// hand: a subnetwork of width p normalises its p channels, not the full width.
+// LayerNorm over the last dimension (Ba, Kiros, Hinton 2016): y = (x - mean) / sqrt(var + eps) * gain + shift, var over the
+// channels at hand: a subnetwork of width p normalises its p channels, not the full width.
 #include <algorithm>
 
 #include "core/kernels/gemm.h"
@@ -12,8 +12,8 @@
 namespace hv {
 
 Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps) {
-  HV_CHECK(x.rank() >= 1 && gain.shape() == Shape{x.size(-1)} && shift.shape() == gain.shape(), "layer_norm: gain ", gain.shape(),
-           " and shift ", shift.shape(), " for ", x.shape());
+  HV_CHECK(x.rank() >= 1 && gain.shape() == Shape{x.size(-1)} && shift.shape() == gain.shape(), "layer_norm: gain ",
+           gain.shape(), " and shift ", shift.shape(), " for ", x.shape());
   const int64_t n = x.size(-1), m = n > 0 ? x.numel() / n : 0;
   Tensor rows = x.detach().reshape({m, n});
   if (rows.strides()[1] != 1 && n > 1) rows = rows.contiguous();
@@ -41,8 +41,9 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, doub
     const Real* gains = sg.get().data();
     parallel_for(cut.count, [&](int64_t s) {
       const int64_t b = cut.begin(s), e = cut.begin(s + 1);
-      simd::kernels().layer_norm_backward(g.data() + b * n, n, xr.data() + b * ldx, ldx, gains, mean.data() + b, rstd.data() + b,
-                                          to + b * lddx, lddx, dx.add, sums.data() + s * n, sums.data() + (cut.count + s) * n, e - b, n);
+      simd::kernels().layer_norm_backward(g.data() + b * n, n, xr.data() + b * ldx, ldx, gains, mean.data() + b,
+                                          rstd.data() + b, to + b * lddx, lddx, dx.add, sums.data() + s * n,
+                                          sums.data() + (cut.count + s) * n, e - b, n);
     });
     if (dgain) add_partials(sums.data(), cut.count, 1, n, dgain.data, n, dgain.add);
     if (dshift) add_partials(sums.data() + cut.count * n, cut.count, 1, n, dshift.data, n, dshift.add);

@@ -1,11 +1,13 @@
 // y = f(x) W^T + b + residual, with f the identity, GELU or LayerNorm: nine tenths of a transformer's time.
 //
-// x is seen as M rows of K channels, W is [N, K]. f(x) is made block by block in a scratch that stays in the cache, used, and forgotten:
-// only x is kept for backward, which makes f(x) again. Against saving f(x) this halves the memory of training for about 3 % more time.
+// x is seen as M rows of K channels, W is [N, K]. f(x) is made block by block in a scratch that stays in the cache, used, and
+// forgotten:
+// only x is kept for backward, which makes f(x) again. Against saving f(x) this halves the memory of training for about 3 %
+// more time.
 //
 // backward, with d = g W [M, K]:   dx = f'(x) d,   dW = g^T f(x),   db = sum of g's rows,   dresidual = g.
-// M is cut into segments that each sum their own partial dW; the partial sums are added in order, straight into the rectangle of the
-// gradient that W is a view of.
+// M is cut into segments that each sum their own partial dW; the partial sums are added in order, straight into the rectangle
+// of the gradient that W is a view of.
 #include <algorithm>
 
 #include "core/kernels/gemm.h"
@@ -34,8 +36,8 @@ int64_t row_count(const Tensor& x) {
   return rows;
 }
 
-// [M, K] with unit stride inside: a view where the layout allows it, else a counted copy. BLAS also wants rows that do not overlap, as
-// those of an expanded tensor do.
+// [M, K] with unit stride inside: a view where the layout allows it, else a counted copy. BLAS also wants rows that do not
+// overlap, as those of an expanded tensor do.
 Tensor as_rows(const Tensor& x, bool for_blas = true) {
   const Tensor flat = x.reshape({row_count(x), x.size(-1)});
   const int64_t row = flat.strides()[0], col = flat.strides()[1], rows = flat.size(0), cols = flat.size(1);
@@ -60,8 +62,8 @@ class Scratch {
 };
 
 // f(x) of rows [begin, end), the first of them at `from`: the rows themselves, or computed into scratch.
-Matrix front_rows(Front front, const Real* from, int64_t ldx, int64_t k, const Norm& norm, bool again, int64_t begin, int64_t end,
-                  Real* scratch) {
+Matrix front_rows(Front front, const Real* from, int64_t ldx, int64_t k, const Norm& norm, bool again, int64_t begin,
+                  int64_t end, Real* scratch) {
   const auto& simd = simd::kernels();
   const int64_t rows = end - begin;
   if (front == Front::none) return {from, rows, k, ldx, 1};
@@ -72,8 +74,8 @@ Matrix front_rows(Front front, const Real* from, int64_t ldx, int64_t k, const N
       for (int64_t r = 0; r < rows; ++r) simd.gelu(from + r * ldx, scratch + r * k, k);
     }
   } else if (again) {
-    simd.layer_norm_again(from, ldx, norm.gain.data(), norm.shift.data(), norm.mean.data() + begin, norm.rstd.data() + begin, scratch,
-                          k, rows, k);
+    simd.layer_norm_again(from, ldx, norm.gain.data(), norm.shift.data(), norm.mean.data() + begin, norm.rstd.data() + begin,
+                          scratch, k, rows, k);
   } else {
     simd.layer_norm(from, ldx, norm.gain.data(), norm.shift.data(), static_cast<Real>(norm.eps), scratch, k,
                     norm.mean.data() + begin, norm.rstd.data() + begin, rows, k);
@@ -88,8 +90,8 @@ Plus plus_of(const Tensor& bias, const Tensor& residual, int64_t begin) {
 }
 
 // One image, or a few: too few rows to share out, so f(x) is made whole, and the cores share the columns of y.
-void forward_few(Front front, const Tensor& x, const Norm& norm, const Tensor& weight, const Tensor& bias, const Tensor& residual,
-                 const Tensor& y, const KeptRows& kept) {
+void forward_few(Front front, const Tensor& x, const Norm& norm, const Tensor& weight, const Tensor& bias,
+                 const Tensor& residual, const Tensor& y, const KeptRows& kept) {
   const int64_t m = x.size(0), k = x.size(1), n = weight.size(0);
   const Matrix rows = matrix(x);
   if (kept.wants_copy()) kept.put(rows.data, rows.row, 0, m);
@@ -186,8 +188,8 @@ void backward(Front front, const Tensor& g, const KeptRows& kept, const Norm& no
           simd.gelu_backward(xb + r * ldx, d + r * k, dx + r * lddx, sinks.x.add, keep_f ? fx_block + r * k : nullptr, k);
         }
       } else {
-        simd.layer_norm_backward(d, k, xb, ldx, norm.gain.data(), norm.mean.data() + begin, norm.rstd.data() + begin, dx,
-                                 lddx, sinks.x.add, dgain, dshift, rows, k);
+        simd.layer_norm_backward(d, k, xb, ldx, norm.gain.data(), norm.mean.data() + begin, norm.rstd.data() + begin, dx, lddx,
+                                 sinks.x.add, dgain, dshift, rows, k);
         if (keep_f) front_rows(front, xb, ldx, k, norm, true, begin, end, fx_block);
       }
     }
@@ -209,8 +211,8 @@ void backward(Front front, const Tensor& g, const KeptRows& kept, const Norm& no
 
 Tensor apply(const char* op, Front front, const Tensor& x, const Norm& norm, const Tensor& weight, const Tensor& bias,
              const Tensor& residual) {
-  HV_CHECK(x.rank() >= 1 && weight.rank() == 2 && x.size(-1) == weight.size(1), op, ": inner dimensions differ: ", x.shape(), " x ",
-           weight.shape(), " transposed");
+  HV_CHECK(x.rank() >= 1 && weight.rank() == 2 && x.size(-1) == weight.size(1), op, ": inner dimensions differ: ", x.shape(),
+           " x ", weight.shape(), " transposed");
   const int64_t n = weight.size(0), k = weight.size(1);
   HV_CHECK(!bias.defined() || bias.shape() == Shape{n}, op, ": bias ", bias.shape(), " for weight ", weight.shape());
   Shape out = x.shape();
@@ -237,8 +239,8 @@ Tensor apply(const char* op, Front front, const Tensor& x, const Norm& norm, con
           residual.defined() ? as_rows(residual.detach(), false) : residual, y, kept_x);
   if (!recorded) return y;
   return record(op, y, inputs,
-                [=, sw = Saved(w), sgain = normed ? Saved(kept.gain) : Saved(),
-                 sshift = normed ? Saved(kept.shift) : Saved()](const Tensor& g, const Edges& in) {
+                [=, sw = Saved(w), sgain = normed ? Saved(kept.gain) : Saved(), sshift = normed ? Saved(kept.shift) : Saved()](
+                    const Tensor& g, const Edges& in) {
                   Norm now = kept;
                   if (normed) {
                     now.gain = sgain.get();
@@ -265,10 +267,11 @@ Tensor gelu_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, co
   return apply("gelu_linear", Front::gelu, x, {}, weight, bias, residual);
 }
 
-Tensor norm_linear(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps, const Tensor& weight, const Tensor& bias) {
+Tensor norm_linear(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps, const Tensor& weight,
+                   const Tensor& bias) {
   const Shape channels{x.size(-1)};
-  HV_CHECK(gain.shape() == channels && shift.shape() == channels, "norm_linear: gain ", gain.shape(), " and shift ", shift.shape(),
-           " for ", x.shape());
+  HV_CHECK(gain.shape() == channels && shift.shape() == channels, "norm_linear: gain ", gain.shape(), " and shift ",
+           shift.shape(), " for ", x.shape());
   Norm norm;
   norm.gain = gain;
   norm.shift = shift;

@@ -1,5 +1,5 @@
-// Losses, each the mean over the batch. Softmax and cross-entropy are one operation: the forward pass already knows the gradient
-// of the logits for g = 1, one [B, K] tensor, and keeps that alone.
+// Losses, each the mean over the batch. Softmax and cross-entropy are one operation: the forward pass already knows the
+// gradient of the logits for g = 1, one [B, K] tensor, and keeps that alone.
 #include <algorithm>
 #include <cmath>
 
@@ -40,13 +40,14 @@ Tensor cross_entropy_of(const Tensor& logits, const TargetOf& target) {
   for (double l : losses) total += l;
   return record("cross_entropy", Tensor::scalar(total / static_cast<double>(batch)), {logits},
                 [saved = Saved(slope)](const Tensor& g, const Edges& in) {
-                  map_into(in[0].open(), [](Real d, Real s) { return d * s; }, g, saved.get());
+                  map_into(
+                      in[0].open(), [](Real d, Real s) { return d * s; }, g, saved.get());
                 });
 }
 
 void check_logits(const Tensor& logits, double smoothing) {
-  HV_CHECK(logits.rank() == 2 && logits.numel() > 0, "cross_entropy: logits must be [batch, classes], both at least 1: ",
-           logits.shape());
+  HV_CHECK(logits.rank() == 2 && logits.numel() > 0,
+           "cross_entropy: logits must be [batch, classes], both at least 1: ", logits.shape());
   HV_CHECK(smoothing >= 0 && smoothing <= 1, "cross_entropy: smoothing must be in [0, 1]: ", smoothing);
 }
 
@@ -57,11 +58,11 @@ Tensor cross_entropy(const Tensor& logits, std::span<const int64_t> labels, doub
   const int64_t classes = logits.size(1);
   HV_CHECK(static_cast<int64_t>(labels.size()) == logits.size(0), "cross_entropy: ", labels.size(), " labels for logits ",
            logits.shape());
-  for (int64_t l : labels) HV_CHECK(l >= 0 && l < classes, "cross_entropy: label out of range: ", l, " of ", classes, " classes");
+  for (int64_t l : labels)
+    HV_CHECK(l >= 0 && l < classes, "cross_entropy: label out of range: ", l, " of ", classes, " classes");
   const double even = smoothing / static_cast<double>(classes);
-  return cross_entropy_of(logits, [=](int64_t i, int64_t k) {
-    return even + (labels[static_cast<size_t>(i)] == k ? 1 - smoothing : 0);
-  });
+  return cross_entropy_of(
+      logits, [=](int64_t i, int64_t k) { return even + (labels[static_cast<size_t>(i)] == k ? 1 - smoothing : 0); });
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double smoothing) {
@@ -76,8 +77,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double smoothi
 }
 
 Tensor bce_with_logits(const Tensor& logits, const Tensor& targets) {
-  HV_CHECK(targets.shape() == logits.shape() && logits.numel() > 0, "bce_with_logits: targets ", targets.shape(), " for logits ",
-           logits.shape());
+  HV_CHECK(targets.shape() == logits.shape() && logits.numel() > 0, "bce_with_logits: targets ", targets.shape(),
+           " for logits ", logits.shape());
   // max(x, 0) - x t + log(1 + e^-|x|), which never overflows
   const auto each = [](Real x, Real t) { return (x < 0 ? 0 : x) - x * t + std::log1p(std::exp(-std::abs(x))); };
   Tensor loss;

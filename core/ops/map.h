@@ -19,7 +19,8 @@ inline Strides broadcast_strides(const Tensor& t, const Shape& shape) {
 template <class F, class... In>
 void map_into(const Target& to, F f, const In&... in) {
   const Shape& shape = to.at.shape();
-  map_elements<sizeof...(In)>(f, to.add, shape, {to.at.strides(), broadcast_strides(in, shape)...}, to.at.data(), {in.data()...});
+  map_elements<sizeof...(In)>(f, to.add, shape, {to.at.strides(), broadcast_strides(in, shape)...}, to.at.data(),
+                              {in.data()...});
 }
 
 // A new tensor f(in...) of `shape`, to which the inputs broadcast.

@@ -1,7 +1,7 @@
 // Matrix products of any rank from 2 up, on core/kernels/gemm.h.
 //
-// Matrices with one unit stride (slices, transposes) go to BLAS as they are; others are copied, and counted. A right operand that
-// all matrices share is one long product; otherwise each product of the batch is a job of its own.
+// Matrices with one unit stride (slices, transposes) go to BLAS as they are; others are copied, and counted. A right operand
+// that all matrices share is one long product; otherwise each product of the batch is a job of its own.
 #include <algorithm>
 
 #include "core/kernels/gemm.h"
@@ -77,12 +77,14 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool add) {
   }
   const auto serial = [](const Matrix& l, const Matrix& r, Real* to, int64_t ld, bool plus) { gemm(l, r, to, ld, 1, plus); };
   const int64_t cost = std::max<int64_t>(c.size(-2) * c.size(-1) * (1 + a.size(-1) / 16), 1);
-  strided_loop<3>(batch, {batch_strides(c, batch), batch_strides(a, batch), batch_strides(b, batch)},
-                  [&](const Places<3>& at, int64_t n, const Places<3>& step) {
-    for (int64_t i = 0; i < n; ++i) {
-      into(serial, matrix_at(a, at[1] + i * step[1]), matrix_at(b, at[2] + i * step[2]), c, at[0] + i * step[0], add);
-    }
-  }, cost);
+  strided_loop<3>(
+      batch, {batch_strides(c, batch), batch_strides(a, batch), batch_strides(b, batch)},
+      [&](const Places<3>& at, int64_t n, const Places<3>& step) {
+        for (int64_t i = 0; i < n; ++i) {
+          into(serial, matrix_at(a, at[1] + i * step[1]), matrix_at(b, at[2] + i * step[2]), c, at[0] + i * step[0], add);
+        }
+      },
+      cost);
 }
 
 // Sends a b (batch of g) to an input: straight into its gradient where nothing was broadcast.

@@ -9,9 +9,9 @@ namespace {
 
 // How `dims` (empty: all) splits a shape.
 struct Split {
-  Shape kept, reduced;             // the sizes of the two groups
+  Shape kept, reduced;  // the sizes of the two groups
   Strides kept_strides, reduced_strides;
-  Shape with_ones;                 // the shape with reduced sizes replaced by 1
+  Shape with_ones;  // the shape with reduced sizes replaced by 1
   int64_t count() const { return numel(reduced); }
 
   Split(const Tensor& x, const Dims& dims, const char* op) : with_ones(x.shape()) {
@@ -55,7 +55,8 @@ Tensor sum(const Tensor& x, const Dims& dims, bool keep) {
   Tensor y = reduce<SumFold>(x, split, keep);
   // dx = g, repeated along the reduced dimensions
   return record("sum", y, {x}, [wide = split.with_ones](const Tensor& g, const Edges& in) {
-    map_into(in[0].open(), [](Real d) { return d; }, g.view(wide));
+    map_into(
+        in[0].open(), [](Real d) { return d; }, g.view(wide));
   });
 }
 
@@ -66,7 +67,8 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keep) {
   for (int64_t i = 0; i < y.numel(); ++i) y.data()[i] = static_cast<Real>(y.data()[i] / n);
   // dx = g / n, repeated along the reduced dimensions
   return record("mean", y, {x}, [wide = split.with_ones, n](const Tensor& g, const Edges& in) {
-    map_into(in[0].open(), [n](Real d) { return static_cast<Real>(d / n); }, g.view(wide));
+    map_into(
+        in[0].open(), [n](Real d) { return static_cast<Real>(d / n); }, g.view(wide));
   });
 }
 
@@ -80,7 +82,8 @@ Tensor max(const Tensor& x, const Dims& dims, bool keep) {
     const Tensor& from = sx.get();
     const Tensor top = sy.get().view(wide);
     const Tensor ties = sum_to(map([](Real v, Real m) { return static_cast<Real>(v == m); }, from.shape(), from, top), wide);
-    map_into(in[0].open(), [](Real d, Real v, Real m, Real n) { return v == m ? d / n : 0; }, g.view(wide), from, top, ties);
+    map_into(
+        in[0].open(), [](Real d, Real v, Real m, Real n) { return v == m ? d / n : 0; }, g.view(wide), from, top, ties);
   });
 }
 
@@ -93,17 +96,20 @@ std::vector<int64_t> argmax(const Tensor& x, int dim) {
   rest.erase(d);
   strides.erase(d);
   std::vector<int64_t> best(static_cast<size_t>(numel(rest)));
-  strided_loop<2>(rest, {contiguous_strides(rest), strides}, [&](const Places<2>& at, int64_t rows, const Places<2>& along) {
-    for (int64_t r = 0; r < rows; ++r) {
-      const Real* row = x.data() + at[1] + r * along[1];
-      int64_t top = 0;
-      for (int64_t i = 1; i < n; ++i) {
-        const Real v = row[i * step], m = row[top * step];
-        if (v > m || (v != v && m == m)) top = i;  // NaN counts as the largest
-      }
-      best[static_cast<size_t>(at[0] + r * along[0])] = top;
-    }
-  }, n);
+  strided_loop<2>(
+      rest, {contiguous_strides(rest), strides},
+      [&](const Places<2>& at, int64_t rows, const Places<2>& along) {
+        for (int64_t r = 0; r < rows; ++r) {
+          const Real* row = x.data() + at[1] + r * along[1];
+          int64_t top = 0;
+          for (int64_t i = 1; i < n; ++i) {
+            const Real v = row[i * step], m = row[top * step];
+            if (v > m || (v != v && m == m)) top = i;  // NaN counts as the largest
+          }
+          best[static_cast<size_t>(at[0] + r * along[0])] = top;
+        }
+      },
+      n);
   return best;
 }
 

@@ -58,11 +58,13 @@ Tensor index_select(const Tensor& x, int dim, std::span<const int64_t> indices) 
   Tensor y = Tensor::empty(shape);
   const std::vector<int64_t> kept(indices.begin(), indices.end());
   const Tensor from = x.detach();
-  for (size_t i = 0; i < kept.size(); ++i) map_into({y.select(d, static_cast<int64_t>(i)), false}, same, from.select(d, kept[i]));
+  for (size_t i = 0; i < kept.size(); ++i)
+    map_into({y.select(d, static_cast<int64_t>(i)), false}, same, from.select(d, kept[i]));
   // dx[indices[i]] += g[i], one after the other: indices may repeat
   return record("index_select", y, {x}, [d, kept](const Tensor& g, const Edges& in) {
     const Tensor to = in[0].zeros_or_partial();
-    for (size_t i = 0; i < kept.size(); ++i) map_into({to.select(d, kept[i]), true}, same, g.select(d, static_cast<int64_t>(i)));
+    for (size_t i = 0; i < kept.size(); ++i)
+      map_into({to.select(d, kept[i]), true}, same, g.select(d, static_cast<int64_t>(i)));
   });
 }
 

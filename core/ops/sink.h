@@ -1,5 +1,5 @@
-// Where a kernel writes one input's gradient: straight into the gradient's own memory, or, where its layout does not suit rows of unit
-// stride or another input of the same operation is the same tensor, into a temporary that finish() adds.
+// Where a kernel writes one input's gradient: straight into the gradient's own memory, or, where its layout does not suit rows
+// of unit stride or another input of the same operation is the same tensor, into a temporary that finish() adds.
 #pragma once
 
 #include "core/autograd.h"
@@ -23,7 +23,8 @@ class Sink {
       ld = cols;
     }
     data = target_.at.data();
-    HV_CHECK(target_.at.numel() == rows * (cols > 0 ? cols : 1), "backward: gradient of ", target_.at.shape(), " seen as ", rows, " x ", cols);
+    HV_CHECK(target_.at.numel() == rows * (cols > 0 ? cols : 1), "backward: gradient of ", target_.at.shape(), " seen as ",
+             rows, " x ", cols);
   }
   explicit operator bool() const { return data != nullptr; }
   void finish() const {
@@ -31,8 +32,8 @@ class Sink {
   }
 
   Real* data = nullptr;
-  int64_t ld = 0;     // distance between rows
-  bool add = false;   // += instead of =
+  int64_t ld = 0;    // distance between rows
+  bool add = false;  // += instead of =
 
  private:
   static bool fits(const Edges& in, size_t i, int64_t cols) {

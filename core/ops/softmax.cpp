@@ -20,13 +20,16 @@ void for_rows(const std::array<Tensor, N>& tensors, int dim, const Body& body) {
     strides[k] = tensors[k].strides();
     strides[k].erase(dim);
   }
-  strided_loop<N>(rest, strides, [&](const Places<N>& at, int64_t rows, const Places<N>& along) {
-    for (int64_t r = 0; r < rows; ++r) {
-      std::array<Real*, N> row{};
-      for (size_t k = 0; k < N; ++k) row[k] = tensors[k].data() + at[k] + r * along[k];
-      body(row);
-    }
-  }, 8 * n);  // an exponential costs about eight copies
+  strided_loop<N>(
+      rest, strides,
+      [&](const Places<N>& at, int64_t rows, const Places<N>& along) {
+        for (int64_t r = 0; r < rows; ++r) {
+          std::array<Real*, N> row{};
+          for (size_t k = 0; k < N; ++k) row[k] = tensors[k].data() + at[k] + r * along[k];
+          body(row);
+        }
+      },
+      8 * n);  // an exponential costs about eight copies
 }
 
 template <bool kLog>

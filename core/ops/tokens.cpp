@@ -11,7 +11,8 @@ namespace hv {
 Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& positions) {
   HV_CHECK(patches.rank() == 3 && cls.shape() == Shape{patches.size(2)} &&
                positions.shape() == Shape({patches.size(1) + 1, patches.size(2)}),
-           "embed_tokens: patches ", patches.shape(), " need cls [p] and positions [N + 1, p]: ", cls.shape(), ", ", positions.shape());
+           "embed_tokens: patches ", patches.shape(), " need cls [p] and positions [N + 1, p]: ", cls.shape(), ", ",
+           positions.shape());
   const int64_t batch = patches.size(0), n = patches.size(1), p = patches.size(2), tokens = n + 1;
   const Tensor x = patches.detach().contiguous(), c = cls.detach().contiguous();
   const bool rows = p <= 1 || positions.strides()[1] == 1;  // a prefix of the channels, as in a subnetwork: no copy

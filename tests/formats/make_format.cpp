@@ -12,7 +12,8 @@ int main() {
   init_compute(1);
   const std::string name = concat(formats::kFolder, "/v", kCheckpointFormat);
   if (fs::exists(name + ".ckpt")) {
-    std::fprintf(stderr, "%s.ckpt is there: a released format does not change; raise kCheckpointFormat for a new one\n", name.c_str());
+    std::fprintf(stderr, "%s.ckpt is there: a released format does not change; raise kCheckpointFormat for a new one\n",
+                 name.c_str());
     return 1;
   }
   models::HydraViTConfig config;

@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     int64_t bytes = 0;
     for (const hv::train::NamedTensor& tensor : checkpoint.tensors) bytes += 4 * tensor.value.numel();
     if (bytes > static_cast<int64_t>(size)) std::abort();
-    hv::fuzz::may_refuse([&] { hv::train::restore_parameters(checkpoint, "model.", *hv::train::model_of(checkpoint.header, path)); });
+    hv::fuzz::may_refuse(
+        [&] { hv::train::restore_parameters(checkpoint, "model.", *hv::train::model_of(checkpoint.header, path)); });
   });
   return 0;
 }
@@ -23,7 +24,8 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t mos
   if (size >= 128) std::memcpy(&length, data + 12, 4);
   const size_t begin = aligned(20 + size_t{length});
   if (seed % 4 == 0 || size < 128 || begin + 24 > size) return LLVMFuzzerMutate(data, size, most);
-  std::string header(reinterpret_cast<char*>(data) + 16, length), tensors(reinterpret_cast<char*>(data) + begin, size - 24 - begin);
+  std::string header(reinterpret_cast<char*>(data) + 16, length),
+      tensors(reinterpret_cast<char*>(data) + begin, size - 24 - begin);
   if (seed % 4 == 1) {
     tensors = hv::fuzz::mutated(tensors, tensors.size() + 1);
     tensors.resize(size - 24 - begin);

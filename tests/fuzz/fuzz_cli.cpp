@@ -8,17 +8,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace hv::train;
   // One program for all inputs: building its options would take a hundred times as long as parsing them.
   static Program program([] {
-    std::vector<Command> commands{train_command(), lr_find_command(), eval_command(), predict_command(), bench_command(), info_command(),
-                                  export_command(), import_command(), report_command(), data_command()};
+    std::vector<Command> commands{train_command(), lr_find_command(), eval_command(),   predict_command(), bench_command(),
+                                  info_command(),  export_command(),  import_command(), report_command(),  data_command()};
     for (Command& command : commands) {
-      command.run = [keep = command.run](const std::set<std::string>&) { return 0; };  // keep: it owns what the options point to
+      command.run = [keep = command.run](const std::set<std::string>&) {
+        return 0;
+      };  // keep: it owns what the options point to
     }
     return commands;
   }());
   std::vector<std::string> words{"hydravit", ""};
   for (size_t i = 0; i < size; ++i) {
-    if (data[i] == '\n') words.emplace_back();
-    else if (data[i] != 0) words.back() += static_cast<char>(data[i]);
+    if (data[i] == '\n')
+      words.emplace_back();
+    else if (data[i] != 0)
+      words.back() += static_cast<char>(data[i]);
   }
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

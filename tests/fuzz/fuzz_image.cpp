@@ -1,5 +1,5 @@
-// PNG and JPEG, through decoding and resizing as predict and image folders do it. (stb_image copies nothing from a null pointer at an
-// empty PNG chunk: harmless, so that one check of UBSan is off in the build.)
+// PNG and JPEG, through decoding and resizing as predict and image folders do it. (stb_image copies nothing from a null pointer
+// at an empty PNG chunk: harmless, so that one check of UBSan is off in the build.)
 #include <algorithm>
 
 #include "data/image.h"

@@ -22,10 +22,24 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 // One number of the JSON becomes another: most other changes end in a text that is no JSON at all.
 static std::string with_another_number(const std::string& json, unsigned seed) {
   constexpr const char* kDigits = "0123456789";
-  static const std::vector<std::string> others{"0", "1", "2", "3", "4", "8", "64", "-1", "1.5", "2147483648", "4294967296",
-                                               "4611686018427387904", "9223372036854775807", "18446744073709551615", "1e400"};
+  static const std::vector<std::string> others{"0",
+                                               "1",
+                                               "2",
+                                               "3",
+                                               "4",
+                                               "8",
+                                               "64",
+                                               "-1",
+                                               "1.5",
+                                               "2147483648",
+                                               "4294967296",
+                                               "4611686018427387904",
+                                               "9223372036854775807",
+                                               "18446744073709551615",
+                                               "1e400"};
   std::vector<size_t> numbers;
-  for (size_t at = json.find_first_of(kDigits); at != std::string::npos; at = json.find_first_of(kDigits, json.find_first_not_of(kDigits, at))) {
+  for (size_t at = json.find_first_of(kDigits); at != std::string::npos;
+       at = json.find_first_of(kDigits, json.find_first_not_of(kDigits, at))) {
     numbers.push_back(at);
   }
   if (numbers.empty()) return json;
@@ -35,8 +49,8 @@ static std::string with_another_number(const std::string& json, unsigned seed) {
 
 // What libFuzzer gathers are files that are refused, each in another way: every eighth mutation begins from one that loads.
 static std::string file_that_loads() {
-  const std::string json =
-      R"({"__metadata__":{"crc32c":"0"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[],"data_offsets":[16,18]}})";
+  const std::string json = R"({"__metadata__":{"crc32c":"0"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},)"
+                           R"("b":{"dtype":"BF16","shape":[],"data_offsets":[16,18]}})";
   const uint64_t length = json.size();
   return std::string(reinterpret_cast<const char*>(&length), 8) + json + std::string(18, '0');
 }
@@ -51,7 +65,8 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t mos
   uint64_t length = 0;
   if (size >= 8) std::memcpy(&length, data, 8);
   if (seed % 4 == 0 || size < 8 || length > size - 8) return LLVMFuzzerMutate(data, size, most);
-  std::string json(reinterpret_cast<char*>(data) + 8, length), tensors(reinterpret_cast<char*>(data) + 8 + length, size - 8 - length);
+  std::string json(reinterpret_cast<char*>(data) + 8, length),
+      tensors(reinterpret_cast<char*>(data) + 8 + length, size - 8 - length);
   if (seed % 4 == 1) {
     const size_t before = tensors.size();
     tensors = hv::fuzz::mutated(tensors, before + 1);

@@ -80,7 +80,8 @@ int main(int argc, char** argv) {
   for (const int flags : {0, TJFLAG_PROGRESSIVE}) {
     unsigned char* jpeg = nullptr;
     unsigned long size = 0;
-    HV_CHECK(tjCompress2(encoder, picture.chw.data(), 6, 0, 5, TJPF_RGB, &jpeg, &size, TJSAMP_420, 80, flags) == 0, "make_corpus: JPEG");
+    HV_CHECK(tjCompress2(encoder, picture.chw.data(), 6, 0, 5, TJPF_RGB, &jpeg, &size, TJSAMP_420, 80, flags) == 0,
+             "make_corpus: JPEG");
     train::write_file(concat(image, flags ? "progressive" : "a", ".jpg"), {reinterpret_cast<char*>(jpeg), size});
     tjFree(jpeg);
   }

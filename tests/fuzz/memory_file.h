@@ -1,5 +1,5 @@
-// The fuzzer's bytes as a file that has a path but no place on a disk; and what a reader may do with them: load, or refuse with an
-// error of exit code 3 or 2. Anything else (a crash, another exception, a sanitizer's finding) is a defect.
+// The fuzzer's bytes as a file that has a path but no place on a disk; and what a reader may do with them: load, or refuse with
+// an error of exit code 3 or 2. Anything else (a crash, another exception, a sanitizer's finding) is a defect.
 #pragma once
 
 #include <sys/mman.h>
@@ -17,8 +17,8 @@ extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t most);  //
 
 namespace hv::fuzz {
 
-// For mutators that know a format: a part of a file, mutated, at most `most` bytes; the rest is then put together again, so that the
-// lengths and checksums around it still fit and the mutation reaches further than the first check.
+// For mutators that know a format: a part of a file, mutated, at most `most` bytes; the rest is then put together again, so
+// that the lengths and checksums around it still fit and the mutation reaches further than the first check.
 inline std::string mutated(std::string part, size_t most) {
   const size_t size = std::min(part.size(), most);
   part.resize(most);
@@ -34,16 +34,17 @@ inline const std::string& memory_file(const uint8_t* data, size_t size) {
   return path;
 }
 
-// How often reading succeeded and how often it was refused, written to $FUZZ_OUTCOMES at the end: a target that refuses everything
-// tests little.
+// How often reading succeeded and how often it was refused, written to $FUZZ_OUTCOMES at the end: a target that refuses
+// everything tests little.
 inline void outcome(bool loaded) {
   static long counts[2];
-  static const bool registered = std::getenv("FUZZ_OUTCOMES") && std::atexit([] {
-    if (std::FILE* file = std::fopen(std::getenv("FUZZ_OUTCOMES"), "w")) {
-      std::fprintf(file, "%ld loaded, %ld refused\n", counts[1], counts[0]);
-      std::fclose(file);
-    }
-  }) == 0;
+  static const bool registered =
+      std::getenv("FUZZ_OUTCOMES") && std::atexit([] {
+                                        if (std::FILE* file = std::fopen(std::getenv("FUZZ_OUTCOMES"), "w")) {
+                                          std::fprintf(file, "%ld loaded, %ld refused\n", counts[1], counts[0]);
+                                          std::fclose(file);
+                                        }
+                                      }) == 0;
   (void)registered;
   ++counts[loaded];
 }

@@ -1,9 +1,11 @@
-// Altered checkpoints and safetensors, and memory that runs out. Each case must end in a message or in a load, in under a second and
-// within 2 x file + 64 MB of memory; a crash ends the program.
-//   check-hostile short|full    a share of the cases, or all: every length, every bit of the header, 20,000 flips, 1,000 splices, 700
+// Altered checkpoints and safetensors, and memory that runs out. Each case must end in a message or in a load, in under a
+// second and within 2 x file + 64 MB of memory; a crash ends the program.
+//   check-hostile short|full    a share of the cases, or all: every length, every bit of the header, 20,000 flips, 1,000
+//   splices, 700
 //                               made-up headers, every n to 3,000 for allocations
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,7 +16,6 @@
 #include <fstream>
 #include <new>
 #include <sstream>
-#include <time.h>
 
 #include "core/parallel.h"
 #include "core/random.h"
@@ -24,14 +25,15 @@
 #include "train/setup.h"
 #include "train/timm_safetensors.h"
 
-// --- every allocation of C++, counted; the n-th fails ---------------------------------------------------------------------------------
+// --- every allocation of C++, counted; the n-th fails -----------------------------------------------------------------------
 
 namespace {
 std::atomic<long> until_failure{-1};  // calls until one fails; negative: none does
 std::atomic<long> alive{0};           // blocks that are not freed
 bool refuse() { return until_failure.load() >= 0 && until_failure.fetch_sub(1) == 0; }
 void* try_take(size_t bytes, size_t alignment) {
-  void* block = refuse() ? nullptr : std::aligned_alloc(alignment, (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment);
+  void* block =
+      refuse() ? nullptr : std::aligned_alloc(alignment, (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment);
   if (block) ++alive;
   return block;
 }
@@ -95,7 +97,8 @@ bool refused(const std::string& what, const std::string& path, const std::string
     load(path);
   } catch (const Error& error) {
     message = true;
-    if (error.fault() != Fault::input || !*error.what()) failed = true, std::printf("FAILED %s: %s\n", what.c_str(), error.what());
+    if (error.fault() != Fault::input || !*error.what())
+      failed = true, std::printf("FAILED %s: %s\n", what.c_str(), error.what());
   } catch (const std::exception& error) {
     failed = true, std::printf("FAILED %s: %s\n", what.c_str(), error.what());
   }
@@ -135,7 +138,8 @@ void alter(const Kind& kind, const std::string& folder, long share) {
   });
   run("random flips of the body", 20'000 / share, [&](long) {
     std::string bytes = good;
-    for (size_t n = 1 + below(3); n > 0; --n) bytes[kind.header + below(good.size() - kind.header)] ^= static_cast<char>(1 << below(8));
+    for (size_t n = 1 + below(3); n > 0; --n)
+      bytes[kind.header + below(good.size() - kind.header)] ^= static_cast<char>(1 << below(8));
     return bytes;
   });
   run("splices", 1'000 / share, [&](long) {  // a piece of the file over, or between, other bytes of it
@@ -151,7 +155,8 @@ void made_up(const std::string& checkpoint, const std::string& folder, const std
              const std::function<void(const std::string&)>& load, const std::function<void(const std::string&)>& import) {
   const std::string bad = folder + "/bad";
   long cases = 0;
-  const auto expect = [&](const std::string& what, const std::string& bytes, const std::function<void(const std::string&)>& reader) {
+  const auto expect = [&](const std::string& what, const std::string& bytes,
+                          const std::function<void(const std::string&)>& reader) {
     ++cases;
     if (!refused(what, bad, bytes, reader)) failed = true, std::printf("FAILED: %s was loaded\n", what.c_str());
   };
@@ -163,7 +168,8 @@ void made_up(const std::string& checkpoint, const std::string& folder, const std
     for (const std::string& type : types) {
       for (const std::string& shape : shapes) {
         for (const std::string& offset : offsets) {
-          const std::string json = concat("{\"", name, "\":{\"dtype\":", type, ",\"shape\":", shape, ",\"data_offsets\":", offset, "}}");
+          const std::string json =
+              concat("{\"", name, "\":{\"dtype\":", type, ",\"shape\":", shape, ",\"data_offsets\":", offset, "}}");
           std::string bytes(8, '\0');
           const uint64_t length = json.size();
           std::memcpy(bytes.data(), &length, 8);
@@ -223,7 +229,8 @@ void starve(const char* name, long most, const std::function<void()>& action) {
       action();  // a pool may have grown: then it does not grow again
       const long again = alive.load();
       action();
-      if (alive.load() > again) failed = true, std::printf("FAILED %s: allocation %ld: leak of %ld blocks\n", name, n, alive - again);
+      if (alive.load() > again)
+        failed = true, std::printf("FAILED %s: allocation %ld: leak of %ld blocks\n", name, n, alive - again);
     }
     if (through) break;
   }
@@ -261,12 +268,16 @@ int main(int argc, char** argv) {
   const auto import = [](const std::string& path) { read_timm_safetensors(path); };
   load(checkpoint), import(safetensors);
   [[maybe_unused]] const long before = peak_kib();
-  alter({"checkpoint", checkpoint, 16 + length_at(bytes_of(checkpoint), 12) + 4, load, [](const std::string&) { return false; }}, folder.path(), share);
-  alter({"safetensors", safetensors, 8 + length_at(bytes_of(safetensors), 0), import, [&](const std::string& path) {
+  alter(
+      {"checkpoint", checkpoint, 16 + length_at(bytes_of(checkpoint), 12) + 4, load, [](const std::string&) { return false; }},
+      folder.path(), share);
+  alter({"safetensors", safetensors, 8 + length_at(bytes_of(safetensors), 0), import,
+         [&](const std::string& path) {
            const std::string again = folder / "again.safetensors";
            write_timm_safetensors(again, read_timm_safetensors(path));  // an export is a function of the model
            return bytes_of(again) == bytes_of(safetensors);
-         }}, folder.path(), share);
+         }},
+        folder.path(), share);
   made_up(checkpoint, folder.path(), tensors, load, import);
   const long grown = peak_kib() - before;
   std::printf("peak memory above the start: %ld KiB; slowest case: %.3f s of processor time\n", grown, slowest);

@@ -8,8 +8,8 @@ namespace hv::test {
 std::vector<OpRow> elementwise_rows();  // cases_elementwise.cpp
 std::vector<OpRow> view_rows();         // cases_moving.cpp
 std::vector<OpRow> moving_rows();
-std::vector<OpRow> product_rows();      // cases_products.cpp
-std::vector<OpRow> training_rows();     // cases_training.cpp: convolution, noise, losses
+std::vector<OpRow> product_rows();   // cases_products.cpp
+std::vector<OpRow> training_rows();  // cases_training.cpp: convolution, noise, losses
 
 inline std::vector<OpRow> all_rows() {
   std::vector<OpRow> all;

@@ -38,29 +38,69 @@ int64_t ravel(const Dims& index, const Shape& shape) {
 }
 
 OpRow reshaped(const Shape& from, const Shape& to) {
-  return mover(concat("reshape ", from, " to ", to), from, to, [to](const Tensor& x) { return x.reshape(to); },
-               [=](const Dims& i) { return unravel(ravel(i, to), from); });
+  return mover(
+      concat("reshape ", from, " to ", to), from, to, [to](const Tensor& x) { return x.reshape(to); },
+      [=](const Dims& i) { return unravel(ravel(i, to), from); });
 }
 
 }  // namespace
 
 std::vector<OpRow> view_rows() {
   return {
-      mover("slice", {4, 3, 2}, {2, 3, 2}, [](const Tensor& x) { return x.slice(0, 1, 3); }, [](const Dims& i) { return shifted(i, 0, 1); }),
-      mover("slice to nothing", {4, 3}, {4, 0}, [](const Tensor& x) { return x.slice(1, 2, 2); }, [](const Dims& i) { return i; }),
-      mover("select", {4, 3, 2}, {4, 2}, [](const Tensor& x) { return x.select(1, -1); }, [](const Dims& i) { return inserted(i, 1, 2); }),
-      mover("index", {4, 3, 5}, {4, 2}, [](const Tensor& x) { return x(all, 1, Range{2, 4}); },
-            [](const Dims& i) { return Dims{i[0], 1, i[1] + 2}; }),
-      mover("transpose", {4, 3, 2}, {2, 3, 4}, [](const Tensor& x) { return x.transpose(0, -1); },
-            [](const Dims& i) { return Dims{i[2], i[1], i[0]}; }),
-      mover("permute", {2, 3, 4, 2}, {4, 2, 2, 3}, [](const Tensor& x) { return x.permute({2, 0, 3, 1}); },
-            [](const Dims& i) { return Dims{i[1], i[3], i[0], i[2]}; }),
-      mover("expand", {3, 1}, {2, 3, 4}, [](const Tensor& x) { return x.expand({2, 3, 4}); }, [](const Dims& i) { return Dims{i[1], 0}; }),
-      mover("expand a scalar", {}, {2, 2}, [](const Tensor& x) { return x.expand({2, 2}); }, [](const Dims&) { return Dims{}; }),
-      mover("squeeze", {3, 1, 2}, {3, 2}, [](const Tensor& x) { return x.squeeze(1); }, [](const Dims& i) { return inserted(i, 1, 0); }),
-      mover("unsqueeze", {3, 2}, {3, 2, 1}, [](const Tensor& x) { return x.unsqueeze(-1); }, [](const Dims& i) { return without(i, 2); }),
-      mover("clone", {3, 2, 4}, {3, 2, 4}, [](const Tensor& x) { return x.clone(); }, [](const Dims& i) { return i; }),
-      mover("contiguous", {3, 2, 4}, {3, 2, 4}, [](const Tensor& x) { return x.contiguous(); }, [](const Dims& i) { return i; }),
+      mover(
+          "slice", {4, 3, 2}, {2, 3, 2}, [](const Tensor& x) { return x.slice(0, 1, 3); },
+          [](const Dims& i) { return shifted(i, 0, 1); }),
+      mover(
+          "slice to nothing", {4, 3}, {4, 0}, [](const Tensor& x) { return x.slice(1, 2, 2); },
+          [](const Dims& i) { return i; }),
+      mover(
+          "select", {4, 3, 2}, {4, 2}, [](const Tensor& x) { return x.select(1, -1); },
+          [](const Dims& i) { return inserted(i, 1, 2); }),
+      mover(
+          "index", {4, 3, 5}, {4, 2},
+          [](const Tensor& x) {
+            return x(all, 1, Range{2, 4});
+          },
+          [](const Dims& i) {
+            return Dims{i[0], 1, i[1] + 2};
+          }),
+      mover(
+          "transpose", {4, 3, 2}, {2, 3, 4}, [](const Tensor& x) { return x.transpose(0, -1); },
+          [](const Dims& i) {
+            return Dims{i[2], i[1], i[0]};
+          }),
+      mover(
+          "permute", {2, 3, 4, 2}, {4, 2, 2, 3},
+          [](const Tensor& x) {
+            return x.permute({2, 0, 3, 1});
+          },
+          [](const Dims& i) {
+            return Dims{i[1], i[3], i[0], i[2]};
+          }),
+      mover(
+          "expand", {3, 1}, {2, 3, 4},
+          [](const Tensor& x) {
+            return x.expand({2, 3, 4});
+          },
+          [](const Dims& i) {
+            return Dims{i[1], 0};
+          }),
+      mover(
+          "expand a scalar", {}, {2, 2},
+          [](const Tensor& x) {
+            return x.expand({2, 2});
+          },
+          [](const Dims&) { return Dims{}; }),
+      mover(
+          "squeeze", {3, 1, 2}, {3, 2}, [](const Tensor& x) { return x.squeeze(1); },
+          [](const Dims& i) { return inserted(i, 1, 0); }),
+      mover(
+          "unsqueeze", {3, 2}, {3, 2, 1}, [](const Tensor& x) { return x.unsqueeze(-1); },
+          [](const Dims& i) { return without(i, 2); }),
+      mover(
+          "clone", {3, 2, 4}, {3, 2, 4}, [](const Tensor& x) { return x.clone(); }, [](const Dims& i) { return i; }),
+      mover(
+          "contiguous", {3, 2, 4}, {3, 2, 4}, [](const Tensor& x) { return x.contiguous(); }, [](const Dims& i) { return i; }),
       reshaped({2, 3, 4}, {6, 4}),
       reshaped({2, 3, 4}, {4, 6}),
       reshaped({4, 6}, {2, 2, 3, 2}),
@@ -78,9 +118,15 @@ std::vector<OpRow> moving_rows() {
       shapes.push_back({base, base});
       shapes.push_back({put(base, dim, 0), base});
     }
-    rows.push_back({concat("cat along ", dim), shapes, [dim](const Tensors& t) { return hv::cat(t, dim); },
-                    [dim](const Arrays& a) { return cat(a, dim); }, -2, 2, {{{70, 30, 20}, {70, 30, 20}}}});
-    rows.push_back({concat("stack along ", dim), {{{2, 3}, {2, 3}, {2, 3}}, {{1, 2, 2}, {1, 2, 2}}, {{0, 2}, {0, 2}}},
+    rows.push_back({concat("cat along ", dim),
+                    shapes,
+                    [dim](const Tensors& t) { return hv::cat(t, dim); },
+                    [dim](const Arrays& a) { return cat(a, dim); },
+                    -2,
+                    2,
+                    {{{70, 30, 20}, {70, 30, 20}}}});
+    rows.push_back({concat("stack along ", dim),
+                    {{{2, 3}, {2, 3}, {2, 3}}, {{1, 2, 2}, {1, 2, 2}}, {{0, 2}, {0, 2}}},
                     [dim](const Tensors& t) { return stack(t, dim); },
                     [dim](const Arrays& a) {
                       Shape shape = a[0].shape;
@@ -91,28 +137,40 @@ std::vector<OpRow> moving_rows() {
                       return y;
                     }});
     static const std::vector<int64_t> picks = {1, 0, 1, 1};  // a repeat: its gradients add
-    rows.push_back({concat("index_select along ", dim), {{{2, 3, 2}}, {{3, 3, 3}}, {{2, 2, 2, 3}}, {{4, 2}}},
+    rows.push_back({concat("index_select along ", dim),
+                    {{{2, 3, 2}}, {{3, 3, 3}}, {{2, 2, 2, 3}}, {{4, 2}}},
                     [dim](const Tensors& t) { return index_select(t[0], dim, picks); },
                     [dim](const Arrays& a) {
                       return moved(a[0], put(a[0].shape, dim, 4),
                                    [dim](const Dims& i) { return put(i, dim, picks[static_cast<size_t>(i[dim])]); });
                     }});
   }
-  rows.push_back({"index_select of nothing", {{{2, 3}}}, [](const Tensors& t) { return index_select(t[0], 0, {}); },
-                  [](const Arrays&) { return Array({0, 3}); }});
+  rows.push_back({"index_select of nothing",
+                  {{{2, 3}}},
+                  [](const Tensors& t) { return index_select(t[0], 0, {}); },
+                  [](const Arrays&) {
+                    return Array({0, 3});
+                  }});
   static const std::vector<int64_t> columns = {2, 0, 2};
-  rows.push_back({"gather_rows", {{{3, 4}}, {{3, 3}}}, [](const Tensors& t) { return gather_rows(t[0], columns); },
+  rows.push_back({"gather_rows",
+                  {{{3, 4}}, {{3, 3}}},
+                  [](const Tensors& t) { return gather_rows(t[0], columns); },
                   [](const Arrays& a) {
                     return moved(a[0], {3}, [](const Dims& i) { return Dims{i[0], columns[static_cast<size_t>(i[0])]}; });
                   }});
-  rows.push_back({"patchify", {{{2, 3, 4, 6}}, {{1, 1, 2, 2}}, {{0, 2, 4, 4}}}, [](const Tensors& t) { return patchify(t[0], 2); },
+  rows.push_back({"patchify",
+                  {{{2, 3, 4, 6}}, {{1, 1, 2, 2}}, {{0, 2, 4, 4}}},
+                  [](const Tensors& t) { return patchify(t[0], 2); },
                   [](const Arrays& a) {
                     const Shape& s = a[0].shape;
                     const int64_t across = s[3] / 2;
                     return moved(a[0], {s[0], s[2] / 2 * across, s[1] * 4}, [=](const Dims& i) {
                       return Dims{i[0], i[2] / 4, i[1] / across * 2 + i[2] % 4 / 2, i[1] % across * 2 + i[2] % 2};
                     });
-                  }, -2, 2, {{{20, 3, 32, 32}}}});
+                  },
+                  -2,
+                  2,
+                  {{{20, 3, 32, 32}}}});
   return rows;
 }
 

@@ -8,8 +8,8 @@ constexpr double kEps = 1e-6;
 using Shapes = std::vector<std::vector<Shape>>;
 
 // x [.., K], weight [N, K], then bias and residual as asked; `front` is applied to x first.
-OpRow affine(const std::string& name, bool bias, bool residual, Tensor (*op)(const Tensor&, const Tensor&, const Tensor&, const Tensor&),
-             double (*front)(double)) {
+OpRow affine(const std::string& name, bool bias, bool residual,
+             Tensor (*op)(const Tensor&, const Tensor&, const Tensor&, const Tensor&), double (*front)(double)) {
   Shapes shapes = {{{2, 3, 4}, {5, 4}}, {{4, 4}, {4, 4}}, {{1, 1}, {1, 1}}, {{0, 3}, {2, 3}}, {{2, 2, 2, 3}, {3, 3}}};
   Shapes large = {{{3, 200, 20}, {30, 20}}, {{700, 33}, {17, 33}}, {{9, 600}, {24, 600}}};  // the last: pieces along K, too
   for (Shapes* sets : {&shapes, &large}) {
@@ -20,10 +20,14 @@ OpRow affine(const std::string& name, bool bias, bool residual, Tensor (*op)(con
       if (residual) set.push_back(out);
     }
   }
-  return {concat(name, bias ? " + bias" : "", residual ? " + residual" : ""), shapes,
-          [=](const Tensors& t) { return op(t[0], t[1], bias ? t[2] : Tensor(), residual ? t.back() : Tensor()); },
-          [=](const Arrays& a) { return linear(unary(front)(a), a[1], bias ? &a[2] : nullptr, residual ? &a.back() : nullptr); },
-          -2, 2, bias == residual ? large : Shapes{}};
+  return {
+      concat(name, bias ? " + bias" : "", residual ? " + residual" : ""),
+      shapes,
+      [=](const Tensors& t) { return op(t[0], t[1], bias ? t[2] : Tensor(), residual ? t.back() : Tensor()); },
+      [=](const Arrays& a) { return linear(unary(front)(a), a[1], bias ? &a[2] : nullptr, residual ? &a.back() : nullptr); },
+      -2,
+      2,
+      bias == residual ? large : Shapes{}};
 }
 
 }  // namespace
@@ -31,7 +35,8 @@ OpRow affine(const std::string& name, bool bias, bool residual, Tensor (*op)(con
 std::vector<OpRow> product_rows() {
   std::vector<OpRow> rows;
   // y[:, 0] = cls + positions[0], y[:, 1 + n] = patches[:, n] + positions[1 + n]
-  rows.push_back({"embed_tokens", {{{2, 3, 4}, {4}, {4, 4}}, {{1, 1, 1}, {1}, {2, 1}}, {{3, 0, 2}, {2}, {1, 2}}, {{0, 2, 3}, {3}, {3, 3}}},
+  rows.push_back({"embed_tokens",
+                  {{{2, 3, 4}, {4}, {4, 4}}, {{1, 1, 1}, {1}, {2, 1}}, {{3, 0, 2}, {2}, {1, 2}}, {{0, 2, 3}, {3}, {3, 3}}},
                   [](const Tensors& t) { return embed_tokens(t[0], t[1], t[2]); },
                   [](const Arrays& a) {
                     const Shape& s = a[0].shape;
@@ -40,18 +45,35 @@ std::vector<OpRow> product_rows() {
                       y(i) = (i[1] == 0 ? a[1]({i[2]}) : a[0]({i[0], i[1] - 1, i[2]})) + a[2]({i[1], i[2]});
                     });
                     return y;
-                  }, -2, 2, {{{20, 64, 40}, {40}, {65, 40}}}});
+                  },
+                  -2,
+                  2,
+                  {{{20, 64, 40}, {40}, {65, 40}}}});
   rows.push_back({"matmul",
-                  {{{3, 4}, {4, 2}}, {{3, 3}, {3, 3}}, {{2, 3, 4}, {4, 2}}, {{2, 3, 2}, {2, 2, 3}}, {{2, 1, 3, 2}, {3, 2, 2}}, {{2, 3}, {3, 3, 2}},
-                   {{1, 1}, {1, 1}}, {{1, 3}, {3, 1}}, {{2, 0}, {0, 3}}, {{0, 2}, {2, 3}}, {{0, 2, 3}, {3, 2}}, {{2, 2, 2, 2}, {2, 2, 2, 2}}},
-                  [](const Tensors& t) { return hv::matmul(t[0], t[1]); }, [](const Arrays& a) { return matmul(a[0], a[1]); }, -2, 2,
+                  {{{3, 4}, {4, 2}},
+                   {{3, 3}, {3, 3}},
+                   {{2, 3, 4}, {4, 2}},
+                   {{2, 3, 2}, {2, 2, 3}},
+                   {{2, 1, 3, 2}, {3, 2, 2}},
+                   {{2, 3}, {3, 3, 2}},
+                   {{1, 1}, {1, 1}},
+                   {{1, 3}, {3, 1}},
+                   {{2, 0}, {0, 3}},
+                   {{0, 2}, {2, 3}},
+                   {{0, 2, 3}, {3, 2}},
+                   {{2, 2, 2, 2}, {2, 2, 2, 2}}},
+                  [](const Tensors& t) { return hv::matmul(t[0], t[1]); },
+                  [](const Arrays& a) { return matmul(a[0], a[1]); },
+                  -2,
+                  2,
                   {{{600, 40}, {40, 30}}, {{5, 130, 20}, {20, 30}}, {{12, 30, 20}, {12, 20, 10}}, {{20, 600}, {600, 20}}}});
   const auto identity = [](double v) { return v; };
   for (int flags = 0; flags < 4; ++flags) {
     rows.push_back(affine("linear", flags & 1, flags & 2, hv::linear, identity));
     rows.push_back(affine("gelu_linear", flags & 1, flags & 2, gelu_linear, test::gelu));
   }
-  const Shapes normed = {{{2, 3, 4}, {4}, {4}}, {{5, 3}, {3}, {3}}, {{2, 2, 2, 17}, {17}, {17}}, {{1, 2}, {2}, {2}}, {{0, 3}, {3}, {3}}};
+  const Shapes normed = {
+      {{2, 3, 4}, {4}, {4}}, {{5, 3}, {3}, {3}}, {{2, 2, 2, 17}, {17}, {17}}, {{1, 2}, {2}, {2}}, {{0, 3}, {3}, {3}}};
   const Shapes large = {{{3, 250, 40}, {40}, {40}}};
   rows.push_back({"layer_norm", normed, [](const Tensors& t) { return hv::layer_norm(t[0], t[1], t[2], kEps); },
                   [](const Arrays& a) { return layer_norm(a[0], a[1], a[2], kEps); }, -2, 2, large});
@@ -63,10 +85,11 @@ std::vector<OpRow> product_rows() {
         if (bias) set.push_back({5});
       }
     }
-    rows.push_back({bias ? "norm_linear + bias" : "norm_linear", shapes,
-                    [=](const Tensors& t) { return norm_linear(t[0], t[1], t[2], kEps, t[3], bias ? t[4] : Tensor()); },
-                    [=](const Arrays& a) { return linear(layer_norm(a[0], a[1], a[2], kEps), a[3], bias ? &a[4] : nullptr, nullptr); },
-                    -2, 2, big});
+    rows.push_back(
+        {bias ? "norm_linear + bias" : "norm_linear", shapes,
+         [=](const Tensors& t) { return norm_linear(t[0], t[1], t[2], kEps, t[3], bias ? t[4] : Tensor()); },
+         [=](const Arrays& a) { return linear(layer_norm(a[0], a[1], a[2], kEps), a[3], bias ? &a[4] : nullptr, nullptr); }, -2,
+         2, big});
   }
   for (int dim : {0, 1, -1}) {
     const Shapes shapes = {{{2, 3, 4}}, {{3, 5}}, {{1, 1}}, {{2, 2, 3, 2}}, {{0, 3}}, {{3, 0, 2}}};
@@ -79,12 +102,23 @@ std::vector<OpRow> product_rows() {
   for (int64_t d : {1, 2, 5}) {  // head_dim; two heads and one
     const Shapes shapes = {{{2, 3, 2 * 3 * d}}, {{1, 1, 3 * d}}, {{0, 2, 3 * d}}, {{2, 0, 3 * d}}};
     const auto twin = [d](const Arrays& a) { return attention(a[0], d); };
-    rows.push_back({concat("attention of heads of ", d), shapes, [d](const Tensors& t) { return hv::attention(t[0], d); }, twin, -2, 2,
+    rows.push_back({concat("attention of heads of ", d),
+                    shapes,
+                    [d](const Tensors& t) { return hv::attention(t[0], d); },
+                    twin,
+                    -2,
+                    2,
                     {{{6, 37, 3 * 3 * d}}}});
-    rows.push_back({concat("attention_composed of heads of ", d), shapes, [d](const Tensors& t) { return attention_composed(t[0], d); }, twin});
+    rows.push_back({concat("attention_composed of heads of ", d), shapes,
+                    [d](const Tensors& t) { return attention_composed(t[0], d); }, twin});
   }
-  rows.push_back({"attention of heads of 32", {}, [](const Tensors& t) { return hv::attention(t[0], 32); },
-                  [](const Arrays& a) { return attention(a[0], 32); }, -2, 2, {{{3, 65, 3 * 32}}, {{2, 16, 2 * 3 * 32}}}});
+  rows.push_back({"attention of heads of 32",
+                  {},
+                  [](const Tensors& t) { return hv::attention(t[0], 32); },
+                  [](const Arrays& a) { return attention(a[0], 32); },
+                  -2,
+                  2,
+                  {{{3, 65, 3 * 32}}, {{2, 16, 2 * 3 * 32}}}});
   return rows;
 }
 

@@ -8,28 +8,39 @@ namespace {
 using Shapes = std::vector<std::vector<Shape>>;
 
 OpRow convolution(bool bias, int64_t stride, int64_t padding) {
-  Shapes shapes = {{{2, 2, 4, 5}, {3, 2, 3, 2}}, {{1, 1, 3, 3}, {1, 1, 1, 1}}, {{2, 3, 3, 3}, {2, 3, 3, 3}}, {{0, 2, 3, 3}, {2, 2, 2, 2}}};
+  Shapes shapes = {
+      {{2, 2, 4, 5}, {3, 2, 3, 2}}, {{1, 1, 3, 3}, {1, 1, 1, 1}}, {{2, 3, 3, 3}, {2, 3, 3, 3}}, {{0, 2, 3, 3}, {2, 2, 2, 2}}};
   Shapes large = {{{6, 3, 17, 15}, {8, 3, 3, 3}}};
   for (Shapes* sets : {&shapes, &large}) {
     for (auto& set : *sets) {
       if (bias) set.push_back({set[1][0]});
     }
   }
-  return {concat("conv2d stride ", stride, " padding ", padding, bias ? " + bias" : ""), shapes,
+  return {concat("conv2d stride ", stride, " padding ", padding, bias ? " + bias" : ""),
+          shapes,
           [=](const Tensors& t) { return hv::conv2d(t[0], t[1], bias ? t[2] : Tensor(), stride, padding); },
-          [=](const Arrays& a) { return conv2d(a[0], a[1], bias ? &a[2] : nullptr, stride, padding); }, -2, 2, large};
+          [=](const Arrays& a) { return conv2d(a[0], a[1], bias ? &a[2] : nullptr, stride, padding); },
+          -2,
+          2,
+          large};
 }
 
-// The noise of an operation on the same shape and key, as it shows on ones; the test of the noise itself is in op_properties.cpp.
+// The noise of an operation on the same shape and key, as it shows on ones; the test of the noise itself is in
+// op_properties.cpp.
 OpRow noise(const char* name, Tensor (*op)(const Tensor&, double, NoiseKey)) {
   const NoiseKey key{3, 5, 7};
-  return {name, {{{2, 3, 4}}, {{8}}, {{1, 5}}, {{3, 0}}, {{2, 3, 2, 2}}}, [=](const Tensors& t) { return op(t[0], 0.3, key); },
+  return {name,
+          {{{2, 3, 4}}, {{8}}, {{1, 5}}, {{3, 0}}, {{2, 3, 2, 2}}},
+          [=](const Tensors& t) { return op(t[0], 0.3, key); },
           [=](const Arrays& a) {
             Array y = a[0];
             const std::vector<double> factor = op(Tensor::ones(y.shape), 0.3, key).to_vector();
             for (size_t i = 0; i < factor.size(); ++i) y.values[i] *= factor[i];
             return y;
-          }, -2, 2, {{{90, 200}}}};
+          },
+          -2,
+          2,
+          {{{90, 200}}}};
 }
 
 // The same wanted probabilities on both sides.
@@ -47,36 +58,42 @@ std::vector<int64_t> labels_for(const Shape& shape) {
 
 // loss = - mean_i sum_k ((1 - e) t_ik + e / K) log softmax(x)_ik
 OpRow cross_entropy_row(bool soft, double e) {
-  return {concat("cross_entropy with ", soft ? "soft targets" : "labels", ", smoothing ", e), {{{3, 5}}, {{1, 4}}, {{4, 1}}, {{6, 2}}},
-          [=](const Tensors& t) {
-            return soft ? cross_entropy(t[0], wanted_tensor(t[0].shape()), e) : cross_entropy(t[0], labels_for(t[0].shape()), e);
-          },
-          [=](const Arrays& a) {
-            const Array p = softmax(a[0], 1, true), t(wanted_tensor(a[0].shape));
-            const std::vector<int64_t> labels = labels_for(a[0].shape);
-            Array loss(Shape{});
-            for_index(p.shape, [&](const Dims& i) {
-              const double target = soft ? t(i) : labels[static_cast<size_t>(i[0])] == i[1];
-              loss.values[0] -= ((1 - e) * target + e / static_cast<double>(p.shape[1])) * p(i) / static_cast<double>(p.shape[0]);
-            });
-            return loss;
-          }, -3, 3, {{{500, 30}}}};
+  return {
+      concat("cross_entropy with ", soft ? "soft targets" : "labels", ", smoothing ", e),
+      {{{3, 5}}, {{1, 4}}, {{4, 1}}, {{6, 2}}},
+      [=](const Tensors& t) {
+        return soft ? cross_entropy(t[0], wanted_tensor(t[0].shape()), e) : cross_entropy(t[0], labels_for(t[0].shape()), e);
+      },
+      [=](const Arrays& a) {
+        const Array p = softmax(a[0], 1, true), t(wanted_tensor(a[0].shape));
+        const std::vector<int64_t> labels = labels_for(a[0].shape);
+        Array loss(Shape{});
+        for_index(p.shape, [&](const Dims& i) {
+          const double target = soft ? t(i) : labels[static_cast<size_t>(i[0])] == i[1];
+          loss.values[0] -= ((1 - e) * target + e / static_cast<double>(p.shape[1])) * p(i) / static_cast<double>(p.shape[0]);
+        });
+        return loss;
+      },
+      -3,
+      3,
+      {{{500, 30}}}};
 }
 
 }  // namespace
 
 std::vector<OpRow> training_rows() {
   std::vector<OpRow> rows = {
-      convolution(false, 1, 0), convolution(true, 1, 1), convolution(true, 2, 0), convolution(false, 3, 2),
-      noise("dropout", dropout), noise("drop_path", drop_path),
-      cross_entropy_row(false, 0), cross_entropy_row(false, 0.1), cross_entropy_row(true, 0), cross_entropy_row(true, 0.2),
+      convolution(false, 1, 0),   convolution(true, 1, 1),       convolution(true, 2, 0),     convolution(false, 3, 2),
+      noise("dropout", dropout),  noise("drop_path", drop_path), cross_entropy_row(false, 0), cross_entropy_row(false, 0.1),
+      cross_entropy_row(true, 0), cross_entropy_row(true, 0.2),
   };
   const Shapes images = {{{2, 2, 4, 5}}, {{1, 1, 3, 3}}, {{0, 2, 3, 3}}}, large = {{{4, 5, 33, 35}}};
   const auto pool = [&](Pool kind, int64_t kernel, int64_t stride, int64_t padding) {
     const bool max = kind == Pool::max;
-    rows.push_back({concat(max ? "max" : "avg", "_pool2d ", kernel, "/", stride, "/", padding), images,
-                    [=](const Tensors& t) { return max ? max_pool2d(t[0], kernel, stride, padding) : avg_pool2d(t[0], kernel, stride); },
-                    [=](const Arrays& a) { return pool2d(kind, a[0], kernel, stride, padding); }, -2, 2, large});
+    rows.push_back(
+        {concat(max ? "max" : "avg", "_pool2d ", kernel, "/", stride, "/", padding), images,
+         [=](const Tensors& t) { return max ? max_pool2d(t[0], kernel, stride, padding) : avg_pool2d(t[0], kernel, stride); },
+         [=](const Arrays& a) { return pool2d(kind, a[0], kernel, stride, padding); }, -2, 2, large});
   };
   pool(Pool::max, 2, 2, 0);
   pool(Pool::max, 3, 1, 1);
@@ -84,7 +101,8 @@ std::vector<OpRow> training_rows() {
   pool(Pool::mean, 2, 2, 0);
   pool(Pool::mean, 3, 1, 0);
   pool(Pool::mean, 1, 2, 0);
-  rows.push_back({"bce_with_logits", {{{3, 4}, {3, 4}}, {{}, {}}, {{1, 1}, {1, 1}}, {{2, 2, 2}, {2, 2, 2}}},
+  rows.push_back({"bce_with_logits",
+                  {{{3, 4}, {3, 4}}, {{}, {}}, {{1, 1}, {1, 1}}, {{2, 2, 2}, {2, 2, 2}}},
                   [](const Tensors& t) { return bce_with_logits(t[0], t[1]); },
                   [](const Arrays& a) {
                     Array loss(Shape{});
@@ -93,7 +111,10 @@ std::vector<OpRow> training_rows() {
                       loss.values[0] += (std::log(1 + std::exp(x)) - x * t) / static_cast<double>(a[0].values.size());
                     }
                     return loss;
-                  }, -3, 3, {{{300, 70}, {300, 70}}}});
+                  },
+                  -3,
+                  3,
+                  {{{300, 70}, {300, 70}}}});
   return rows;
 }
 

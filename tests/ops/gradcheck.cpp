@@ -45,8 +45,8 @@ const std::vector<Variant>& variants() {
 namespace {
 
 constexpr bool kDouble = sizeof(Real) == sizeof(double);
-constexpr double kForwardTolerance = kDouble ? 1e-11 : 2e-5;   // relative to the largest value
-constexpr double kGradientTolerance = kDouble ? 1e-7 : 1e-4;   // in double the error is that of the differences
+constexpr double kForwardTolerance = kDouble ? 1e-11 : 2e-5;  // relative to the largest value
+constexpr double kGradientTolerance = kDouble ? 1e-7 : 1e-4;  // in double the error is that of the differences
 constexpr double kStep = 1e-6;
 
 // The base a view of `shape` is cut from; false if the layout means nothing for the shape.
@@ -93,7 +93,8 @@ Tensor view_of(const std::string& layout, const Tensor& base, const Shape& shape
   return t;
 }
 
-// Values spread evenly over (low, high) in random order: all distinct and none near 0, so that no kink (abs, max) is stepped over.
+// Values spread evenly over (low, high) in random order: all distinct and none near 0, so that no kink (abs, max) is stepped
+// over.
 Tensor spread(const Shape& shape, double low, double high, Stream& stream) {
   std::vector<double> values(static_cast<size_t>(numel(shape)));
   const double gap = (high - low) / static_cast<double>(values.size());
@@ -149,7 +150,8 @@ double largest(const std::vector<double>& values) {
   return most;
 }
 
-std::string compare(const std::string& what, const std::vector<double>& found, const std::vector<double>& expected, double tolerance) {
+std::string compare(const std::string& what, const std::vector<double>& found, const std::vector<double>& expected,
+                    double tolerance) {
   const double allowed = tolerance * largest(expected);
   for (size_t i = 0; i < expected.size(); ++i) {
     if (!(std::abs(found[i] - expected[i]) <= allowed)) {
@@ -163,7 +165,8 @@ std::string compare(const std::string& what, const std::vector<double>& found, c
 std::vector<double> differences(const OpRow& row, const std::vector<Input>& inputs, size_t which, Arrays values, const Array& c,
                                 double times) {
   const Tensor& leaf = inputs[which].leaf;
-  std::vector<std::vector<double*>> shown(static_cast<size_t>(leaf.numel()));  // every place where an element of the leaf is seen
+  std::vector<std::vector<double*>> shown(
+      static_cast<size_t>(leaf.numel()));  // every place where an element of the leaf is seen
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].leaf.shared() != leaf.shared()) continue;
     for (size_t j = 0; j < inputs[i].source.size(); ++j) shown[inputs[i].source[j]].push_back(&values[i].values[j]);

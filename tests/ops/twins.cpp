@@ -5,7 +5,7 @@
 
 namespace hv::test {
 
-// --- elementwise and reductions --------------------------------------------------------------------------------------------------
+// --- elementwise and reductions ---------------------------------------------------------------------------------------------
 
 Twin unary(double (*f)(double)) {
   return [f](const Arrays& in) {
@@ -40,7 +40,7 @@ Array reduced(const Array& x, const Dims& dims, bool keep, double start, double 
   return {narrow, y.values};
 }
 
-// --- products, normalisation, attention ------------------------------------------------------------------------------------------
+// --- products, normalisation, attention -------------------------------------------------------------------------------------
 
 double gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
 
@@ -111,7 +111,8 @@ Array layer_norm(const Array& x, const Array& gain, const Array& shift, double e
     double mean = 0, variance = 0;
     for (int64_t k = 0; k < n; ++k) mean += x(with(i, -1, k)) / static_cast<double>(n);
     for (int64_t k = 0; k < n; ++k) variance += std::pow(x(with(i, -1, k)) - mean, 2) / static_cast<double>(n);
-    for (int64_t k = 0; k < n; ++k) y(with(i, -1, k)) = (x(with(i, -1, k)) - mean) / std::sqrt(variance + eps) * gain({k}) + shift({k});
+    for (int64_t k = 0; k < n; ++k)
+      y(with(i, -1, k)) = (x(with(i, -1, k)) - mean) / std::sqrt(variance + eps) * gain({k}) + shift({k});
   });
   return y;
 }
@@ -132,13 +133,14 @@ Array attention(const Array& qkv, int64_t head_dim) {
       total += p[static_cast<size_t>(s)] = std::exp(score / std::sqrt(static_cast<double>(head_dim)));
     }
     for (int64_t s = 0; s < tokens; ++s) {
-      for (int64_t d = 0; d < head_dim; ++d) y({b, t, h * head_dim + d}) += p[static_cast<size_t>(s)] / total * entry(b, s, h, 2, d);
+      for (int64_t d = 0; d < head_dim; ++d)
+        y({b, t, h * head_dim + d}) += p[static_cast<size_t>(s)] / total * entry(b, s, h, 2, d);
     }
   });
   return y;
 }
 
-// --- moving data -------------------------------------------------------------------------------------------------------------------
+// --- moving data ------------------------------------------------------------------------------------------------------------
 
 Array moved(const Array& x, const Shape& shape, const std::function<Dims(const Dims&)>& where) {
   Array y(shape);
@@ -158,7 +160,7 @@ Array cat(const Arrays& parts, int dim) {
   return y;
 }
 
-// --- convolution -------------------------------------------------------------------------------------------------------------------
+// --- convolution ------------------------------------------------------------------------------------------------------------
 
 namespace {
 

@@ -1,4 +1,5 @@
-// The naive twins: every operation as plain loops in double, straight from its formula. Slow and obvious; the oracle of the op tests.
+// The naive twins: every operation as plain loops in double, straight from its formula. Slow and obvious; the oracle of the op
+// tests.
 #pragma once
 
 #include "tests/gradcheck.h"
@@ -7,12 +8,12 @@ namespace hv::test {
 
 using Twin = std::function<Array(const Arrays&)>;
 
-// --- elementwise and reductions --------------------------------------------------------------------------------------------------
+// --- elementwise and reductions ---------------------------------------------------------------------------------------------
 Twin unary(double (*f)(double));
 Twin binary(double (*f)(double, double));  // broadcasts
 Array reduced(const Array& x, const Dims& dims, bool keep, double start, double (*fold)(double, double));
 
-// --- products, normalisation, attention ------------------------------------------------------------------------------------------
+// --- products, normalisation, attention -------------------------------------------------------------------------------------
 double gelu(double x);
 Array matmul(const Array& a, const Array& b);
 Array linear(const Array& x, const Array& w, const Array* bias, const Array* residual);
@@ -20,12 +21,12 @@ Array softmax(const Array& x, int dim, bool log);
 Array layer_norm(const Array& x, const Array& gain, const Array& shift, double eps);
 Array attention(const Array& qkv, int64_t head_dim);
 
-// --- moving data -------------------------------------------------------------------------------------------------------------------
+// --- moving data ------------------------------------------------------------------------------------------------------------
 // y(i) = x(where(i)) for each index of `shape`: every view and every pick.
 Array moved(const Array& x, const Shape& shape, const std::function<Dims(const Dims&)>& where);
 Array cat(const Arrays& parts, int dim);
 
-// --- convolution -------------------------------------------------------------------------------------------------------------------
+// --- convolution ------------------------------------------------------------------------------------------------------------
 Array conv2d(const Array& x, const Array& w, const Array* bias, int64_t stride, int64_t padding);
 enum class Pool { max, mean };
 Array pool2d(Pool kind, const Array& x, int64_t kernel, int64_t stride, int64_t padding);

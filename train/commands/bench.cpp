@@ -1,10 +1,10 @@
 // hydravit bench: speed of training and inference at every width, beside the rate of this machine's own matrix products.
 //
-// Efficiency is the time that the step's matrix products need alone (core/kernels/product_list.h), each distinct one timed in turn with
-// the steps, because the machine's speed drifts, over the time of the step. 100 % would mean that all else is free.
+// Efficiency is the time that the step's matrix products need alone (core/kernels/product_list.h), each distinct one timed in
+// turn with the steps, because the machine's speed drifts, over the time of the step. 100 % would mean that all else is free.
 // A train step is forward, loss, backward and AdamW on one batch that lies in memory, as in other programs' benchmarks.
-// GFLOP/s counts 2 x MACs x images, three times that for training. MACs are the published convention's, every block in full; the
-// program itself makes about 8 % fewer (nn::Block::forward_first), so a share can pass 100 %.
+// GFLOP/s counts 2 x MACs x images, three times that for training. MACs are the published convention's, every block in full;
+// the program itself makes about 8 % fewer (nn::Block::forward_first), so a share can pass 100 %.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -140,16 +140,16 @@ void print_table(const BenchReport& report, bool detail, bool scaling) {
     const auto share = [&](Part part) { return 100 * r.split[static_cast<size_t>(part)] / all; };
     if (scaling) std::printf(" %7.2fx", r.speedup);
     if (detail) {
-      std::printf(" %10.2f          %7.0f%% %8.0f%% %8.0f%% %8.0f%% %4.0f%%", r.efficiency, share(Part::gemm), share(Part::attention),
-                  share(Part::norm_activation), share(Part::optimizer), share(Part::other));
+      std::printf(" %10.2f          %7.0f%% %8.0f%% %8.0f%% %8.0f%% %4.0f%%", r.efficiency, share(Part::gemm),
+                  share(Part::attention), share(Part::norm_activation), share(Part::optimizer), share(Part::other));
     }
     std::puts("");
   }
 }
 
 int run_bench(const BenchArguments& a) {
-  HV_CHECK_USAGE(a.mode == "train" || a.mode == "infer" || a.mode == "train,infer" || a.mode == "infer,train", "--mode: '", a.mode,
-                 "' is unknown; choose train, infer or train,infer");
+  HV_CHECK_USAGE(a.mode == "train" || a.mode == "infer" || a.mode == "train,infer" || a.mode == "infer,train", "--mode: '",
+                 a.mode, "' is unknown; choose train, infer or train,infer");
   const models::HydraViTConfig config = models::preset(a.preset);
   start_compute(a.threads, a.precision);
   const auto model = models::make_model(models::to_config(config), 0);
@@ -213,8 +213,8 @@ int run_bench(const BenchArguments& a) {
               report.precision.c_str(), report.gemm_gflops, report.peak_rss_mib);
   print_table(report, a.detail, a.scaling);
   if (a.scaling) {
-    std::printf("the products at full width alone, %lld threads over one: speedup %.2fx\n", static_cast<long long>(report.threads),
-                median(one.seconds) / median(rate.seconds));
+    std::printf("the products at full width alone, %lld threads over one: speedup %.2fx\n",
+                static_cast<long long>(report.threads), median(one.seconds) / median(rate.seconds));
   }
   std::printf("tensor memory asked from the system and strided copies in the timed steps: %s", table.empty() ? "none\n" : "\n");
   std::fputs(table.c_str(), stdout);
@@ -237,8 +237,9 @@ Command bench_command() {
       {"scaling", &a->scaling, "the same on one thread, in turn: how many times as fast all threads are", 0, 0, {}, true},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
-  return {"bench", "speed of training and inference at every width", std::move(fields), {},
-          [a](const std::set<std::string>&) { return run_bench(*a); }};
+  return {"bench", "speed of training and inference at every width", std::move(fields), {}, [a](const std::set<std::string>&) {
+            return run_bench(*a);
+          }};
 }
 
 }  // namespace hv::train

@@ -45,8 +45,8 @@ int check(const data::Source& source) {
     if (!file.sha256.empty()) std::printf("  sha256 %s", file.sha256.c_str());
     std::printf("%s%s\n", file.problem.empty() ? "" : "  ", file.problem.c_str());
   }
-  std::printf("%s: %s, %lld readable images%s\n", source.data.c_str(), result.name.c_str(), static_cast<long long>(result.images),
-              result.official ? ", all files are the official ones" : "");
+  std::printf("%s: %s, %lld readable images%s\n", source.data.c_str(), result.name.c_str(),
+              static_cast<long long>(result.images), result.official ? ", all files are the official ones" : "");
   HV_CHECK_INPUT(result.ok, source.data, ": not all files are good; see above, and fetch the bad ones again");
   return 0;
 }
@@ -55,12 +55,12 @@ int describe(const data::Source& source, const std::string& split) {
   const data::DatasetPtr dataset = data::open(source, split == "train" ? data::Split::train : data::Split::test);
   const data::Stats s = data::stats(*dataset);
   std::printf("%s, %s: %lld images of 3 x %lld x %lld, %zu classes, checksum %s\n", s.name.c_str(), split.c_str(),
-              static_cast<long long>(s.images), static_cast<long long>(s.height), static_cast<long long>(s.width), s.class_names.size(),
-              s.checksum.c_str());
+              static_cast<long long>(s.images), static_cast<long long>(s.height), static_cast<long long>(s.width),
+              s.class_names.size(), s.checksum.c_str());
   std::printf("mean          %.4f %.4f %.4f\n", s.mean[0], s.mean[1], s.mean[2]);
   std::printf("std           %.4f %.4f %.4f  over all pixels: what normalisation uses\n", s.std[0], s.std[1], s.std[2]);
-  std::printf("std per image %.4f %.4f %.4f  mean over images: smaller, often copied by mistake\n", s.image_std[0], s.image_std[1],
-              s.image_std[2]);
+  std::printf("std per image %.4f %.4f %.4f  mean over images: smaller, often copied by mistake\n", s.image_std[0],
+              s.image_std[1], s.image_std[2]);
   for (size_t i = 0; i < s.class_names.size(); ++i) {
     std::printf("%5zu %-20s %lld\n", i, s.class_names[i].c_str(), static_cast<long long>(s.class_counts[i]));
   }
@@ -87,12 +87,20 @@ Command data_command() {
       {"dir", &a->dir, "get: where to install"},
       {"url", &a->url, "get: another source of the same archive"},
       {"timeout", &a->timeout, "get: seconds to wait for a connection", 1, 3600},
-      {"kind", &a->kind, "what the folder holds", 0, 0, {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
+      {"kind",
+       &a->kind,
+       "what the folder holds",
+       0,
+       0,
+       {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
       {"split", &a->split, "stats: which images", 0, 0, {"train", "test"}},
       {"image-size", &a->image_size, "size of the images of a folder", 8, 1024},
   };
-  return {"data", "fetch (get cifar10|cifar100), check (verify) or describe (stats) a data set", std::move(fields),
-          {{"ACTION", "get, verify or stats", &a->action}, {"WHAT", "get: cifar10 or cifar100; else a folder", &a->what, true, false}},
+  return {"data",
+          "fetch (get cifar10|cifar100), check (verify) or describe (stats) a data set",
+          std::move(fields),
+          {{"ACTION", "get, verify or stats", &a->action},
+           {"WHAT", "get: cifar10 or cifar100; else a folder", &a->what, true, false}},
           [a](const std::set<std::string>&) { return run_data(*a); }};
 }
 

@@ -18,13 +18,14 @@ struct EvalArguments {
 };
 
 // Everything an evaluation saw, for a notebook: images [N, 3, H, W] as bytes, labels [N], and logits.heads<k> [N, classes].
-void write_predictions(const std::string& path, const Loaded& loaded, const data::Dataset& test, const std::vector<WidthResult>& results,
-                       const std::vector<std::vector<float>>& logits) {
+void write_predictions(const std::string& path, const Loaded& loaded, const data::Dataset& test,
+                       const std::vector<WidthResult>& results, const std::vector<std::vector<float>>& logits) {
   const int64_t n = results.at(0).images, classes = test.classes();
   std::vector<TensorToWrite> tensors;
   for (size_t w = 0; w < results.size(); ++w) {
-    tensors.push_back({concat("logits.heads", results[w].subnet.key), "F32", {n, classes},
-                       [&logits, w](const Put& put) { put(logits[w].data(), sizeof(float) * logits[w].size()); }});
+    tensors.push_back({concat("logits.heads", results[w].subnet.key), "F32", {n, classes}, [&logits, w](const Put& put) {
+                         put(logits[w].data(), sizeof(float) * logits[w].size());
+                       }});
   }
   tensors.push_back({"labels", "I64", {n}, [&](const Put& put) {
                        for (int64_t i = 0; i < n; ++i) {
@@ -38,8 +39,12 @@ void write_predictions(const std::string& path, const Loaded& loaded, const data
                      }});
   std::string names;
   for (const std::string& name : loaded.header.class_names) names += name + "\n";
-  write_safetensors(path, {{"class_names", names}, {"mean", triple_text(loaded.header.mean)},
-                           {"std", triple_text(loaded.header.std)}, {"data", test.name()}, {"data_checksum", test.checksum()}},
+  write_safetensors(path,
+                    {{"class_names", names},
+                     {"mean", triple_text(loaded.header.mean)},
+                     {"std", triple_text(loaded.header.std)},
+                     {"data", test.name()},
+                     {"data_checksum", test.checksum()}},
                     std::move(tensors));
 }
 
@@ -47,7 +52,8 @@ int run_eval(const EvalArguments& a) {
   if (!a.predictions.empty()) check_output("--predictions", a.predictions);
   start_compute(a.threads);
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
-  const std::vector<models::Subnet> widths = choose_widths(*loaded.model, a.heads.empty() ? trained_heads(loaded.header) : a.heads);
+  const std::vector<models::Subnet> widths =
+      choose_widths(*loaded.model, a.heads.empty() ? trained_heads(loaded.header) : a.heads);
   // Without --data: what the model was trained on, if it is still there.
   std::string folder = a.data, kind = a.kind;
   const auto& options = loaded.header.options;
@@ -59,8 +65,8 @@ int run_eval(const EvalArguments& a) {
   const data::Source source = choose_data(folder, kind, loaded.model->image_size());
   const data::DatasetPtr test = data::open(source, data::Split::test);
   HV_CHECK_INPUT(test->classes() == loaded.model->classes() && test->height() == loaded.model->image_size(), loaded.path,
-                 ": a model of ", loaded.model->classes(), " classes and images of ", loaded.model->image_size(), "; ", test->name(),
-                 " has ", test->classes(), " and ", test->height(), "; name its data with --data");
+                 ": a model of ", loaded.model->classes(), " classes and images of ", loaded.model->image_size(), "; ",
+                 test->name(), " has ", test->classes(), " and ", test->height(), "; name its data with --data");
   say(start_line(static_cast<int64_t>(loaded.header.seed), source, nullptr, test.get()));
   EvaluateOptions how;
   how.batch_size = a.batch_size;
@@ -68,7 +74,9 @@ int run_eval(const EvalArguments& a) {
   how.normalization = {loaded.header.mean, loaded.header.std};
   std::vector<std::vector<float>> logits(widths.size());
   if (!a.predictions.empty()) {
-    how.seen = [&](size_t w, const Tensor& batch) { logits[w].insert(logits[w].end(), batch.data(), batch.data() + batch.numel()); };
+    how.seen = [&](size_t w, const Tensor& batch) {
+      logits[w].insert(logits[w].end(), batch.data(), batch.data() + batch.numel());
+    };
   }
   const std::vector<WidthResult> results = evaluate(*loaded.model, widths, *test, how);
   if (!a.predictions.empty()) write_predictions(a.predictions, loaded, *test, results, logits);
@@ -79,8 +87,8 @@ int run_eval(const EvalArguments& a) {
   std::printf("%5s %5s %12s %14s %7s %7s %8s %10s\n", "heads", "dim", "params", "MACs", "top-1", "top-5", "loss", "images/s");
   for (const WidthResult& r : results) {
     std::printf("%5lld %5lld %12lld %14lld %7.2f %7.2f %8.4f %10.0f\n", static_cast<long long>(r.subnet.key),
-                static_cast<long long>(r.subnet.dim), static_cast<long long>(r.params), static_cast<long long>(r.macs), r.top1, r.top5,
-                r.loss, r.images_per_second);
+                static_cast<long long>(r.subnet.dim), static_cast<long long>(r.params), static_cast<long long>(r.macs), r.top1,
+                r.top5, r.loss, r.images_per_second);
   }
   return 0;
 }
@@ -92,7 +100,12 @@ Command eval_command() {
   Fields fields = {
       {"heads", &a->heads, "widths, as 3-8 or 3,5,8; default: those it was trained for"},
       {"data", &a->data, "folder with the data, or shapes10; default: as in training"},
-      {"kind", &a->kind, "what the folder holds", 0, 0, {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
+      {"kind",
+       &a->kind,
+       "what the folder holds",
+       0,
+       0,
+       {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
       {"limit", &a->limit, "use this many test images; 0: all", 0, 1e9},
       {"batch-size", &a->batch_size, "images a pass", 1, 65536},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
@@ -100,8 +113,11 @@ Command eval_command() {
       {"predictions", &a->predictions, "a safetensors file to write: images, labels, and the logits of every width"},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
-  return {"eval", "accuracy, cost and speed of every width of a checkpoint", std::move(fields),
-          {{"CKPT", "checkpoint or run folder", &a->checkpoint}}, [a](const std::set<std::string>&) { return run_eval(*a); }};
+  return {"eval",
+          "accuracy, cost and speed of every width of a checkpoint",
+          std::move(fields),
+          {{"CKPT", "checkpoint or run folder", &a->checkpoint}},
+          [a](const std::set<std::string>&) { return run_eval(*a); }};
 }
 
 }  // namespace hv::train

@@ -53,7 +53,8 @@ int run_export(const ExportArguments& a) {
   }
   const models::HydraViTConfig& c = model.config;
   std::printf("%s: %s, %lld parameters, %lld bytes\n", out.c_str(), widths_text(c).c_str(),
-              static_cast<long long>(models::parameter_count(c, c.heads)), static_cast<long long>(std::filesystem::file_size(out)));
+              static_cast<long long>(models::parameter_count(c, c.heads)),
+              static_cast<long long>(std::filesystem::file_size(out)));
   return 0;
 }
 
@@ -69,8 +70,11 @@ Command export_command() {
       {"out", &a->out, "the file; default: named after the checkpoint, in this folder"},
       {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
   };
-  return {"export", "a width, or all, as a file for other programs", std::move(fields),
-          {{"CKPT", "checkpoint or run folder", &a->checkpoint}}, [a](const std::set<std::string>&) { return run_export(*a); }};
+  return {"export",
+          "a width, or all, as a file for other programs",
+          std::move(fields),
+          {{"CKPT", "checkpoint or run folder", &a->checkpoint}},
+          [a](const std::set<std::string>&) { return run_export(*a); }};
 }
 
 }  // namespace hv::train

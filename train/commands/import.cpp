@@ -25,8 +25,8 @@ models::HydraViTConfig target(const ImportArguments& a, const std::string& path,
     c.classes = file.classes;
   }
   if (a.into_heads > 0) c.heads = a.into_heads;
-  HV_CHECK_USAGE(c.heads >= file.heads, a.into_heads > 0 ? "--into-heads: " : "--preset: ", c.heads, ", but ", path, " has ", file.heads,
-                 "; a model can only be put into a wider one");
+  HV_CHECK_USAGE(c.heads >= file.heads, a.into_heads > 0 ? "--into-heads: " : "--preset: ", c.heads, ", but ", path, " has ",
+                 file.heads, "; a model can only be put into a wider one");
   if (a.heads_min > 0) c.heads_min = a.heads_min;
   HV_CHECK_USAGE(c.heads_min <= c.heads, "--heads-min: ", c.heads_min, " is above ", c.heads, ", the heads of the whole model");
   try {
@@ -50,13 +50,14 @@ std::vector<NamedTensor> parameters_of(const models::HydraViTConfig& config, boo
 
 int run_import(const ImportArguments& a) {
   const std::string& path = a.file.at(0);
-  HV_CHECK_INPUT(is_safetensors(path), path, ": not a safetensors file; import reads files with timm's names, as export writes them");
+  HV_CHECK_INPUT(is_safetensors(path), path,
+                 ": not a safetensors file; import reads files with timm's names, as export writes them");
   start_compute(0);
   const int64_t head_dim = a.head_dim > 0 || a.preset.empty() ? a.head_dim : models::preset(a.preset).head_dim;
   const SafetensorsHeader stored = read_safetensors_header(path);
   const TimmModel model = read_timm_safetensors(path, head_dim);
-  HV_CHECK_USAGE(head_dim == 0 || head_dim == model.config.head_dim, a.head_dim > 0 ? "--head-dim: " : "--preset: heads of ", head_dim,
-                 ", but ", path, " says that its heads are ", model.config.head_dim, " wide");
+  HV_CHECK_USAGE(head_dim == 0 || head_dim == model.config.head_dim, a.head_dim > 0 ? "--head-dim: " : "--preset: heads of ",
+                 head_dim, ", but ", path, " says that its heads are ", model.config.head_dim, " wide");
   const models::HydraViTConfig config = target(a, path, model.config);
   std::vector<NamedTensor> parameters = parameters_of(config, config.heads > model.config.heads, a.seed);
   put_timm(model, path, config, parameters);
@@ -72,11 +73,12 @@ int run_import(const ImportArguments& a) {
   const std::string out = a.out.empty() ? std::filesystem::path(path).stem().string() + ".ckpt" : a.out;
   save_checkpoint(out, header, parameters);
   if (!describes_itself(stored)) {
-    say("NOTICE: the file does not say how images are normalised (taken as ImageNet's) nor what its classes are called (by numbers)");
+    say("NOTICE: the file does not say how images are normalised (taken as ImageNet's) nor what its classes are called (by "
+        "numbers)");
   }
   std::printf("%s: %s of %lld, %lld blocks, %lld classes, %lld parameters\n", out.c_str(), widths_text(config).c_str(),
-              static_cast<long long>(config.head_dim), static_cast<long long>(config.depth), static_cast<long long>(config.classes),
-              static_cast<long long>(models::parameter_count(config, config.heads)));
+              static_cast<long long>(config.head_dim), static_cast<long long>(config.depth),
+              static_cast<long long>(config.classes), static_cast<long long>(models::parameter_count(config, config.heads)));
   return 0;
 }
 
@@ -92,8 +94,11 @@ Command import_command() {
       {"seed", &a->seed, "of the weights around it in a wider model", 0, 9e15},
       {"out", &a->out, "the checkpoint; default: named after the file, in this folder"},
   };
-  return {"import", "a vision transformer of timm's, from safetensors, as a checkpoint", std::move(fields),
-          {{"FILE", "safetensors file with timm's names", &a->file}}, [a](const std::set<std::string>&) { return run_import(*a); }};
+  return {"import",
+          "a vision transformer of timm's, from safetensors, as a checkpoint",
+          std::move(fields),
+          {{"FILE", "safetensors file with timm's names", &a->file}},
+          [a](const std::set<std::string>&) { return run_import(*a); }};
 }
 
 }  // namespace hv::train

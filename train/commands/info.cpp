@@ -36,14 +36,17 @@ void print_widths(const std::vector<models::Cost>& costs, const Metrics& metrics
   std::printf("widths\n%7s %5s %12s %14s %14s", "heads", "dim", "params", "MACs", "with norms");
   for (const auto& [title, prefix] : accuracies) std::printf(" %6s", title);
   for (const models::Cost& cost : costs) {
-    std::printf("\n%7lld %5lld %12lld %14lld %14lld", static_cast<long long>(cost.subnet.key), static_cast<long long>(cost.subnet.dim),
-                static_cast<long long>(cost.params), static_cast<long long>(cost.macs), static_cast<long long>(cost.macs_with_norms));
+    std::printf("\n%7lld %5lld %12lld %14lld %14lld", static_cast<long long>(cost.subnet.key),
+                static_cast<long long>(cost.subnet.dim), static_cast<long long>(cost.params), static_cast<long long>(cost.macs),
+                static_cast<long long>(cost.macs_with_norms));
     for (const auto& [title, prefix] : accuracies) {
       const auto found = metrics.find(prefix + cost.subnet.label);
       found == metrics.end() ? std::printf(" %6s", "-") : std::printf(" %6.2f", found->second);
     }
   }
-  std::printf("\n  MACs of one image: products, convolution, attention; with norms: and 5 a LayerNorm number, as fvcore and timm count\n");
+  std::printf(
+      "\n  MACs of one image: products, convolution, attention; with norms: and 5 a LayerNorm number, as fvcore and timm "
+      "count\n");
 }
 
 struct Row {
@@ -53,7 +56,8 @@ struct Row {
 void print_tensors(const std::vector<Row>& rows, bool listed) {
   int64_t elements = 0;
   for (const Row& row : rows) elements += numel(row.shape);
-  std::printf("tensors: %zu, %lld numbers%s\n", rows.size(), static_cast<long long>(elements), listed ? "" : " (--tensors lists them)");
+  std::printf("tensors: %zu, %lld numbers%s\n", rows.size(), static_cast<long long>(elements),
+              listed ? "" : " (--tensors lists them)");
   for (const Row& row : rows) {
     if (listed) std::printf("  %-44s %-4s %s\n", row.name.c_str(), row.dtype.c_str(), concat(row.shape).c_str());
   }
@@ -132,7 +136,9 @@ Command info_command() {
       {"tensors", &a->tensors, "list the tensors", 0, 0, {}, true},
       {"json", &a->json, "the header, machine-readable", 0, 0, {}, true},
   };
-  return {"info", "what a checkpoint or a safetensors file holds", std::move(fields),
+  return {"info",
+          "what a checkpoint or a safetensors file holds",
+          std::move(fields),
           {{"FILE", "checkpoint, run folder or safetensors file", &a->checkpoint}},
           [a](const std::set<std::string>&) { return run_info(*a); }};
 }

@@ -1,11 +1,12 @@
 // hydravit lr-find: which learning rate? A short ramp on the options of a training to come; leaves nothing behind but --out.
+#include "train/lr_find.h"
+
 #include <cstdio>
 
 #include "train/commands/commands.h"
 #include "train/file.h"
 #include "train/interrupt.h"
 #include "train/json.h"
-#include "train/lr_find.h"
 #include "train/prepare.h"
 #include "train/report/plot.h"
 #include "train/setup.h"
@@ -46,9 +47,12 @@ std::string curve_svg(const LrCurve& curve, const LrSuggestions& suggestions) {
   }
   raw.line = false;
   raw.marker = 0;
-  Chart chart{"Learning-rate range test", concat("Training loss against the learning rate; steepest fall at ", suggestions.steepest,
-                                                 ", middle of the valley at ", suggestions.valley),
-              {"learning rate", true}, {"training loss"}, {raw, smooth},
+  Chart chart{"Learning-rate range test",
+              concat("Training loss against the learning rate; steepest fall at ", suggestions.steepest,
+                     ", middle of the valley at ", suggestions.valley),
+              {"learning rate", true},
+              {"training loss"},
+              {raw, smooth},
               {{suggestions.steepest, "steepest"}, {suggestions.valley, "valley"}}};
   return svg(chart);
 }
@@ -81,9 +85,10 @@ int run_lr_find(LrFindArguments& a) {
   for (size_t i = 0; i < curve.points.size(); i += every) {
     std::printf("%10.2e %10.4f %10.4f\n", curve.points[i].lr, curve.points[i].loss, curve.points[i].smooth);
   }
-  std::printf("%zu of %lld steps%s%s\n", curve.points.size(), static_cast<long long>(a.steps), curve.stopped.empty() ? "" : "; stopped: ",
-              curve.stopped.c_str());
-  std::printf("--lr %.2g   where the loss falls fastest\n--lr %.2g   the middle of its valley\n", suggestions.steepest, suggestions.valley);
+  std::printf("%zu of %lld steps%s%s\n", curve.points.size(), static_cast<long long>(a.steps),
+              curve.stopped.empty() ? "" : "; stopped: ", curve.stopped.c_str());
+  std::printf("--lr %.2g   where the loss falls fastest\n--lr %.2g   the middle of its valley\n", suggestions.steepest,
+              suggestions.valley);
   return 0;
 }
 
@@ -93,9 +98,10 @@ Command lr_find_command() {
   const auto a = std::make_shared<LrFindArguments>();
   // Of training's options those that shape a step.
   Fields fields;
-  for (const char* name : {"preset", "heads", "weights", "data", "kind", "batch-size", "grad-accum", "optimizer", "weight-decay", "momentum",
-                           "clip-grad", "smoothing", "drop-path", "dropout", "active-only", "init", "augment", "mixup", "cutmix", "erase",
-                           "randaugment", "shuffle", "train-limit", "seed", "threads", "precision"}) {
+  for (const char* name : {"preset",      "heads",        "weights",  "data",      "kind",      "batch-size", "grad-accum",
+                           "optimizer",   "weight-decay", "momentum", "clip-grad", "smoothing", "drop-path",  "dropout",
+                           "active-only", "init",         "augment",  "mixup",     "cutmix",    "erase",      "randaugment",
+                           "shuffle",     "train-limit",  "seed",     "threads",   "precision"}) {
     fields.push_back(*find_field(train_fields(a->options), name));
   }
   fields.insert(fields.end(), {{"low", &a->low, "first learning rate", 1e-12, 1e3},
@@ -103,8 +109,9 @@ Command lr_find_command() {
                                {"steps", &a->steps, "from the first to the last", 20, 10000},
                                {"out", &a->out, "the curve as a picture (.svg) or a table (.csv)"},
                                {"json", &a->json, "machine-readable output", 0, 0, {}, true}});
-  return {"lr-find", "which learning rate to train with", std::move(fields), {},
-          [a](const std::set<std::string>&) { return run_lr_find(*a); }};
+  return {"lr-find", "which learning rate to train with", std::move(fields), {}, [a](const std::set<std::string>&) {
+            return run_lr_find(*a);
+          }};
 }
 
 }  // namespace hv::train

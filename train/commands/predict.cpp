@@ -1,4 +1,6 @@
 // hydravit predict: the most probable classes of image files, at one width or several, and what the decisions drew on.
+#include "train/predict.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -10,7 +12,6 @@
 #include "train/budget.h"
 #include "train/commands/commands.h"
 #include "train/file.h"
-#include "train/predict.h"
 #include "train/predict_format.h"
 #include "train/printable.h"
 #include "train/setup.h"
@@ -40,7 +41,8 @@ void check_arguments(PredictArguments& a, const std::set<std::string>& given) {
   }
   if (given.contains("budget-macs")) parse_amount("--budget-macs", a.budget_macs);
   if (given.contains("budget-ms")) parse_amount("--budget-ms", a.budget_ms);
-  HV_CHECK_USAGE(!a.json || !given.contains("format") || a.format == "json", "--json and --format ", a.format, ": give one of the two");
+  HV_CHECK_USAGE(!a.json || !given.contains("format") || a.format == "json", "--json and --format ", a.format,
+                 ": give one of the two");
   if (a.json) a.format = "json";
   HV_CHECK_USAGE(!given.contains("explain") || a.explain.ends_with(".png"), "--explain: '", a.explain,
                  "' does not end in .png; a PNG is what is written");
@@ -52,7 +54,8 @@ void check_target(const std::string& option, const std::string& path, const std:
   if (path.empty()) return;
   for (const ImagePath& image : images) {
     std::error_code ignored;
-    HV_CHECK_USAGE(!fs::equivalent(path, image.path, ignored), option, ": ", path, " is one of the pictures to look at; name another file");
+    HV_CHECK_USAGE(!fs::equivalent(path, image.path, ignored), option, ": ", path,
+                   " is one of the pictures to look at; name another file");
   }
   check_output(option, path);
 }
@@ -62,19 +65,21 @@ std::vector<models::Subnet> widths_for(const PredictArguments& a, const Loaded& 
   if (a.heads == "all") return trained;
   if (!a.heads.empty()) return choose_widths(*loaded.model, a.heads);
   if (!a.budget_macs.empty()) {
-    return {widest_within("--budget-macs", parse_amount("--budget-macs", a.budget_macs), trained,
-                          [&](const models::Subnet& width) { return static_cast<double>(loaded.model->macs(width)); },
-                          [](double macs) { return concat(static_cast<int64_t>(macs), " MACs"); })};
+    return {widest_within(
+        "--budget-macs", parse_amount("--budget-macs", a.budget_macs), trained,
+        [&](const models::Subnet& width) { return static_cast<double>(loaded.model->macs(width)); },
+        [](double macs) { return concat(static_cast<int64_t>(macs), " MACs"); })};
   }
   if (!a.budget_ms.empty()) {
     std::string measured;
-    const models::Subnet chosen = widest_within("--budget-ms", parse_amount("--budget-ms", a.budget_ms), trained,
-                                                [&](const models::Subnet& width) {
-                                                  const double ms = measure_ms(*loaded.model, width);
-                                                  measured += concat(measured.empty() ? "" : ", ", width.label, " ", ms, " ms");
-                                                  return ms;
-                                                },
-                                                [](double ms) { return concat(ms, " ms"); });
+    const models::Subnet chosen = widest_within(
+        "--budget-ms", parse_amount("--budget-ms", a.budget_ms), trained,
+        [&](const models::Subnet& width) {
+          const double ms = measure_ms(*loaded.model, width);
+          measured += concat(measured.empty() ? "" : ", ", width.label, " ", ms, " ms");
+          return ms;
+        },
+        [](double ms) { return concat(ms, " ms"); });
     say(concat("--budget-ms ", a.budget_ms, ": ", chosen.label, "; measured, one image at a time, ", num_threads(),
                num_threads() == 1 ? " thread: " : " threads: ", measured));
     return {chosen};
@@ -104,8 +109,8 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   start_compute(a.threads);
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
   const std::vector<ImagePath> images = find_images(a.images, std::cin);
-  HV_CHECK_USAGE(a.explain.empty() || images.size() <= kMostExplained, "--explain: ", images.size(), " pictures; at most ", kMostExplained,
-                 " fit into one PNG: name fewer");
+  HV_CHECK_USAGE(a.explain.empty() || images.size() <= kMostExplained, "--explain: ", images.size(), " pictures; at most ",
+                 kMostExplained, " fit into one PNG: name fewer");
   check_target("--out", a.out, images);
   check_target("--explain", a.explain, images);
   const std::vector<models::Subnet> widths = widths_for(a, loaded);
@@ -139,8 +144,8 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
                ": where the attention of all blocks together leads (rollout); ",
                "dark blue is the least of a row, yellow the most"));
   }
-  HV_CHECK_INPUT(problems == 0, "predict: ", problems, " of ", images.size(), " pictures could not be read, the first is ", first_problem,
-                 problems < images.size() ? "; the others are done" : "");
+  HV_CHECK_INPUT(problems == 0, "predict: ", problems, " of ", images.size(), " pictures could not be read, the first is ",
+                 first_problem, problems < images.size() ? "; the others are done" : "");
   return 0;
 }
 
@@ -160,7 +165,9 @@ Command predict_command() {
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
       {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
   };
-  return {"predict", "classes of PNG or JPEG images", std::move(fields),
+  return {"predict",
+          "classes of PNG or JPEG images",
+          std::move(fields),
           {{"CKPT", "checkpoint or run folder", &a->checkpoint},
            {"IMAGE", "PNG or JPEG files, folders of them, or - for a list of paths on standard input", &a->images, true}},
           [a](const std::set<std::string>& given) { return run_predict(*a, given); }};

@@ -1,10 +1,11 @@
 // hydravit report: one page about a run.
+#include "train/report/report.h"
+
 #include <charconv>
 #include <cstdio>
 #include <sstream>
 
 #include "train/commands/commands.h"
-#include "train/report/report.h"
 #include "train/setup.h"
 
 namespace hv::train {

@@ -41,7 +41,8 @@ TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, con
     if (name == "resume" || name == "report") continue;
     const Field* field = find_field(fresh, name);
     HV_CHECK_USAGE(may_change_on_resume(name) || find_field(stored, name)->get() == field->get(), "--", name,
-                   ": a run that is resumed keeps its ", name, ", ", find_field(stored, name)->get(), "; start a new one to change it");
+                   ": a run that is resumed keeps its ", name, ", ", find_field(stored, name)->get(),
+                   "; start a new one to change it");
     if (name == "epochs") options.steps = 0;
     if (name == "steps") options.epochs = 0;
     find_field(stored, name)->set(field->get());
@@ -52,8 +53,9 @@ TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, con
 void check_same_data(const Checkpoint& checkpoint, const std::map<std::string, std::string>& now, const std::string& source) {
   const auto stored = checkpoint.header.provenance.find("data_checksum");
   HV_CHECK_INPUT(stored != checkpoint.header.provenance.end() && stored->second == now.at("data_checksum"), source,
-                 ": these are not the training images of ", checkpoint.path, " (checksum ", now.at("data_checksum"), ", expected ",
-                 stored == checkpoint.header.provenance.end() ? "none" : stored->second, "); name their folder with --data");
+                 ": these are not the training images of ", checkpoint.path, " (checksum ", now.at("data_checksum"),
+                 ", expected ", stored == checkpoint.header.provenance.end() ? "none" : stored->second,
+                 "); name their folder with --data");
 }
 
 int run_train(TrainArguments arguments, const std::set<std::string>& given) {
@@ -64,7 +66,8 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   std::optional<FolderLock> lock;
   if (resume) {
     // Locked before reading, so that what is read is the newest; only where there is a run, so that no trace is left elsewhere.
-    const bool any = is_folder(folder) ? file_exists(kept_path(folder, 0)) || file_exists(kept_path(folder, 1)) : file_exists(folder);
+    const bool any =
+        is_folder(folder) ? file_exists(kept_path(folder, 0)) || file_exists(kept_path(folder, 1)) : file_exists(folder);
     if (!is_folder(folder)) folder = parent_of(folder);
     if (any) lock.emplace(folder, say);
     checkpoint = load_run(arguments.resume, say);
@@ -76,7 +79,8 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   }
   check_options(o);
   check_heads(o);
-  std::optional<InterruptScope> listening(std::in_place);  // from here on a signal ends the run with a checkpoint, if only of step 0
+  std::optional<InterruptScope> listening(
+      std::in_place);  // from here on a signal ends the run with a checkpoint, if only of step 0
   Prepared p = prepare(o, resume ? &checkpoint : nullptr);
   RunSetup setup{*p.model, p.widths, *p.train, p.test.get(), o};
   setup.provenance = provenance(p.source, *p.train, p.test.get());
@@ -98,8 +102,9 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   if (is_folder(arguments.resume)) go_on_from(folder, checkpoint.path);
   trainer.write_to(folder);
   write_file(join_path(folder, "config.json"), config_json(trainer.header()));
-  say(concat(resume ? "resuming at step " : "training ", resume ? std::to_string(trainer.step()) : p.model->config().at("model"), " in ",
-             folder, ", ", p.model->parameter_count(), " parameters, ", p.widths.size(), p.widths.size() == 1 ? " width" : " widths",
+  say(concat(resume ? "resuming at step " : "training ",
+             resume ? std::to_string(trainer.step()) : p.model->config().at("model"), " in ", folder, ", ",
+             p.model->parameter_count(), " parameters, ", p.widths.size(), p.widths.size() == 1 ? " width" : " widths",
              trainer.total_steps() > 0 ? concat(", ", trainer.total_steps(), " steps") : "",
              o.minutes > 0 ? concat(", at most ", o.minutes, " minutes") : ""));
 
@@ -116,7 +121,8 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   std::clearerr(stdout);  // the run is in its folder; that no one reads along is no failure
   listening.reset();      // from here on a signal ends the program at once: everything is saved
   if (interrupted()) {
-    say(concat("interrupted; the training is done and saved", arguments.report ? "; for its report: hydravit report " + folder : ""));
+    say(concat("interrupted; the training is done and saved",
+               arguments.report ? "; for its report: hydravit report " + folder : ""));
     return 128 + interrupted();
   }
   if (arguments.report) {
@@ -136,8 +142,9 @@ Command train_command() {
   Fields fields = train_fields(arguments->options);
   fields.push_back({"resume", &arguments->resume, "go on with this run (folder or checkpoint), with its own options"});
   fields.push_back({"report", &arguments->report, "write report.html into the run folder at the end"});
-  return {"train", "train a model of many widths", std::move(fields), {},
-          [arguments](const std::set<std::string>& given) { return run_train(*arguments, given); }};
+  return {"train", "train a model of many widths", std::move(fields), {}, [arguments](const std::set<std::string>& given) {
+            return run_train(*arguments, given);
+          }};
 }
 
 }  // namespace hv::train

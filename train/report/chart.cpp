@@ -59,13 +59,30 @@ std::string marker_path(int64_t shape, double x, double y, double r) {
     return path + "Z";
   };
   switch (shape % 6) {
-    case 0: return concat("M", fixed(x - r), " ", fixed(y), "a", r, " ", r, " 0 1 0 ", 2 * r, " 0a", r, " ", r, " 0 1 0 ", -2 * r, " 0Z");
-    case 1: return polygon({{-.9, -.9}, {.9, -.9}, {.9, .9}, {-.9, .9}});
-    case 2: return polygon({{0, -1.2}, {1.1, .9}, {-1.1, .9}});
-    case 3: return polygon({{0, -1.3}, {1.3, 0}, {0, 1.3}, {-1.3, 0}});
-    case 4: return polygon({{0, 1.2}, {1.1, -.9}, {-1.1, -.9}});
-    default: return polygon({{-.4, -1.2}, {.4, -1.2}, {.4, -.4}, {1.2, -.4}, {1.2, .4}, {.4, .4}, {.4, 1.2}, {-.4, 1.2}, {-.4, .4},
-                             {-1.2, .4}, {-1.2, -.4}, {-.4, -.4}});
+    case 0:
+      return concat("M", fixed(x - r), " ", fixed(y), "a", r, " ", r, " 0 1 0 ", 2 * r, " 0a", r, " ", r, " 0 1 0 ", -2 * r,
+                    " 0Z");
+    case 1:
+      return polygon({{-.9, -.9}, {.9, -.9}, {.9, .9}, {-.9, .9}});
+    case 2:
+      return polygon({{0, -1.2}, {1.1, .9}, {-1.1, .9}});
+    case 3:
+      return polygon({{0, -1.3}, {1.3, 0}, {0, 1.3}, {-1.3, 0}});
+    case 4:
+      return polygon({{0, 1.2}, {1.1, -.9}, {-1.1, -.9}});
+    default:
+      return polygon({{-.4, -1.2},
+                      {.4, -1.2},
+                      {.4, -.4},
+                      {1.2, -.4},
+                      {1.2, .4},
+                      {.4, .4},
+                      {.4, 1.2},
+                      {-.4, 1.2},
+                      {-.4, .4},
+                      {-1.2, .4},
+                      {-1.2, -.4},
+                      {-.4, -.4}});
   }
 }
 
@@ -74,8 +91,8 @@ std::string open_group(const Series& series) {
 }
 
 std::string marker(const Series& series, double x, double y, double radius = 4) {
-  return concat("<path d=\"", marker_path(series.marker, x, y, radius), series.hollow ? "\" class=\"o\"" : "\" fill=\"currentColor\"",
-                " stroke-width=\"1.5\"/>");
+  return concat("<path d=\"", marker_path(series.marker, x, y, radius),
+                series.hollow ? "\" class=\"o\"" : "\" fill=\"currentColor\"", " stroke-width=\"1.5\"/>");
 }
 
 std::string line_path(const std::vector<std::pair<double, double>>& at, bool dashed) {
@@ -96,11 +113,20 @@ class Labels {
     if (std::any_of(said_.begin(), said_.end(), said)) return "";  // the same width of another run, straight above or below
     said_.emplace_back(x, text);
     const double half = text_width(text, 11) / 2 + 1, side = half + 9;
-    for (const auto& [dx, dy] : {std::pair{0.0, -13.0}, {0.0, 14.0}, {side, 0.0}, {-side, 0.0}, {side, -10.0}, {-side, -10.0},
-                                 {side, 11.0}, {-side, 11.0}, {0.0, -25.0}, {0.0, 26.0}}) {
+    for (const auto& [dx, dy] : {std::pair{0.0, -13.0},
+                                 {0.0, 14.0},
+                                 {side, 0.0},
+                                 {-side, 0.0},
+                                 {side, -10.0},
+                                 {-side, -10.0},
+                                 {side, 11.0},
+                                 {-side, 11.0},
+                                 {0.0, -25.0},
+                                 {0.0, 26.0}}) {
       const Rectangle r{x + dx - half, x + dx + half, y + dy - 6, y + dy + 6};
       const bool inside = r.left >= left_ && r.right <= right_ && r.top >= top_ && r.bottom <= bottom_;
-      if (!inside || std::any_of(taken_.begin(), taken_.end(), [&](const Rectangle& other) { return r.meets(other); })) continue;
+      if (!inside || std::any_of(taken_.begin(), taken_.end(), [&](const Rectangle& other) { return r.meets(other); }))
+        continue;
       taken_.push_back(r);
       return svg_text(x + dx, y + dy + 4, text, "middle", " class=\"n\"");
     }
@@ -164,12 +190,14 @@ std::string svg(const Chart& chart) {
   }
   axes += concat("<path class=\"a\" d=\"M", fixed(left), " ", fixed(kTop), "V", fixed(bottom), "H", fixed(right), "\"/>\n");
   axes += svg_text((left + right) / 2, bottom + 35, chart.x.title);
-  axes += svg_text(0, 0, chart.y.title, "middle", concat(" transform=\"translate(14 ", fixed(kTop + kPlot / 2), ") rotate(-90)\""));
+  axes +=
+      svg_text(0, 0, chart.y.title, "middle", concat(" transform=\"translate(14 ", fixed(kTop + kPlot / 2), ") rotate(-90)\""));
 
   Labels places(left, kWidth, kTop - 8, bottom);
   for (const Chart::Mark& mark : chart.marks) {
     if (!x.takes(mark.x)) continue;
-    drawn += concat("<path class=\"a\" stroke-dasharray=\"2 3\" d=\"M", fixed(x.at(mark.x)), " ", fixed(kTop), "V", fixed(bottom), "\"/>");
+    drawn += concat("<path class=\"a\" stroke-dasharray=\"2 3\" d=\"M", fixed(x.at(mark.x)), " ", fixed(kTop), "V",
+                    fixed(bottom), "\"/>");
   }
   for (const Series& s : chart.series) {
     std::vector<std::pair<double, double>> at;
@@ -181,7 +209,7 @@ std::string svg(const Chart& chart) {
     if (s.line && at.size() > 1) drawn += line_path(at, s.dashed);
     Series dots = s;
     if (at.size() == 1) dots.marker = std::max<int64_t>(0, s.marker);  // a lone point is no line
-    const size_t every = s.line ? at.size() / 12 + 1 : 1;  // on a line, only as dense as they can be told apart
+    const size_t every = s.line ? at.size() / 12 + 1 : 1;              // on a line, only as dense as they can be told apart
     for (size_t i = 0; dots.marker >= 0 && i < at.size(); i += every) {
       drawn += marker(dots, at[i].first, at[i].second, s.line || at.size() <= 30 ? 4 : 2);
       places.occupy(at[i].first, at[i].second, 5, 5);
@@ -220,11 +248,12 @@ std::string svg(const Bars& chart) {
   const double slot = (right - left) / static_cast<double>(std::max<size_t>(1, chart.bars.size()));
   for (size_t i = 0; i < chart.bars.size(); ++i) {
     const Bars::Bar& bar = chart.bars[i];
-    const double value = std::isfinite(bar.value) ? std::max(0.0, bar.value) : 0, middle = left + slot * (static_cast<double>(i) + 0.5);
+    const double value = std::isfinite(bar.value) ? std::max(0.0, bar.value) : 0,
+                 middle = left + slot * (static_cast<double>(i) + 0.5);
     const double half = std::min(0.38 * slot, 40.0), top = y.at(value);
-    out += concat("<g class=\"s\" style=\"--l:", bar.colour.light, ";--d:", bar.colour.dark, "\"><rect fill=\"currentColor\" x=\"",
-                  fixed(middle - half), "\" y=\"", fixed(top), "\" width=\"", fixed(2 * half), "\" height=\"", fixed(bottom - top),
-                  "\"/></g>");
+    out += concat("<g class=\"s\" style=\"--l:", bar.colour.light, ";--d:", bar.colour.dark,
+                  "\"><rect fill=\"currentColor\" x=\"", fixed(middle - half), "\" y=\"", fixed(top), "\" width=\"",
+                  fixed(2 * half), "\" height=\"", fixed(bottom - top), "\"/></g>");
     double above = top;
     if (bar.expected >= 0) {
       above = std::min(above, y.at(bar.expected));

@@ -102,15 +102,17 @@ Chart accuracy_chart(const Runs& runs, Cost cost) {
       for (const WidthCost& width : runs[r].widths) {
         const double top1 = runs[r].last(what, width.subnet.key), x = cost_of(runs[r], width, cost);
         if (!std::isfinite(top1) || !std::isfinite(x)) continue;
-        points.push_back({x, top1, ema && std::isfinite(runs[r].last("top1", width.subnet.key)) ? "" : concat(width.subnet.key)});
+        points.push_back(
+            {x, top1, ema && std::isfinite(runs[r].last("top1", width.subnet.key)) ? "" : concat(width.subnet.key)});
         if (r == 0)
-          chart.alt +=
-              concat(chart.alt.empty() ? "" : ", ", heads_text(width.subnet.key), ema ? " averaged " : " ", print("%.1f %%", top1));
+          chart.alt += concat(chart.alt.empty() ? "" : ", ", heads_text(width.subnet.key), ema ? " averaged " : " ",
+                              print("%.1f %%", top1));
       }
       if (points.empty()) continue;
       const std::string weights = ema ? "averaged weights (EMA)" : "live weights";
-      Series series = line(runs.size() == 1 ? weights : concat(runs[r].name, ema ? ", EMA" : ""),
-                           group_colour(static_cast<int64_t>(runs.size() == 1 ? ema : r)), static_cast<int64_t>(r), std::move(points));
+      Series series =
+          line(runs.size() == 1 ? weights : concat(runs[r].name, ema ? ", EMA" : ""),
+               group_colour(static_cast<int64_t>(runs.size() == 1 ? ema : r)), static_cast<int64_t>(r), std::move(points));
       series.hollow = series.dashed = ema;
       chart.series.push_back(std::move(series));
     }
@@ -119,14 +121,15 @@ Chart accuracy_chart(const Runs& runs, Cost cost) {
 }
 
 std::vector<std::vector<std::string>> accuracy_table(const Runs& runs) {
-  std::vector<std::vector<std::string>> rows = {{"heads", "dim", "parameters", "MACs", "top-1 %", "top-1 % (EMA)", "loss", "loss (EMA)",
-                                                 "images/s"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"heads", "dim", "parameters", "MACs", "top-1 %", "top-1 % (EMA)", "loss", "loss (EMA)", "images/s"}};
   if (runs.size() > 1) rows[0].insert(rows[0].begin(), "run");
   for (const RunData& run : runs) {
     for (const WidthCost& width : run.widths) {
       const int64_t k = width.subnet.key;
-      rows.push_back({concat(k), concat(width.subnet.dim), concat(width.params), concat(width.macs), print("%.2f", run.last("top1", k)),
-                      print("%.2f", run.last("ema_top1", k)), print("%.4f", run.last("loss", k)), print("%.4f", run.last("ema_loss", k)),
+      rows.push_back({concat(k), concat(width.subnet.dim), concat(width.params), concat(width.macs),
+                      print("%.2f", run.last("top1", k)), print("%.2f", run.last("ema_top1", k)),
+                      print("%.4f", run.last("loss", k)), print("%.4f", run.last("ema_loss", k)),
                       print("%.0f", cost_of(run, width, Cost::images_per_second))});
       if (runs.size() > 1) rows.back().insert(rows.back().begin(), run.name);
     }
@@ -153,7 +156,8 @@ Chart loss_chart(const Runs& runs) {
         const auto found = log.losses.find(run.widths[w].subnet.key);
         if (found != log.losses.end()) points.push_back({static_cast<double>(log.step), found->second});
       }
-      chart.series.push_back(line(heads_text(run.widths[w].subnet.key), width_colour(run, w), static_cast<int64_t>(w), thinned(points)));
+      chart.series.push_back(
+          line(heads_text(run.widths[w].subnet.key), width_colour(run, w), static_cast<int64_t>(w), thinned(points)));
     }
   }
   return chart;
@@ -172,8 +176,11 @@ Chart learning_rate_chart(const Runs& runs) {
 }
 
 Chart test_chart(const Runs& runs) {
-  Chart chart{runs.size() == 1 ? "Test accuracy during training" : "Test accuracy during training, mean over the widths", "", {"step"},
-              {"top-1 accuracy in %"}, {}};
+  Chart chart{runs.size() == 1 ? "Test accuracy during training" : "Test accuracy during training, mean over the widths",
+              "",
+              {"step"},
+              {"top-1 accuracy in %"},
+              {}};
   for (size_t r = 0; r < runs.size(); ++r) {
     const RunData& run = runs[r];
     std::vector<Point> mean;
@@ -184,7 +191,8 @@ Chart test_chart(const Runs& runs) {
         mean[i] = {points[i].x, mean[i].y + points[i].y / static_cast<double>(run.widths.size())};
       }
       if (runs.size() == 1)
-        chart.series.push_back(line(heads_text(run.widths[w].subnet.key), width_colour(run, w), static_cast<int64_t>(w), points));
+        chart.series.push_back(
+            line(heads_text(run.widths[w].subnet.key), width_colour(run, w), static_cast<int64_t>(w), points));
     }
     if (r == 0 && !mean.empty()) chart.alt = concat("mean over the widths at last ", print("%.1f %%", mean.back().y));
     if (runs.size() > 1)
@@ -204,10 +212,13 @@ std::optional<Draws> draws_chart(const RunData& run) {
   draws.bars = {"Widths drawn", "", "heads", "steps", {}};
   int64_t choices = 0;
   for (const auto& [heads, share] : run.events->shares) {
-    const double expected = std::isfinite(share) ? share * static_cast<double>(draws.steps) : -1, count = static_cast<double>(drawn[heads]);
+    const double expected = std::isfinite(share) ? share * static_cast<double>(draws.steps) : -1,
+                 count = static_cast<double>(drawn[heads]);
     if (expected > 0) draws.chi_square += (count - expected) * (count - expected) / expected, ++choices;
-    draws.bars.bars.push_back({concat(heads), count, ramp_colour(static_cast<int64_t>(draws.bars.bars.size()),
-                               static_cast<int64_t>(run.events->shares.size())), print("%.0f", count), expected});
+    draws.bars.bars.push_back(
+        {concat(heads), count,
+         ramp_colour(static_cast<int64_t>(draws.bars.bars.size()), static_cast<int64_t>(run.events->shares.size())),
+         print("%.0f", count), expected});
     draws.bars.alt += concat(draws.bars.alt.empty() ? "" : ", ", heads_text(heads), " ", print("%.0f", count));
   }
   draws.p = choices > 1 ? chi_square_p(draws.chi_square, choices - 1) : 1;

@@ -27,8 +27,8 @@ struct Draws {
   int64_t steps = 0;
   double chi_square = 0, p = 1;
 };
-std::optional<Draws> draws_chart(const RunData& run);    // none without events.jsonl
-std::optional<Bars> time_chart(const RunData& run);      // none where it was not measured
+std::optional<Draws> draws_chart(const RunData& run);  // none without events.jsonl
+std::optional<Bars> time_chart(const RunData& run);    // none where it was not measured
 
 struct Confusion {
   std::vector<std::vector<int64_t>> counts;  // [true][predicted]

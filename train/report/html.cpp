@@ -6,7 +6,8 @@
 namespace hv::train {
 namespace {
 
-constexpr const char* kStyle = R"(:root{color-scheme:light dark;--bg:#fff;--fg:#24292f;--soft:#57606a;--rule:#d8dee4;--box:#f4f6f8}
+constexpr const char* kStyle =
+    R"(:root{color-scheme:light dark;--bg:#fff;--fg:#24292f;--soft:#57606a;--rule:#d8dee4;--box:#f4f6f8}
 @media(prefers-color-scheme:dark){:root{--bg:#16191d;--fg:#e6e9ec;--soft:#a3adb8;--rule:#363c44;--box:#20252b}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1rem;max-width:1180px;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}
@@ -67,12 +68,23 @@ std::string escape(const std::string& text) {
       continue;
     }
     switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += text.substr(i, length);
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += text.substr(i, length);
     }
     i += length;
   }
@@ -121,8 +133,9 @@ void Page::tiles(const std::vector<Tile>& tiles, const std::string& file) {
   close_figures();
   std::string drawn = "<div class=\"tiles\">\n";
   for (const Tile& tile : tiles) {
-    drawn += concat("<figure><img alt=\"", escape(tile.caption), "\" src=\"data:image/png;base64,",
-                    data::base64(data::encode_png(tile.image)), "\"><figcaption>", escape(tile.caption), "</figcaption></figure>\n");
+    drawn +=
+        concat("<figure><img alt=\"", escape(tile.caption), "\" src=\"data:image/png;base64,",
+               data::base64(data::encode_png(tile.image)), "\"><figcaption>", escape(tile.caption), "</figcaption></figure>\n");
   }
   drawn += "</div>\n";
   if (body_.size() + drawn.size() < limit_) {
@@ -160,9 +173,10 @@ std::string Page::finish() {
   std::string nav;
   for (const auto& [id, heading] : contents_) nav += concat("<li><a href=\"#", escape(id), "\">", escape(heading), "</a></li>");
   return concat("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
-                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>", escape(title_), "</title>\n<style>",
-                kStyle, "</style>\n</head>\n<body>\n<header><h1>", escape(title_), "</h1>\n<nav aria-label=\"Contents\"><ul>", nav,
-                "</ul></nav></header>\n<main>\n", body_, "</main>\n</body>\n</html>\n");
+                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>", escape(title_),
+                "</title>\n<style>", kStyle, "</style>\n</head>\n<body>\n<header><h1>", escape(title_),
+                "</h1>\n<nav aria-label=\"Contents\"><ul>", nav, "</ul></nav></header>\n<main>\n", body_,
+                "</main>\n</body>\n</html>\n");
 }
 
 }  // namespace hv::train

@@ -27,10 +27,10 @@ class Page {
   explicit Page(std::string title, size_t limit = size_t{2800} << 10) : title_(std::move(title)), limit_(limit) {}
 
   void section(const std::string& id, const std::string& heading);
-  void heading(const std::string& text);    // within a section
-  void text(const std::string& paragraph);  // plain text
-  void missing(const std::string& why);     // a section that has no data
-  void figure(const std::string& svg, const std::string& caption);  // figures in a row share the width
+  void heading(const std::string& text);                                // within a section
+  void text(const std::string& paragraph);                              // plain text
+  void missing(const std::string& why);                                 // a section that has no data
+  void figure(const std::string& svg, const std::string& caption);      // figures in a row share the width
   void tiles(const std::vector<Tile>& tiles, const std::string& file);  // `file` holds them too
   void code(const std::string& text);
   // The first row is the head; of each row the first cell is its name.

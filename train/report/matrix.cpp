@@ -27,8 +27,8 @@ Confusion confusion(const Table& predictions, int64_t heads, int64_t classes) {
   result.counts.assign(n, std::vector<int64_t>(n));
   for (size_t i = 0; i < labels->size(); ++i) {
     const double a = (*labels)[i], b = (*predicted)[i];
-    HV_CHECK_INPUT(a >= 0 && b >= 0 && a < static_cast<double>(classes) && b < static_cast<double>(classes), "predictions.csv: row ", i + 1,
-                   ": class ", a, " taken for ", b, ", expected classes 0 to ", classes - 1);
+    HV_CHECK_INPUT(a >= 0 && b >= 0 && a < static_cast<double>(classes) && b < static_cast<double>(classes),
+                   "predictions.csv: row ", i + 1, ": class ", a, " taken for ", b, ", expected classes 0 to ", classes - 1);
     ++result.counts[static_cast<size_t>(a)][static_cast<size_t>(b)];
   }
   for (size_t a = 0; a < n; ++a) {
@@ -60,7 +60,8 @@ std::string svg(const Confusion& confusion, const std::vector<std::string>& name
   std::string out = svg_begin(460, bottom + (named ? widest + 30 : 40),
                               concat("Confusion matrix of the width with ", heads, heads == 1 ? " head" : " heads"), alt);
   const Colour colour = group_colour(0);
-  std::string cells = concat("<g class=\"s\" fill=\"currentColor\" style=\"--l:", colour.light, ";--d:", colour.dark, "\">"), texts;
+  std::string cells = concat("<g class=\"s\" fill=\"currentColor\" style=\"--l:", colour.light, ";--d:", colour.dark, "\">"),
+              texts;
   for (int64_t a = 0; a < n; ++a) {
     const std::vector<int64_t>& row = confusion.counts[static_cast<size_t>(a)];
     int64_t total = 0;
@@ -70,8 +71,9 @@ std::string svg(const Confusion& confusion, const std::vector<std::string>& name
       if (count == 0) continue;
       const double share = static_cast<double>(count) / static_cast<double>(total);
       const double x = left + cell * static_cast<double>(b), y = top + cell * static_cast<double>(a);
-      cells += concat("<rect x=\"", fixed(x), "\" y=\"", fixed(y), "\" width=\"", fixed(cell), "\" height=\"", fixed(cell),
-                      "\" fill-opacity=\"", static_cast<double>(static_cast<int64_t>(65 * std::max(share, 0.03))) / 100, "\"/>");
+      cells +=
+          concat("<rect x=\"", fixed(x), "\" y=\"", fixed(y), "\" width=\"", fixed(cell), "\" height=\"", fixed(cell),
+                 "\" fill-opacity=\"", static_cast<double>(static_cast<int64_t>(65 * std::max(share, 0.03))) / 100, "\"/>");
       if (named) texts += svg_text(x + cell / 2, y + cell / 2 + 4, concat(count));
     }
     const double middle = cell * (static_cast<double>(a) + 0.5);
@@ -84,8 +86,9 @@ std::string svg(const Confusion& confusion, const std::vector<std::string>& name
       texts += svg_text(left - 6, top + middle + 4, concat(a), "end") + svg_text(left + middle, bottom + 16, concat(a));
     }
   }
-  out += cells + "</g>\n" + concat("<rect class=\"a\" x=\"", fixed(left), "\" y=\"", fixed(top), "\" width=\"", fixed(side), "\" height=\"",
-                                   fixed(side), "\"/>\n");
+  out += cells + "</g>\n" +
+         concat("<rect class=\"a\" x=\"", fixed(left), "\" y=\"", fixed(top), "\" width=\"", fixed(side), "\" height=\"",
+                fixed(side), "\"/>\n");
   out += svg_text(left + side / 2, bottom + (named ? widest + 22 : 34), "predicted class");
   out += svg_text(0, 0, "true class", "middle", concat(" transform=\"translate(14 ", fixed(top + side / 2), ") rotate(-90)\""));
   return out + texts + "</svg>";

@@ -100,10 +100,10 @@ Table RunImages::predict(int64_t limit, std::map<int64_t, double>& images_per_se
 std::vector<Tile> RunImages::worst(const Table& predictions, size_t count) const {
   const int64_t widest = run_.widths.back().subnet.key;
   const std::vector<double>&labels = column(predictions, "label"), &loss = column(predictions, concat("loss_heads", widest)),
-                     &predicted = column(predictions, concat("predicted_heads", widest)),
-                     &confidence = column(predictions, concat("confidence_heads", widest));
-  HV_CHECK_INPUT(static_cast<int64_t>(loss.size()) <= test_->size(), "predictions.csv: ", loss.size(), " rows, expected at most ",
-                 test_->size());
+        &predicted = column(predictions, concat("predicted_heads", widest)),
+        &confidence = column(predictions, concat("confidence_heads", widest));
+  HV_CHECK_INPUT(static_cast<int64_t>(loss.size()) <= test_->size(), "predictions.csv: ", loss.size(),
+                 " rows, expected at most ", test_->size());
   std::vector<size_t> order(loss.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   const auto size_of = [&](size_t i) { return std::isfinite(loss[i]) ? loss[i] : std::numeric_limits<double>::max(); };
@@ -112,8 +112,8 @@ std::vector<Tile> RunImages::worst(const Table& predictions, size_t count) const
   std::vector<Tile> tiles;
   for (const size_t i : order) {
     const auto index = static_cast<int64_t>(i);
-    tiles.push_back({shown(test_image(index)), concat("#", index, " ", class_name(labels[i]), ", seen as ", class_name(predicted[i]), " ",
-                                                      percent(confidence[i]))});
+    tiles.push_back({shown(test_image(index)), concat("#", index, " ", class_name(labels[i]), ", seen as ",
+                                                      class_name(predicted[i]), " ", percent(confidence[i]))});
   }
   return tiles;
 }
@@ -136,7 +136,8 @@ std::vector<Tile> RunImages::augmented(size_t count) const {
     data::Image image{train_->height(), train_->width(), std::vector<uint8_t>(3 * plane)};
     const Real* value = batch.images.data() + b * 3 * plane;
     for (size_t i = 0; i < image.chw.size(); ++i) {
-      const double byte = 255 * (static_cast<double>(value[i]) * loaded_.header.std[i / plane] + loaded_.header.mean[i / plane]);
+      const double byte =
+          255 * (static_cast<double>(value[i]) * loaded_.header.std[i / plane] + loaded_.header.mean[i / plane]);
       image.chw[i] = static_cast<uint8_t>(std::clamp(std::lround(byte), 0L, 255L));
     }
     std::string caption;
@@ -183,7 +184,8 @@ std::vector<int64_t> RunImages::choose(const Table& predictions, size_t count) c
 }
 
 RunImages::Look RunImages::look(int64_t index) {
-  HV_CHECK_USAGE(index >= 0 && index < test_->size(), "--images: ", index, " is not there; the test images are 0 to ", test_->size() - 1);
+  HV_CHECK_USAGE(index >= 0 && index < test_->size(), "--images: ", index, " is not there; the test images are 0 to ",
+                 test_->size() - 1);
   const NoGrad off;
   const data::Image image = test_image(index), large = shown(image);
   const int64_t side = test_->height();
@@ -203,8 +205,9 @@ RunImages::Look RunImages::look(int64_t index) {
     const models::Subnet& width = run_.widths[w].subnet;
     const std::vector<double> probability = softmax(loaded_.model->forward(input, width)).to_vector();
     const auto best = std::max_element(probability.begin(), probability.end());
-    look.tiles.push_back({overlay(large, heats[w], low, high), concat(width.key, width.key == 1 ? " head: " : " heads: ",
-                          class_name(static_cast<double>(best - probability.begin())), " ", percent(*best))});
+    look.tiles.push_back({overlay(large, heats[w], low, high),
+                          concat(width.key, width.key == 1 ? " head: " : " heads: ",
+                                 class_name(static_cast<double>(best - probability.begin())), " ", percent(*best))});
   }
   return look;
 }

@@ -24,9 +24,10 @@ class RunImages {
   // What predictions.csv would hold of the first `limit` test images; also fills in the speed of each width.
   Table predict(int64_t limit, std::map<int64_t, double>& images_per_second);
   std::vector<Tile> worst(const Table& predictions, size_t count) const;  // those with the largest loss at the widest width
-  std::vector<Tile> augmented(size_t count) const;                        // the first training images of the run, as it saw them
+  std::vector<Tile> augmented(size_t count) const;  // the first training images of the run, as it saw them
 
-  // Images worth a look: half that every width gets right, half that the widest alone does; of different classes where there are any.
+  // Images worth a look: half that every width gets right, half that the widest alone does; of different classes where there
+  // are any.
   std::vector<int64_t> choose(const Table& predictions, size_t count) const;
   struct Look {
     std::string heading;

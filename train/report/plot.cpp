@@ -107,13 +107,14 @@ std::vector<double> log_ticks(double low, double high) {
 }
 
 std::string svg_begin(double width, double height, const std::string& title, const std::string& alt) {
-  return concat("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"hv\" role=\"img\" viewBox=\"0 0 ", fixed(width), " ", fixed(height),
-                "\" aria-label=\"", escape(title + ". " + alt), "\">", kStyle, "<rect class=\"bg\" width=\"100%\" height=\"100%\"/>\n",
-                svg_text(8, 18, title, "start", " class=\"t\""));
+  return concat("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"hv\" role=\"img\" viewBox=\"0 0 ", fixed(width), " ",
+                fixed(height), "\" aria-label=\"", escape(title + ". " + alt), "\">", kStyle,
+                "<rect class=\"bg\" width=\"100%\" height=\"100%\"/>\n", svg_text(8, 18, title, "start", " class=\"t\""));
 }
 
 std::string svg_text(double x, double y, const std::string& text, const std::string& anchor, const std::string& more) {
-  return concat("<text x=\"", fixed(x), "\" y=\"", fixed(y), "\" text-anchor=\"", anchor, "\"", more, ">", escape(text), "</text>\n");
+  return concat("<text x=\"", fixed(x), "\" y=\"", fixed(y), "\" text-anchor=\"", anchor, "\"", more, ">", escape(text),
+                "</text>\n");
 }
 
 }  // namespace hv::train

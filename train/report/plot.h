@@ -1,8 +1,10 @@
 // Charts as SVG text: lines and points, bars. General: what is drawn comes from the caller.
 //
 // Invariants
-//   1. A chart is one complete <svg> that stands alone and may also be put into a page: its style block is the same for every chart.
-//   2. It is legible on white and on dark (prefers-color-scheme) and to the colour-blind: series differ by colour, marker and dash.
+//   1. A chart is one complete <svg> that stands alone and may also be put into a page: its style block is the same for every
+//      chart.
+//   2. It is legible on white and on dark (prefers-color-scheme) and to the colour-blind: series differ by colour, marker and
+//      dash.
 //   3. Every text from outside is escaped. A value that is not finite is left out.
 // Thread rule: pure functions.
 #pragma once
@@ -67,10 +69,11 @@ std::vector<double> ticks(double low, double high, int wanted);
 std::vector<double> log_ticks(double low, double high);
 std::string short_number(double value);  // "0.0005", "12.5", "20 k", "3.1 M"
 
-// --- for those who draw something else in the same style (train/report/matrix.cpp) ------------------------------------------------
+// --- for those who draw something else in the same style (train/report/matrix.cpp) ------------------------------------------
 std::string svg_begin(double width, double height, const std::string& title, const std::string& alt);
-std::string svg_text(double x, double y, const std::string& text, const std::string& anchor = "middle", const std::string& more = "");
-std::string fixed(double value);  // a coordinate
+std::string svg_text(double x, double y, const std::string& text, const std::string& anchor = "middle",
+                     const std::string& more = "");
+std::string fixed(double value);                               // a coordinate
 double text_width(const std::string& text, double size = 12);  // an estimate
 
 }  // namespace hv::train

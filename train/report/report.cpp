@@ -63,12 +63,13 @@ class Report {
     };
     const auto seconds = header.metrics.find("seconds");
     std::vector<std::vector<std::string>> rows = {{"what", "value"}};
+    rows.push_back({"model", concat(of(header.options, "preset"), ", ", run_.widths.size(),
+                                    run_.widths.size() == 1 ? " width" : " widths")});
+    rows.push_back({"data", concat(of(header.provenance, "data"), ", ", of(header.provenance, "data_images"),
+                                   " training images, checksum ", of(header.provenance, "data_checksum"))});
     rows.push_back(
-        {"model", concat(of(header.options, "preset"), ", ", run_.widths.size(), run_.widths.size() == 1 ? " width" : " widths")});
-    rows.push_back({"data", concat(of(header.provenance, "data"), ", ", of(header.provenance, "data_images"), " training images, checksum ",
-                                   of(header.provenance, "data_checksum"))});
-    rows.push_back({"length", concat(of(header.counters, "step"), " steps, ", of(header.counters, "images"), " images",
-                                     seconds == header.metrics.end() ? "" : ", " + format_duration(seconds->second) + " of training")});
+        {"length", concat(of(header.counters, "step"), " steps, ", of(header.counters, "images"), " images",
+                          seconds == header.metrics.end() ? "" : ", " + format_duration(seconds->second) + " of training")});
     if (run_.events && !run_.events->ending.empty()) rows.push_back({"ending", run_.events->ending});
     for (const auto& [name, value] : header.provenance) {
       if (name.rfind("data", 0) != 0 || name == "data_source") rows.push_back({name, value});
@@ -106,7 +107,8 @@ class Report {
       return;
     }
     const std::vector<double>* images = run_.summary->find("images");
-    page_.text(concat("One set of weights, run at each of its widths. Measured on ", images ? images->back() : 0, " test images."));
+    page_.text(
+        concat("One set of weights, run at each of its widths. Measured on ", images ? images->back() : 0, " test images."));
     for (size_t i = 1; i < runs_.size(); ++i) {
       const std::string hurdle = incomparable(runs_[i]);
       if (!hurdle.empty()) page_.missing(concat(runs_[i].name, ": ", hurdle, "."));
@@ -131,8 +133,8 @@ class Report {
       return;
     }
     if (!run_.events || run_.events->logs.empty()) {
-      page_.text("Only the evaluations of summary.csv are drawn: " + (run_.events ? "events.jsonl holds no steps" : why("events.jsonl")) +
-                 ".");
+      page_.text("Only the evaluations of summary.csv are drawn: " +
+                 (run_.events ? "events.jsonl holds no steps" : why("events.jsonl")) + ".");
     }
     figure("loss", svg(loss_chart(runs_)),
            "Mean loss of the steps since the point before. Lower is better; narrow widths usually stay above wide ones.");
@@ -192,8 +194,8 @@ class Report {
       return;
     }
     if (predicted_here_) {
-      page_.text(
-          concat("On the first ", run_.predictions->rows(), " test images, evaluated for this report: ", why("predictions.csv"), "."));
+      page_.text(concat("On the first ", run_.predictions->rows(),
+                        " test images, evaluated for this report: ", why("predictions.csv"), "."));
     }
     const int64_t widest = run_.widths.back().subnet.key;
     const std::vector<std::string>& names = run_.header->class_names;
@@ -207,7 +209,8 @@ class Report {
       }
       std::vector<std::vector<std::string>> rows = {{"true class", "taken for", "times"}};
       for (const Confusion::Pair& pair : confused.pairs) {
-        rows.push_back({names[static_cast<size_t>(pair.label)], names[static_cast<size_t>(pair.predicted)], concat(pair.count)});
+        rows.push_back(
+            {names[static_cast<size_t>(pair.label)], names[static_cast<size_t>(pair.predicted)], concat(pair.count)});
       }
       page_.heading("Most confused");
       page_.table(rows, true);
@@ -225,12 +228,13 @@ class Report {
     with_images([&] {
       const bool chosen = wanted_.empty();
       const std::vector<int64_t> indices = chosen ? images_->choose(*run_.predictions, 6) : wanted_;
-      page_.text(
-          concat("Attention rollout: how much of each patch reaches the classifier, from dark blue (least) through red to light yellow "
-                 "(most), on one scale for all widths of an image. Below: what the width says and how surely.",
-                 chosen ? " The images: three that every width gets right, then three that the widest does and the narrowest does "
-                          "not, as far as there are such."
-                        : ""));
+      page_.text(concat(
+          "Attention rollout: how much of each patch reaches the classifier, from dark blue (least) through red to light "
+          "yellow "
+          "(most), on one scale for all widths of an image. Below: what the width says and how surely.",
+          chosen ? " The images: three that every width gets right, then three that the widest does and the narrowest does "
+                   "not, as far as there are such."
+                 : ""));
       for (const int64_t index : indices) {
         const RunImages::Look look = images_->look(index);
         if (look.tiles.empty()) return page_.missing("This model cannot tell what it looks at.");

@@ -82,7 +82,8 @@ RunEvents::Log read_log(const Event& event, const std::map<std::string, std::str
     if (drawn > 0) log.drawn[heads] += drawn;
     if (drawn > 0 && std::isfinite(loss)) log.losses[heads] = loss;
   });
-  for (auto at = flat.lower_bound("/time/"); at != flat.end() && at->first.rfind("/time/", 0) == 0 && log.time.size() < 20; ++at) {
+  for (auto at = flat.lower_bound("/time/"); at != flat.end() && at->first.rfind("/time/", 0) == 0 && log.time.size() < 20;
+       ++at) {
     const double seconds = event.number(at->first);
     if (seconds >= 0) log.time[at->first.substr(6)] = seconds;
   }
@@ -138,8 +139,8 @@ Table parse_table(const std::string& text, const std::string& name) {
     for (size_t k = 0; k < cells.size(); ++k) {
       double value = kNone;
       const auto [end, error] = std::from_chars(cells[k].data(), cells[k].data() + cells[k].size(), value);
-      HV_CHECK_INPUT(cells[k].empty() || (error == std::errc() && end == cells[k].data() + cells[k].size()), name, ": line ", number,
-                     ": '", cells[k].substr(0, 40), "' is not a number");
+      HV_CHECK_INPUT(cells[k].empty() || (error == std::errc() && end == cells[k].data() + cells[k].size()), name, ": line ",
+                     number, ": '", cells[k].substr(0, 40), "' is not a number");
       table.columns[k].push_back(std::isfinite(value) ? value : kNone);
     }
   }
@@ -164,7 +165,8 @@ RunEvents read_events(const std::string& path) {
     HV_CHECK_INPUT(!kind.empty() && event.whole("/step") >= 0, path, ": line ", i + 1, ": expected an event with its step");
     if (kind == "start" || kind == "resume") {
       events.ending.clear();
-      event.each("widths", [&](const std::string& prefix, int64_t heads) { events.shares[heads] = event.number(prefix + "share"); });
+      event.each("widths",
+                 [&](const std::string& prefix, int64_t heads) { events.shares[heads] = event.number(prefix + "share"); });
     } else if (kind == "log") {
       events.logs.push_back(read_log(event, flat));
     } else if (kind == "eval" && event.whole("/images") >= images) {
@@ -208,8 +210,8 @@ RunData read_run(const std::string& folder) {
   attempt("predictions.csv", [&](const std::string& at) { run.predictions = read_table(at); });
   attempt("events.jsonl", [&](const std::string& at) { run.events = read_events(at); });
   if (run.events) run.images_per_second = run.events->images_per_second;
-  HV_CHECK_INPUT(run.header || run.summary, folder, ": holds neither a checkpoint nor summary.csv (", run.problems["checkpoint"], "; ",
-                 run.problems["summary.csv"], "); name the folder of a run");
+  HV_CHECK_INPUT(run.header || run.summary, folder, ": holds neither a checkpoint nor summary.csv (",
+                 run.problems["checkpoint"], "; ", run.problems["summary.csv"], "); name the folder of a run");
   return run;
 }
 
@@ -226,8 +228,8 @@ std::string repeat_command(const Header& header) {
     }
     std::string quoted = "'";
     for (const char c : stored->second) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    const bool plain =
-        stored->second.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,/") == std::string::npos;
+    const bool plain = stored->second.find_first_not_of(
+                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,/") == std::string::npos;
     text += concat(" --", field.name, " ", plain ? stored->second : quoted + "'");
   }
   return text;

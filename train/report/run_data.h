@@ -1,7 +1,8 @@
 // A run folder as the report needs it: the checkpoint's header, summary.csv, events.jsonl, predictions.csv.
 //
 // Files are untrusted. Invariants
-//   1. Sizes are checked before reading; a bad file is an error (Fault::input) that names the file, the line and what was expected.
+//   1. Sizes are checked before reading; a bad file is an error (Fault::input) that names the file, the line and what was
+//      expected.
 //   2. read_run() keeps such errors in `problems` and goes on: a report of what there is, with reasons for the rest.
 // Thread rule: plain data.
 #pragma once

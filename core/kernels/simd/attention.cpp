@@ -1,15 +1,16 @@
-// Attention for one head of one image: T tokens (65 on CIFAR) of head_dim channels fit in the first-level caches, so the products are
-// done here by a small register-blocked loop instead of BLAS, whose calls cost more than such a product.
+// Attention for one head of one image: T tokens (65 on CIFAR) of head_dim channels fit in the first-level caches, so the
+// products are done here by a small register-blocked loop instead of BLAS, whose calls cost more than such a product.
 //
 // Letters: s = q k^T, p = softmax(scale * s), o = p v. Scratch rows are padded to whole vectors.
 #include "core/kernels/simd/vec.h"
 
 namespace hv::simd::HV_LEVEL {
 
-// --- a small matrix product ----------------------------------------------------------------------------------------------------------
+// --- a small matrix product -------------------------------------------------------------------------------------------------
 
-// Two rows of memory to fetch during a product, `ld` apart: weights come from beyond the caches, and the processor, which does not see
-// short rows coming, would wait for them. With AVX-512 nothing is fetched: bursts cost time there, and this way was not measured.
+// Two rows of memory to fetch during a product, `ld` apart: weights come from beyond the caches, and the processor, which does
+// not see short rows coming, would wait for them. With AVX-512 nothing is fetched: bursts cost time there, and this way was not
+// measured.
 struct Ahead {
   const Real* rows = nullptr;
   int64_t ld = 0;
@@ -17,8 +18,8 @@ struct Ahead {
 
 // C [kRows, kVecs vectors] = plus + sum over k of A(i, k) * B(k, :), A(i, k) at a[i * row_a + k * col_a].
 template <int kVecs, int kRows>
-static inline void tile(std::integral_constant<int, kRows>, const Real* a, int64_t row_a, int64_t col_a, const Real* b, int64_t ldb,
-                        const Plus& plus, Real* c, int64_t ldc, int64_t inner, const Ahead& ahead) {
+static inline void tile(std::integral_constant<int, kRows>, const Real* a, int64_t row_a, int64_t col_a, const Real* b,
+                        int64_t ldb, const Plus& plus, Real* c, int64_t ldc, int64_t inner, const Ahead& ahead) {
   Vec sum[kRows][kVecs]{};
   for (int i = 0; plus.rows && i < kRows; ++i) {
     for (int j = 0; j < kVecs; ++j) sum[i][j] = load(plus.rows + i * plus.ld + j * kWidth);
@@ -60,8 +61,10 @@ static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t l
   constexpr int kFit = (kRegisters - kVecs - 1) / kVecs, kRows = kFit < 13 ? kFit : 13;  // 65 = 5 * 13 tokens on CIFAR
   int64_t i = 0;
   const auto rows = [&](auto count) {
-    const Plus plus{p.plus.bias ? p.plus.bias + left : nullptr, p.plus.rows ? p.plus.rows + i * p.plus.ld + left : nullptr, p.plus.ld};
-    const Ahead ahead{p.next && kRegisters == 16 ? p.next + i * p.cols / p.rows * p.col_b : nullptr, p.col_b};  // all, by the last row
+    const Plus plus{p.plus.bias ? p.plus.bias + left : nullptr, p.plus.rows ? p.plus.rows + i * p.plus.ld + left : nullptr,
+                    p.plus.ld};
+    const Ahead ahead{p.next && kRegisters == 16 ? p.next + i * p.cols / p.rows * p.col_b : nullptr,
+                      p.col_b};  // all, by the last row
     tile<kVecs>(count, p.a + i * p.row_a, p.row_a, p.col_a, b + left, ldb, plus, p.c + i * p.ldc + left, p.ldc, p.inner, ahead);
     i += count;
   };
@@ -76,11 +79,21 @@ static void product(const Product& p, const Real* b, int64_t ldb, int64_t cols) 
   for (int64_t vecs = cols / kWidth; vecs > 0;) {
     const int64_t panels = (vecs + kMost - 1) / kMost, take = (vecs + panels - 1) / panels;
     switch (take) {
-      case 5: panel<kRegisters == 32 ? 5 : 3>(p, b, ldb, j); break;
-      case 4: panel<kRegisters == 32 ? 4 : 3>(p, b, ldb, j); break;
-      case 3: panel<3>(p, b, ldb, j); break;
-      case 2: panel<2>(p, b, ldb, j); break;
-      default: panel<1>(p, b, ldb, j); break;
+      case 5:
+        panel<kRegisters == 32 ? 5 : 3>(p, b, ldb, j);
+        break;
+      case 4:
+        panel<kRegisters == 32 ? 4 : 3>(p, b, ldb, j);
+        break;
+      case 3:
+        panel<3>(p, b, ldb, j);
+        break;
+      case 2:
+        panel<2>(p, b, ldb, j);
+        break;
+      default:
+        panel<1>(p, b, ldb, j);
+        break;
     }
     j += take * kWidth;
     vecs -= take;
@@ -103,7 +116,8 @@ static void transpose(const Real* from, int64_t ld, int64_t rows, int64_t cols, 
       Vec square[kWidth];
       for (int64_t k = 0; k < kWidth; ++k) {
         square[k] = load(from + (i + k) * ld + j);
-        if (j % 16 == 0) __builtin_prefetch(from + (i + k) * ld + j + 64);  // rows are short: the processor does not see them coming
+        if (j % 16 == 0)
+          __builtin_prefetch(from + (i + k) * ld + j + 64);  // rows are short: the processor does not see them coming
       }
       transpose_square<kWidth / 2>(square, Lanes{});
       for (int64_t k = 0; k < kWidth; ++k) store(to + (j + k) * padded + i, square[k]);
@@ -126,9 +140,10 @@ static void multiply(const AttentionHead& h, const Product& p, Real* room = null
   h.multiply ? h.multiply(p) : product(p, room);
 }
 
-// --- forward -------------------------------------------------------------------------------------------------------------------------
+// --- forward ----------------------------------------------------------------------------------------------------------------
 
-// Scores lie transposed, [keys, queries]: a softmax goes down a column, so that each lane has a query of its own and no lanes are joined.
+// Scores lie transposed, [keys, queries]: a softmax goes down a column, so that each lane has a query of its own and no lanes
+// are joined.
 // s becomes exp(scale * (s - top)), not yet divided by its sum.
 static void softmax_columns(Real* s, int64_t padded, int64_t tokens, Real scale, Real* top, Real* inverse) {
   for (int64_t i = 0; i < padded; i += kWidth) {
@@ -152,17 +167,18 @@ void attention_head(const AttentionHead& h) {
   Real *qt = h.scratch, *s = qt + D * padded, *top = h.stats, *inverse = top + padded;
   multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, s, padded, T, T, D}, qt);  // s^T = k q^T
   softmax_columns(s, padded, T, h.scale, top, inverse);
-  multiply(h, {s, 1, padded, h.v, h.ld, 1, h.out, h.ldo, T, D, T});    // o = p v
+  multiply(h, {s, 1, padded, h.v, h.ld, 1, h.out, h.ldo, T, D, T});  // o = p v
   for (int64_t i = 0; i < T; ++i) {
     Real* row = h.out + i * h.ldo;
     for_vectors(D, [&](int64_t j, auto lanes) { lanes.store(row + j, lanes.load(row + j) * inverse[i]); });
   }
 }
 
-// --- backward ------------------------------------------------------------------------------------------------------------------------
+// --- backward ---------------------------------------------------------------------------------------------------------------
 
 // p = the probabilities again, ds = scale * p * (dp - sum over keys of p dp); ds holds dp before.
-static void softmax_columns_backward(Real* p, Real* ds, int64_t padded, int64_t tokens, Real scale, const Real* top, const Real* inverse) {
+static void softmax_columns_backward(Real* p, Real* ds, int64_t padded, int64_t tokens, Real scale, const Real* top,
+                                     const Real* inverse) {
   for (int64_t i = 0; i < padded; i += kWidth) {
     const Vec best = load(top + i), norm = load(inverse + i);
     Vec dot{};
@@ -182,12 +198,12 @@ static void softmax_columns_backward(Real* p, Real* ds, int64_t padded, int64_t 
 void attention_head_backward(const AttentionHead& h) {
   const int64_t T = h.tokens, D = h.head_dim, padded = whole_vectors(T);
   Real *turned = h.scratch, *p = turned + D * padded, *ds = p + T * padded;
-  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, p, padded, T, T, D}, turned);      // scores again, transposed
+  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, p, padded, T, T, D}, turned);       // scores again, transposed
   multiply(h, {h.v, h.ld, 1, h.dout, 1, h.ldo, ds, padded, T, T, D}, turned);  // dp^T = v do^T
   softmax_columns_backward(p, ds, padded, T, h.scale, h.stats, h.stats + padded);
-  multiply(h, {p, padded, 1, h.dout, h.ldo, 1, h.dv, h.ldd, T, D, T, {nullptr, h.add ? h.dv : nullptr, h.ldd}});   // dv = p^T do
-  multiply(h, {ds, 1, padded, h.k, h.ld, 1, h.dq, h.ldd, T, D, T, {nullptr, h.add ? h.dq : nullptr, h.ldd}});   // dq = ds k
-  multiply(h, {ds, padded, 1, h.q, h.ld, 1, h.dk, h.ldd, T, D, T, {nullptr, h.add ? h.dk : nullptr, h.ldd}});   // dk = ds^T q
+  multiply(h, {p, padded, 1, h.dout, h.ldo, 1, h.dv, h.ldd, T, D, T, {nullptr, h.add ? h.dv : nullptr, h.ldd}});  // dv = p^T do
+  multiply(h, {ds, 1, padded, h.k, h.ld, 1, h.dq, h.ldd, T, D, T, {nullptr, h.add ? h.dq : nullptr, h.ldd}});     // dq = ds k
+  multiply(h, {ds, padded, 1, h.q, h.ld, 1, h.dk, h.ldd, T, D, T, {nullptr, h.add ? h.dk : nullptr, h.ldd}});     // dk = ds^T q
 }
 
 }  // namespace hv::simd::HV_LEVEL

@@ -3,7 +3,7 @@
 
 namespace hv::simd::HV_LEVEL {
 
-// --- GELU: y = x Phi(x), y' = Phi(x) + x phi(x) ------------------------------------------------------------------------------------
+// --- GELU: y = x Phi(x), y' = Phi(x) + x phi(x) -----------------------------------------------------------------------------
 
 static inline Vec gelu_of(Vec x) {
   Vec cdf, pdf;
@@ -26,7 +26,7 @@ void gelu_backward(const Real* x, const Real* d, Real* dx, bool add, Real* y, in
   });
 }
 
-// --- LayerNorm over n channels: xhat = (x - mean) * rstd, y = xhat * gain + shift -----------------------------------------------------
+// --- LayerNorm over n channels: xhat = (x - mean) * rstd, y = xhat * gain + shift -------------------------------------------
 
 void layer_norm(const Real* x, int64_t ldx, const Real* gain, const Real* shift, Real eps, Real* y, int64_t ldy, Real* mean,
                 Real* rstd, int64_t rows, int64_t n) {
@@ -46,8 +46,8 @@ void layer_norm(const Real* x, int64_t ldx, const Real* gain, const Real* shift,
   layer_norm_again(x, ldx, gain, shift, mean, rstd, y, ldy, rows, n);
 }
 
-void layer_norm_again(const Real* x, int64_t ldx, const Real* gain, const Real* shift, const Real* mean, const Real* rstd, Real* y,
-                      int64_t ldy, int64_t rows, int64_t n) {
+void layer_norm_again(const Real* x, int64_t ldx, const Real* gain, const Real* shift, const Real* mean, const Real* rstd,
+                      Real* y, int64_t ldy, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; ++r, x += ldx, y += ldy) {
     const Real m = mean[r], s = rstd[r];
     for_vectors(n, [&](int64_t i, auto lanes) {
@@ -58,7 +58,8 @@ void layer_norm_again(const Real* x, int64_t ldx, const Real* gain, const Real* 
 
 // With h = d * gain: dx = rstd * (h - mean(h) - xhat * mean(h * xhat)); dgain = sum d * xhat; dshift = sum d.
 void layer_norm_backward(const Real* d, int64_t ldd, const Real* x, int64_t ldx, const Real* gain, const Real* mean,
-                         const Real* rstd, Real* dx, int64_t lddx, bool add, Real* dgain, Real* dshift, int64_t rows, int64_t n) {
+                         const Real* rstd, Real* dx, int64_t lddx, bool add, Real* dgain, Real* dshift, int64_t rows,
+                         int64_t n) {
   const Real inverse = static_cast<Real>(1) / static_cast<Real>(n);
   for (int64_t r = 0; r < rows; ++r, d += ldd, x += ldx, dx += lddx) {
     const Real m = mean[r], s = rstd[r];
@@ -79,7 +80,7 @@ void layer_norm_backward(const Real* d, int64_t ldd, const Real* x, int64_t ldx,
   }
 }
 
-// --- rows: bias, residual, sums ----------------------------------------------------------------------------------------------------
+// --- rows: bias, residual, sums ---------------------------------------------------------------------------------------------
 
 void fill_rows(const Real* bias, const Real* residual, int64_t ldr, Real* y, int64_t ldy, int64_t rows, int64_t n) {
   for (int64_t r = 0; r < rows; ++r, y += ldy) {

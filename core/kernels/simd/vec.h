@@ -1,5 +1,5 @@
-// Vectors of Real for the level this file is compiled at, through the compilers' vector types: + - * / and comparisons work on whole
-// vectors. Everything lives in hv::simd::<level>, so that the three builds of one source never share a symbol.
+// Vectors of Real for the level this file is compiled at, through the compilers' vector types: + - * / and comparisons work on
+// whole vectors. Everything lives in hv::simd::<level>, so that the three builds of one source never share a symbol.
 #pragma once
 
 #include <cstdint>
@@ -74,7 +74,8 @@ static inline Real join_lanes(Vec v, const Join& join, std::integer_sequence<int
   return v[0];
 }
 static inline Real sum_lanes(Vec v) {
-  return join_lanes<kWidth / 2>(v, [](Vec a, Vec b) { return a + b; }, Lanes{});
+  return join_lanes<kWidth / 2>(
+      v, [](Vec a, Vec b) { return a + b; }, Lanes{});
 }
 
 // kWidth x kWidth numbers in place: blocks of half the size change places, then those of a quarter, down to single lanes.
@@ -108,9 +109,11 @@ static inline void normal_cdf_pdf(Vec x, Vec& cdf, Vec& pdf) {
   }
 }
 #else
-typedef uint32_t BitVec __attribute__((vector_size(kBytes)));  // unsigned: far arguments may wrap around, their result is not used
+typedef uint32_t BitVec
+    __attribute__((vector_size(kBytes)));  // unsigned: far arguments may wrap around, their result is not used
 
-// e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln(2) / 2; e^r by its Taylor series to r^7 (truncation 5e-9, in all about 1 ULP).
+// e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln(2) / 2; e^r by its Taylor series to r^7 (truncation 5e-9, in all about 1
+// ULP).
 // Below -87.3 the result is 0 (denormals are flushed anyway), above 88.37 infinity (2^128 has no
 // exponent, so the last third of a unit below the largest float is given up); NaN stays NaN.
 static inline Vec exp(Vec x) {
