@@ -44,14 +44,14 @@ endif
 
 CORE   := $(wildcard core/*.cpp core/ops/*.cpp core/kernels/*.cpp)
 SIMD   := $(wildcard core/kernels/simd/*.cpp)
-REST   := $(wildcard nn/*.cpp models/*.cpp data/*.cpp train/*.cpp train/report/*.cpp train/commands/*.cpp)
+REST   := $(wildcard nn/*.cpp models/*.cpp data/*.cpp train/*.cpp train/*/*.cpp)
 TESTS  := $(wildcard tests/*.cpp tests/ops/*.cpp)
 # The double build holds core and its tests: enough for the gradient checks.
 DTESTS := tests/main.cpp $(wildcard tests/ops/*.cpp)
 
 object = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 COREOBJ := $(call object,$(CORE)) $(foreach level,v2 v3 v4,$(patsubst %.cpp,$(BUILD)/%.$(level).o,$(SIMD)))
-LIBOBJ  := $(COREOBJ) $(call object,$(filter-out train/main.cpp,$(REST)))
+LIBOBJ  := $(COREOBJ) $(call object,$(filter-out train/commands/main.cpp,$(REST)))
 
 # What a fresh Debian 12 needs, for: BLAS, tests, images, checkpoints, options, JSON, download, archives, hashes, JPEG, ONNX.
 PACKAGES := g++ libopenblas-dev doctest-dev libstb-dev libcereal-dev libcli11-dev nlohmann-json3-dev libcurl4-openssl-dev \
@@ -128,7 +128,7 @@ $(BUILD)/%.v3.o: %.cpp
 $(BUILD)/%.v4.o: %.cpp
 	$(call compile,-march=x86-64-v4 -mprefer-vector-width=512 -DHV_LEVEL=v4)
 
-$(BUILD)/hydravit: $(LIBOBJ) $(BUILD)/train/main.o
+$(BUILD)/hydravit: $(LIBOBJ) $(BUILD)/train/commands/main.o
 	$(call link,$(LIBS))
 
 $(BUILD)/tests/all: $(LIBOBJ) $(call object,$(TESTS))

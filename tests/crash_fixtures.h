@@ -5,7 +5,7 @@
 #include <set>
 
 #include "tests/trainer_fixtures.h"
-#include "train/run_folder.h"
+#include "train/state/run_folder.h"
 
 namespace hv::crash_fixtures {
 

@@ -10,7 +10,7 @@
 #include "data/shapes10.h"
 #include "models/elastic.h"
 #include "tests/data_fixtures.h"
-#include "train/checkpoint.h"
+#include "train/state/checkpoint.h"
 
 namespace hv::fixtures {
 

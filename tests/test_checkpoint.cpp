@@ -9,10 +9,10 @@
 #include <fstream>
 #include <sstream>
 
-#include "train/checkpoint.h"
-#include "train/crc32c.h"
-#include "train/file.h"
-#include "train/run_folder.h"
+#include "train/io/crc32c.h"
+#include "train/io/file.h"
+#include "train/state/checkpoint.h"
+#include "train/state/run_folder.h"
 
 using namespace hv;
 using namespace hv::train;

@@ -4,7 +4,7 @@
 #include "data/image.h"
 #include "models/hydravit.h"
 #include "tests/program.h"
-#include "train/checkpoint.h"
+#include "train/state/checkpoint.h"
 
 using namespace hv;
 using namespace hv::program_fixtures;

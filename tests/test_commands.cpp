@@ -5,7 +5,7 @@
 
 #include "tests/http_fixtures.h"
 #include "tests/program.h"
-#include "train/checkpoint.h"
+#include "train/state/checkpoint.h"
 
 using namespace hv;
 using namespace hv::program_fixtures;

@@ -17,7 +17,7 @@
 
 #include "models/hydravit.h"
 #include "tests/error_of.h"
-#include "train/onnx.h"
+#include "train/exchange/onnx.h"
 
 using namespace hv;
 
@@ -45,7 +45,7 @@ models::HydraViTConfig small() {
 }
 
 // timm's rows of attn.qkv are [q; k; v], ours (head, {q, k, v}, head_dim); everything else is the same. On purpose without
-// train/timm_layout.h's own reordering.
+// train/exchange/timm_layout.h's own reordering.
 train::TimmModel timm(const models::ElasticModel& model) {
   const NoGrad off;
   train::TimmModel made;

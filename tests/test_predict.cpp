@@ -9,9 +9,9 @@
 
 #include "core/ops.h"
 #include "tests/predict_fixtures.h"
-#include "train/budget.h"
-#include "train/predict.h"
-#include "train/predict_format.h"
+#include "train/predict/budget.h"
+#include "train/predict/predict.h"
+#include "train/predict/predict_format.h"
 
 using namespace hv;
 using namespace hv::fixtures;

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/predict_fixtures.h"
-#include "train/explain.h"
+#include "train/predict/explain.h"
 
 using namespace hv;
 using namespace hv::fixtures;

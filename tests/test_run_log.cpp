@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/trainer_fixtures.h"
-#include "train/json.h"
+#include "train/io/json.h"
 
 using namespace hv;
 using namespace hv::train;

@@ -8,9 +8,9 @@
 #include <cstring>
 
 #include "tests/data_fixtures.h"
-#include "train/crc32c.h"
-#include "train/printable.h"
-#include "train/safetensors.h"
+#include "train/exchange/safetensors.h"
+#include "train/io/crc32c.h"
+#include "train/io/printable.h"
 
 using namespace hv;
 using namespace hv::train;

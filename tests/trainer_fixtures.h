@@ -13,7 +13,7 @@
 #include "core/parallel.h"
 #include "data/shapes10.h"
 #include "models/hydravit.h"
-#include "train/file.h"
+#include "train/io/file.h"
 #include "train/trainer.h"
 
 namespace hv::trainer_fixtures {

@@ -3,9 +3,9 @@
 #include <atomic>
 #include <cmath>
 
-#include "train/file.h"
 #include "train/interrupt.h"
-#include "train/predictions.h"
+#include "train/io/file.h"
+#include "train/log/predictions.h"
 
 namespace hv::train {
 namespace {

@@ -18,11 +18,11 @@
 #include <string>
 #include <vector>
 
-#include "train/checkpoint.h"
 #include "train/evaluate.h"
+#include "train/log/run_log.h"
 #include "train/options.h"
-#include "train/run_log.h"
 #include "train/schedule.h"
+#include "train/state/checkpoint.h"
 #include "train/step.h"
 
 namespace hv::train {

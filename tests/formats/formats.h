@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/ops.h"
-#include "train/setup.h"
+#include "train/commands/setup.h"
 
 namespace hv::formats {
 

@@ -4,9 +4,9 @@
 
 #include "models/elastic.h"
 #include "tests/fuzz/memory_file.h"
-#include "train/budget.h"
-#include "train/json.h"
+#include "train/io/json.h"
 #include "train/options.h"
+#include "train/predict/budget.h"
 #include "train/sampler.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

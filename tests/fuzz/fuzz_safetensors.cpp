@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "tests/fuzz/memory_file.h"
-#include "train/timm_safetensors.h"
+#include "train/exchange/timm_safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace hv::train;

@@ -9,8 +9,8 @@
 #include "core/check.h"
 #include "data/image.h"
 #include "models/hydravit.h"
-#include "train/file.h"
-#include "train/timm_safetensors.h"
+#include "train/exchange/timm_safetensors.h"
+#include "train/io/file.h"
 
 namespace {
 

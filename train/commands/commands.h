@@ -1,7 +1,7 @@
 // The commands of the program, one file each.
 #pragma once
 
-#include "train/cli.h"
+#include "train/commands/cli.h"
 
 namespace hv::train {
 

@@ -4,9 +4,9 @@
 #include <filesystem>
 
 #include "train/commands/commands.h"
-#include "train/printable.h"
-#include "train/setup.h"
-#include "train/timm_safetensors.h"
+#include "train/commands/setup.h"
+#include "train/exchange/timm_safetensors.h"
+#include "train/io/printable.h"
 
 namespace hv::train {
 namespace {

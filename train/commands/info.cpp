@@ -2,10 +2,10 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
-#include "train/json.h"
-#include "train/printable.h"
-#include "train/setup.h"
-#include "train/timm_safetensors.h"
+#include "train/commands/setup.h"
+#include "train/exchange/timm_safetensors.h"
+#include "train/io/json.h"
+#include "train/io/printable.h"
 
 namespace hv::train {
 namespace {

@@ -4,12 +4,12 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
-#include "train/file.h"
+#include "train/commands/prepare.h"
+#include "train/commands/setup.h"
+#include "train/draw/plot.h"
 #include "train/interrupt.h"
-#include "train/json.h"
-#include "train/prepare.h"
-#include "train/report/plot.h"
-#include "train/setup.h"
+#include "train/io/file.h"
+#include "train/io/json.h"
 
 namespace hv::train {
 namespace {

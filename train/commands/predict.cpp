@@ -1,5 +1,5 @@
 // hydravit predict: the most probable classes of image files, at one width or several, and what the decisions drew on.
-#include "train/predict.h"
+#include "train/predict/predict.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -9,12 +9,12 @@
 #include <iostream>
 
 #include "core/parallel.h"
-#include "train/budget.h"
 #include "train/commands/commands.h"
-#include "train/file.h"
-#include "train/predict_format.h"
-#include "train/printable.h"
-#include "train/setup.h"
+#include "train/commands/setup.h"
+#include "train/io/file.h"
+#include "train/io/printable.h"
+#include "train/predict/budget.h"
+#include "train/predict/predict_format.h"
 
 namespace hv::train {
 namespace {

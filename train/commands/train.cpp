@@ -3,14 +3,14 @@
 #include <optional>
 
 #include "train/commands/commands.h"
-#include "train/file.h"
+#include "train/commands/prepare.h"
+#include "train/commands/setup.h"
 #include "train/interrupt.h"
-#include "train/json.h"
-#include "train/prepare.h"
+#include "train/io/file.h"
+#include "train/io/json.h"
+#include "train/log/summary.h"
 #include "train/report/report.h"
-#include "train/run_folder.h"
-#include "train/setup.h"
-#include "train/summary.h"
+#include "train/state/run_folder.h"
 #include "train/trainer.h"
 
 namespace hv::train {

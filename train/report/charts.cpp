@@ -6,7 +6,7 @@
 #include <limits>
 #include <map>
 
-#include "train/report/statistics.h"
+#include "train/draw/statistics.h"
 
 namespace hv::train {
 namespace {

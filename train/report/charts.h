@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "train/report/plot.h"
+#include "train/draw/plot.h"
 #include "train/report/run_data.h"
 
 namespace hv::train {

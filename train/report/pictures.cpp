@@ -8,9 +8,9 @@
 #include "core/ops.h"
 #include "data/loader.h"
 #include "train/evaluate.h"
-#include "train/explain.h"
-#include "train/file.h"
-#include "train/predictions.h"
+#include "train/io/file.h"
+#include "train/log/predictions.h"
+#include "train/predict/explain.h"
 #include "train/step.h"
 
 namespace hv::train {

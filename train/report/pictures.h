@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "train/report/html.h"
+#include "train/commands/setup.h"
+#include "train/draw/html.h"
 #include "train/report/run_data.h"
-#include "train/setup.h"
 
 namespace hv::train {
 

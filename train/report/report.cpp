@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "train/file.h"
-#include "train/progress.h"
+#include "train/draw/html.h"
+#include "train/io/file.h"
+#include "train/log/progress.h"
 #include "train/report/charts.h"
-#include "train/report/html.h"
 #include "train/report/pictures.h"
 
 namespace hv::train {

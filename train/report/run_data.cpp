@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <limits>
 
-#include "train/file.h"
-#include "train/json.h"
+#include "train/commands/setup.h"
+#include "train/io/file.h"
+#include "train/io/json.h"
 #include "train/options.h"
-#include "train/setup.h"
 
 namespace hv::train {
 namespace {

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "train/checkpoint.h"
+#include "train/state/checkpoint.h"
 
 namespace hv::train {
 
@@ -25,7 +25,7 @@ struct Table {  // a CSV file of numbers; what is empty or not finite is a NaN
 Table parse_table(const std::string& text, const std::string& name);  // `name` for errors
 Table read_table(const std::string& path);
 
-struct RunEvents {  // of events.jsonl; train/events.h says what a line holds
+struct RunEvents {  // of events.jsonl; train/log/events.h says what a line holds
   struct Log {
     int64_t step = 0;
     double epoch = 0, seconds = 0, loss = 0, lr = 0;

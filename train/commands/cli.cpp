@@ -1,0 +1,135 @@
+#include "train/commands/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <deque>
+
+#include "core/check.h"
+
+namespace hv::train {
+namespace {
+
+constexpr const char* kAbout =
+    "HydraViT: train, evaluate and use a vision transformer of many widths, on the cores of one computer.";
+
+std::string help_of(const Field& field) {
+  std::string text = field.help;
+  if (field.flag) return text;
+  const std::string range = field.range(), value = field.get();
+  if (!range.empty()) text += " (" + range + ")";
+  if (!value.empty()) text += " [" + value + "]";
+  return text;
+}
+
+struct Parsed {
+  const Command* command = nullptr;
+  std::set<std::string> given;
+  bool help = false;
+};
+
+}  // namespace
+
+// What CLI11 knows of the commands: it keeps the addresses of texts and flags, one an option.
+struct Program::Parser {
+  struct Bound {
+    CLI::App* app;
+    const Command* command;
+    std::vector<std::pair<CLI::Option*, std::string*>> values;
+  };
+  CLI::App app{kAbout, "hydravit"};
+  std::deque<std::string> texts;
+  std::deque<bool> flags;
+  std::deque<Bound> bound;
+
+  explicit Parser(const std::vector<Command>& commands) {
+    app.require_subcommand(0, 1);
+    app.get_formatter()->column_width(34);
+    for (const Command& command : commands) {
+      bound.push_back({app.add_subcommand(command.name, command.help), &command, {}});
+      Bound& b = bound.back();
+      b.app->allow_extras();  // collected, to be refused with a hint
+      for (const Positional& positional : command.positionals) {
+        CLI::Option* option = b.app->add_option(positional.name, *positional.values, positional.help);
+        if (!positional.many) option->expected(positional.required ? 1 : 0, 1)->allow_extra_args(false);
+        option->required(positional.required);
+      }
+      for (const Field& field : command.fields) {
+        std::string& text = texts.emplace_back();
+        CLI::Option* option = field.flag ? b.app->add_flag("--" + field.name, flags.emplace_back(), help_of(field))
+                                         : b.app->add_option("--" + field.name, text, help_of(field))->type_name("");
+        b.values.emplace_back(option, &text);
+      }
+    }
+  }
+
+  Parsed parse(int argc, char** argv) {
+    if (argc > 1 && argv[1][0] != '-') {
+      const std::string word = argv[1];
+      std::vector<std::string> names;
+      for (const Bound& b : bound) names.push_back(b.command->name);
+      HV_CHECK_USAGE(std::find(names.begin(), names.end(), word) != names.end(), "unknown command '", word, "'",
+                     did_you_mean(word, names), "; hydravit --help lists them");
+    }
+    Parsed parsed;
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::CallForHelp& call) {
+      app.exit(call);
+      parsed.help = true;
+      return parsed;
+    } catch (const CLI::ParseError& error) {
+      std::string text = error.what();
+      fail(Fault::usage, text.substr(0, text.find('\n')), "; hydravit",
+           argc > 1 && argv[1][0] != '-' ? concat(" ", argv[1]) : "", " --help lists the options");
+    }
+    for (const Bound& b : bound) {
+      if (!b.app->parsed()) continue;
+      parsed.command = b.command;
+      std::vector<std::string> options;
+      for (const Field& field : b.command->fields) options.push_back("--" + field.name);
+      for (const std::string& extra : b.app->remaining()) {
+        const std::string word = extra.substr(0, extra.find('='));
+        fail(Fault::usage, "unknown ", word.rfind('-', 0) == 0 ? "option " : "argument ", word, did_you_mean(word, options),
+             "; hydravit ", b.command->name, " --help lists them");
+      }
+      for (size_t i = 0; i < b.values.size(); ++i) {
+        const auto& [option, text] = b.values[i];
+        if (option->count() == 0) continue;
+        const Field& field = b.command->fields[i];
+        field.set(field.flag ? "on" : *text);
+        parsed.given.insert(field.name);
+      }
+    }
+    if (!parsed.command) {
+      std::fputs(app.help().c_str(), argc > 1 ? stdout : stderr);
+      HV_CHECK_USAGE(argc > 1, "no command given");
+      parsed.help = true;
+    }
+    return parsed;
+  }
+};
+
+Program::Program(std::vector<Command> commands) : commands_(std::move(commands)) {}
+Program::~Program() = default;
+
+int Program::run(int argc, char** argv) {
+  try {
+    if (!parser_) parser_ = std::make_unique<Parser>(commands_);
+    const Parsed parsed = parser_->parse(argc, argv);
+    const int code = parsed.help ? 0 : parsed.command->run(parsed.given);
+    const bool written = std::fflush(stdout) == 0 && !std::ferror(stdout);
+    HV_CHECK(written || code != 0, "standard output: cannot write the results: was it closed, or is its disk full?");
+    return code;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "hydravit: %s\n", error.what());
+    return static_cast<int>(error.fault());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "hydravit: out of memory; try a smaller --batch-size\n");
+    return static_cast<int>(Fault::failure);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "hydravit: %s\n", error.what());
+    return static_cast<int>(Fault::failure);
+  }
+}
+
+}  // namespace hv::train

@@ -1,0 +1,48 @@
+// The command line: commands, options, help, and errors that name the nearest known word. CLI11 is named in train/commands/cli.cpp
+// alone.
+//
+// Invariants
+//   1. Whatever is wrong with the arguments is an error (Fault::usage) that says what is allowed.
+//   2. Values are read by Field::set, so types and ranges are checked in one place.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "train/options.h"
+
+namespace hv::train {
+
+struct Positional {
+  std::string name, help;
+  std::vector<std::string>* values;
+  bool many = false;  // more than one value
+  bool required = true;
+};
+
+struct Command {
+  std::string name, help;
+  Fields fields;
+  std::vector<Positional> positionals;
+  // Runs with the names of the options that were given; returns the exit code.
+  std::function<int(const std::set<std::string>& given)> run;
+};
+
+class Program {
+ public:
+  explicit Program(std::vector<Command> commands);
+  ~Program();
+  // Parses, runs the command, turns errors into one line on stderr and an exit code. What was parsed before is forgotten, but
+  // for the values that the options have set.
+  int run(int argc, char** argv);
+
+ private:
+  struct Parser;
+  std::vector<Command> commands_;
+  std::unique_ptr<Parser> parser_;  // made by the first run
+};
+
+}  // namespace hv::train

@@ -1,0 +1,82 @@
+#include "train/commands/prepare.h"
+
+#include "models/hydravit.h"
+#include "train/commands/setup.h"
+#include "train/exchange/timm_safetensors.h"
+#include "train/io/file.h"
+
+namespace hv::train {
+namespace {
+
+models::Config model_config(const TrainOptions& o, int64_t classes) {
+  models::Config config = models::named_model(o.preset, classes);
+  if (config.at("model") != "hydravit") {
+    HV_CHECK_USAGE(o.drop_path == 0 && o.dropout == 0 && o.init == "trunc_normal", "--preset: ", o.preset,
+                   " has no --drop-path, --dropout and --init");
+    return config;
+  }
+  models::HydraViTConfig hydravit = models::from_config(config);
+  hydravit.drop_path = o.drop_path;
+  hydravit.dropout = o.dropout;
+  if (o.init == "reference") hydravit.init = o.init;
+  return models::to_config(hydravit);
+}
+
+int64_t image_side(const TrainOptions& o) { return std::stoll(models::named_model(o.preset, 10).at("image")); }
+
+// The weights of a checkpoint or of timm's model; a narrower one becomes the leading rectangle, as the authors start from
+// DeiT-tiny.
+void start_from(const std::string& path, const models::ElasticModel& model) {
+  const models::HydraViTConfig config = models::from_config(model.config());
+  const TimmModel start = is_safetensors(path) ? read_timm_safetensors(path, config.head_dim) : load_timm(path, 0, false);
+  std::vector<NamedTensor> parameters;
+  for (const nn::Parameter& parameter : model.parameters()) parameters.push_back({parameter.name, parameter.value.detach()});
+  if (!put_timm(start, path, config, parameters)) {
+    say(concat("NOTICE: ", path, " tells ", start.config.classes, " classes apart, the data have ", config.classes,
+               ": the classifier starts anew, all other weights are kept"));
+  }
+}
+
+}  // namespace
+
+void check_heads(const TrainOptions& o) {
+  if (o.heads.empty()) return;
+  HV_CHECK_USAGE(o.preset != "mlp", "--heads: preset mlp has none");
+  const models::HydraViTConfig config = models::preset(o.preset);
+  for (const int64_t k : parse_heads("--heads", o.heads)) {
+    HV_CHECK_USAGE(k >= config.heads_min && k <= config.heads, "--heads: ", k, " is outside preset ", o.preset,
+                   ", which runs with ", config.heads_min, " to ", config.heads, " heads");
+  }
+}
+
+Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
+  start_compute(o.threads, o.precision);
+  const int64_t image_size = image_side(o);
+  const data::Source source = choose_data(o.data, o.kind, image_size);
+  o.data = source.data;
+  Prepared p{source, data::open(source, data::Split::train), data::open(source, data::Split::test), nullptr, {}};
+  HV_CHECK_USAGE(p.train->height() == image_size, "--preset: ", o.preset, " is for images of ", image_size, " pixels, ",
+                 p.train->name(), " has ", p.train->height(), "; choose another preset");
+  say(start_line(o.seed, source, p.train.get(), p.test.get()));
+
+  p.model = checkpoint ? model_of(checkpoint->header, checkpoint->path)
+                       : models::make_model(model_config(o, p.train->classes()), static_cast<uint64_t>(o.seed));
+  HV_CHECK_INPUT(p.model->classes() == p.train->classes() && p.model->image_size() == p.train->height(),
+                 checkpoint ? checkpoint->path : o.preset, ": a model of ", p.model->classes(), " classes and images of ",
+                 p.model->image_size(), "; ", p.train->name(), " has ", p.train->classes(), " and ", p.train->height(),
+                 "; is it a checkpoint of another model?");
+  if (!checkpoint && o.init != "trunc_normal" && o.init != "reference") {
+    HV_CHECK_USAGE(file_exists(o.init), "--init: '", o.init, "' is neither trunc_normal nor reference nor a checkpoint");
+    start_from(o.init, *p.model);
+  }
+  p.widths = choose_widths(*p.model, o.heads);
+  return p;
+}
+
+std::unique_ptr<Recipe> make_recipe(const TrainOptions& o, const std::vector<models::Subnet>& widths) {
+  const WidthSampler sampler(static_cast<uint64_t>(o.seed), static_cast<int64_t>(widths.size()),
+                             parse_weights("--weights", o.weights));
+  return std::make_unique<HydraViTRecipe>(widths, sampler, o.smoothing);
+}
+
+}  // namespace hv::train

@@ -1,0 +1,244 @@
+#include "train/exchange/onnx.h"
+
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
+#include <climits>
+#include <cmath>
+#include <exception>
+#include <variant>
+
+// Debian builds the schema with its machine-learning part under this namespace; the header does not remember either.
+#define ONNX_ML 1
+#define ONNX_NAMESPACE onnx
+#include <onnx/onnx_pb.h>
+
+#include "train/exchange/timm_safetensors.h"
+#include "train/io/file.h"
+
+namespace hv::train {
+namespace {
+
+constexpr int64_t kIrVersion = 8, kOpset = 17;  // 17 is the first with LayerNormalization
+
+using Names = std::vector<std::string>;
+using Ints = std::vector<int64_t>;
+struct Attribute {
+  const char* name;
+  std::variant<int64_t, float, Ints> value;
+};
+
+// Adds to a GraphProto. Every function gives the name of the value it made, for the next node to take.
+class Graph {
+ public:
+  Graph(onnx::GraphProto& graph, const TimmModel& model) : graph_(graph), model_(model) {}
+
+  std::string node(const std::string& name, const char* op, const Names& inputs,
+                   const std::vector<Attribute>& attributes = {}) {
+    return node(name, op, inputs, attributes, {name})[0];
+  }
+  Names node(const std::string& name, const char* op, const Names& inputs, const std::vector<Attribute>& attributes,
+             const Names& outputs) {
+    onnx::NodeProto& made = *graph_.add_node();
+    made.set_name(name);
+    made.set_op_type(op);
+    for (const std::string& input : inputs) made.add_input(input);
+    for (const std::string& output : outputs) made.add_output(output);
+    for (const Attribute& attribute : attributes) set(*made.add_attribute(), attribute);
+    return outputs;
+  }
+
+  // A parameter of the model, under its own name.
+  std::string weight(const std::string& name) {
+    static_assert(sizeof(Real) == 4, "ONNX files hold float32");
+    const Tensor value = model_.tensor(name).packed();
+    const Ints dims(value.shape().begin(), value.shape().end());
+    return initializer(name, onnx::TensorProto::FLOAT, dims, value.data(), static_cast<size_t>(value.numel()) * sizeof(Real));
+  }
+  std::string number(const std::string& name, double value) {
+    const float rounded = static_cast<float>(value);
+    return initializer(name, onnx::TensorProto::FLOAT, {}, &rounded, sizeof rounded);
+  }
+  std::string index(const std::string& name, int64_t value) {
+    return initializer(name, onnx::TensorProto::INT64, {}, &value, sizeof value);
+  }
+  std::string shape(const std::string& name, const Ints& sizes) {
+    const auto rank = static_cast<int64_t>(sizes.size());
+    return initializer(name, onnx::TensorProto::INT64, {rank}, sizes.data(), sizes.size() * sizeof(int64_t));
+  }
+
+  // The module of this name on rows x [n, channels].
+  std::string linear(const std::string& name, const std::string& x, const std::string& output = "") {  // x W^T + b
+    const Names inputs{x, weight(name + ".weight"), weight(name + ".bias")};
+    return node(name, "Gemm", inputs, {{"transB", 1}}, {output.empty() ? name : output})[0];
+  }
+  std::string layer_norm(const std::string& name, const std::string& x) {
+    return node(name, "LayerNormalization", {x, weight(name + ".weight"), weight(name + ".bias")},
+                {{"axis", -1}, {"epsilon", 1e-6f}});
+  }
+
+ private:
+  static void set(onnx::AttributeProto& to, const Attribute& from) {
+    to.set_name(from.name);
+    if (const auto* i = std::get_if<int64_t>(&from.value)) {
+      to.set_type(onnx::AttributeProto::INT);
+      to.set_i(*i);
+    } else if (const auto* f = std::get_if<float>(&from.value)) {
+      to.set_type(onnx::AttributeProto::FLOAT);
+      to.set_f(*f);
+    } else {
+      to.set_type(onnx::AttributeProto::INTS);
+      for (const int64_t value : std::get<Ints>(from.value)) to.add_ints(value);
+    }
+  }
+
+  std::string initializer(const std::string& name, onnx::TensorProto::DataType type, const Ints& dims, const void* data,
+                          size_t bytes) {
+    onnx::TensorProto& made = *graph_.add_initializer();
+    made.set_name(name);
+    made.set_data_type(type);
+    for (const int64_t dim : dims) made.add_dims(dim);
+    made.set_raw_data(data, bytes);
+    return name;
+  }
+
+  onnx::GraphProto& graph_;
+  const TimmModel& model_;
+};
+
+// Values that all blocks share. In shapes, -1 is where the batch decides.
+void add_constants(Graph& g, const models::HydraViTConfig& c) {
+  const int64_t p = c.width();
+  g.shape("shape.patches", {0, p, -1});                               // [B, p, N]; 0 keeps the batch
+  g.shape("shape.token", {1, p});                                     // after the batch: one token
+  g.shape("shape.rows", {-1, p});                                     // [B T, p]
+  g.shape("shape.tokens", {-1, c.tokens(), p});                       // [B, T, p]
+  g.shape("shape.heads", {-1, c.tokens(), 3 * c.heads, c.head_dim});  // [B, T, {q, k, v} heads, head_dim]
+  g.index("index.cls", 0);
+  g.number("number.scale", 1 / std::sqrt(static_cast<double>(c.head_dim)));
+  g.number("number.sqrt2", std::sqrt(2.0));
+  g.number("number.one", 1);
+  g.number("number.half", 0.5);
+}
+
+// images -> rows [B T, p]
+std::string embed(Graph& g, const models::HydraViTConfig& c) {
+  const Ints square{c.patch, c.patch};
+  const Names conv{"images", g.weight("patch_embed.proj.weight"), g.weight("patch_embed.proj.bias")};
+  const std::string planes =
+      g.node("patch_embed.proj", "Conv", conv, {{"kernel_shape", square}, {"strides", square}});  // [B, p, H/P, W/P]
+  const std::string columns = g.node("patch_embed.flatten", "Reshape", {planes, "shape.patches"});
+  const std::string patches = g.node("patch_embed", "Transpose", {columns}, {{"perm", Ints{0, 2, 1}}});  // [B, N, p]
+  const std::string batch = g.node("batch_size", "Shape", {"images"}, {{"start", 0}, {"end", 1}});
+  const std::string shape = g.node("cls_shape", "Concat", {batch, "shape.token"}, {{"axis", 0}});
+  const std::string cls = g.node("cls", "Expand", {g.weight("cls_token"), shape});  // [B, 1, p]
+  const std::string tokens = g.node("tokens", "Concat", {cls, patches}, {{"axis", 1}});
+  return g.node("embedding", "Reshape", {g.node("pos_add", "Add", {tokens, g.weight("pos_embed")}), "shape.rows"});
+}
+
+// softmax(q k^T / sqrt(head_dim)) v of every head, projected: rows -> rows
+std::string attention(Graph& g, const std::string& name, const std::string& x) {
+  const std::string split = g.node(name + ".heads", "Reshape", {g.linear(name + ".qkv", x), "shape.heads"});
+  const std::string heads =
+      g.node(name + ".by_head", "Transpose", {split}, {{"perm", Ints{0, 2, 1, 3}}});  // [B, 3 heads, T, D]
+  const Names qkv = g.node(name + ".split", "Split", {heads}, {{"axis", 1}}, {name + ".q", name + ".k", name + ".v"});
+  const std::string keys = g.node(name + ".k_t", "Transpose", {qkv[1]}, {{"perm", Ints{0, 1, 3, 2}}});
+  const std::string scores =
+      g.node(name + ".scaled", "Mul", {g.node(name + ".scores", "MatMul", {qkv[0], keys}), "number.scale"});
+  const std::string shares = g.node(name + ".softmax", "Softmax", {scores}, {{"axis", -1}});
+  const std::string mixed = g.node(name + ".mixed", "MatMul", {shares, qkv[2]});
+  const std::string tokens = g.node(name + ".by_token", "Transpose", {mixed}, {{"perm", Ints{0, 2, 1, 3}}});
+  return g.linear(name + ".proj", g.node(name + ".rows", "Reshape", {tokens, "shape.rows"}));
+}
+
+// fc2(gelu(fc1(x))), with gelu(x) = x (1 + erf(x / sqrt 2)) / 2: opset 17 has no Gelu of its own
+std::string mlp(Graph& g, const std::string& name, const std::string& x) {
+  const std::string hidden = g.linear(name + ".fc1", x);
+  const std::string erf = g.node(name + ".erf", "Erf", {g.node(name + ".over_sqrt2", "Div", {hidden, "number.sqrt2"})});
+  const std::string twice = g.node(name + ".twice", "Mul", {hidden, g.node(name + ".plus_one", "Add", {erf, "number.one"})});
+  return g.linear(name + ".fc2", g.node(name + ".gelu", "Mul", {twice, "number.half"}));
+}
+
+void add_model(Graph& g, const models::HydraViTConfig& c) {
+  add_constants(g, c);
+  std::string x = embed(g, c);
+  for (int64_t i = 0; i < c.depth; ++i) {
+    const std::string block = concat("blocks.", i);
+    x = g.node(block + ".attn_add", "Add", {x, attention(g, block + ".attn", g.layer_norm(block + ".norm1", x))});
+    x = g.node(block + ".mlp_add", "Add", {x, mlp(g, block + ".mlp", g.layer_norm(block + ".norm2", x))});
+  }
+  const std::string tokens = g.node("tokens_out", "Reshape", {x, "shape.tokens"});
+  const std::string cls = g.node("cls_out", "Gather", {tokens, "index.cls"}, {{"axis", 1}});  // [B, p]
+  g.linear("head", g.layer_norm("norm", cls), "logits");
+}
+
+// "batch", then fixed sizes.
+void describe(onnx::ValueInfoProto& value, const char* name, const Ints& sizes) {
+  value.set_name(name);
+  onnx::TypeProto::Tensor& type = *value.mutable_type()->mutable_tensor_type();
+  type.set_elem_type(onnx::TensorProto::FLOAT);
+  type.mutable_shape()->add_dim()->set_dim_param("batch");
+  for (const int64_t size : sizes) type.mutable_shape()->add_dim()->set_dim_value(size);
+}
+
+// Protobuf writes here. No exception may pass through its buffers, which write again as they unwind: it waits in `error`.
+struct Output : google::protobuf::io::CopyingOutputStream {
+  explicit Output(const std::string& path) : file(path) {}
+  bool Write(const void* data, int bytes) override {
+    try {
+      if (!error) file.write(data, static_cast<size_t>(bytes));
+    } catch (...) {
+      error = std::current_exception();
+    }
+    return !error;
+  }
+  AtomicFile file;
+  std::exception_ptr error;
+};
+
+void save(const std::string& path, const onnx::ModelProto& model) {
+  Output output(path);
+  bool written;
+  {
+    google::protobuf::io::CopyingOutputStreamAdaptor stream(&output, 1 << 20);
+    written = model.SerializeToZeroCopyStream(&stream) && stream.Flush();
+  }
+  if (output.error) std::rethrow_exception(output.error);
+  HV_CHECK(written, path, ": protobuf could not write the model");
+  output.file.commit();
+}
+
+}  // namespace
+
+void write_onnx(const std::string& path, const TimmModel& model) {
+  const models::HydraViTConfig& c = model.config;
+  HV_CHECK_USAGE(c.heads_min == c.heads, "--heads: an ONNX file computes one width; name it: ", c.heads_min, " to ", c.heads);
+  // Protobuf counts bytes in int. The graph and the metadata take less than a megabyte.
+  const int64_t bytes = models::parameter_count(c, c.heads) * 4 + (1 << 20);
+  HV_CHECK_USAGE(bytes <= INT_MAX, path, ": a model of ", bytes >> 20,
+                 " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ", "another --format");
+
+  onnx::ModelProto file;
+  file.set_ir_version(kIrVersion);
+  file.set_producer_name("hydravit");
+  onnx::OperatorSetIdProto& operators = *file.add_opset_import();
+  operators.set_domain("");
+  operators.set_version(kOpset);
+  Metadata metadata = models::to_config(c);
+  for (const std::string& name : model.class_names) metadata["class_names"] += name + "\n";
+  metadata["mean"] = triple_text(model.mean);
+  metadata["std"] = triple_text(model.std);
+  for (const auto& [key, value] : metadata) {
+    onnx::StringStringEntryProto& entry = *file.add_metadata_props();
+    entry.set_key(key);
+    entry.set_value(value);
+  }
+  onnx::GraphProto& graph = *file.mutable_graph();
+  graph.set_name(concat("hydravit-heads", c.heads));
+  describe(*graph.add_input(), "images", {c.channels, c.image, c.image});
+  describe(*graph.add_output(), "logits", {c.classes});
+  Graph builder(graph, model);
+  add_model(builder, c);
+  save(path, file);
+}
+
+}  // namespace hv::train

@@ -1,0 +1,64 @@
+// A subnetwork as timm's VisionTransformer, without a copy: the seam between checkpoints and the formats of the world.
+//
+// The names of our parameters are timm's, and so are all layouts but one: qkv rows. Ours are packed (head, {q, k, v},
+// head_dim), timm's are three blocks [q; k; v]. A permuted view says that, and it serves both ways: read for export, written
+// through by import.
+//
+// Invariants
+//   1. timm_shapes(config) are the names and shapes of the plain vision transformer of config.heads heads, in the model's
+//      order.
+//   2. TimmTensor::value shows, in row-major order, the tensor's numel(shape) numbers. It is strided, and qkv's has another
+//      rank.
+//   3. Whatever is narrower than its model is the leading rectangle: width k of a model is the stand-alone transformer of k
+//      heads.
+// Thread rule: plain data.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "models/hydravit.h"
+#include "train/state/checkpoint.h"
+
+namespace hv::train {
+
+struct TimmShape {
+  std::string name;  // "blocks.0.attn.qkv.weight"
+  Shape shape;       // [3p, p]
+};
+std::vector<TimmShape> timm_shapes(const models::HydraViTConfig& config);
+
+// The part of `ours`, a parameter of the same name in a model as wide or wider, that is the timm tensor.
+Tensor timm_view(const Tensor& ours, const TimmShape& timm, int64_t head_dim);
+
+struct TimmTensor {
+  std::string name;
+  Shape shape;
+  Tensor value;
+  // float32, row-major, contiguous: the view itself where it is so already, else a copy
+  Tensor packed() const { return value.contiguous().view(shape); }
+};
+
+struct TimmModel {
+  models::HydraViTConfig config;  // of what is exported: config.heads is its width, heads_min its narrowest subnetwork
+  std::vector<TimmTensor> tensors;
+  std::vector<std::string> class_names;
+  std::array<double, 3> mean{}, std{};  // pixels enter as (x / 255 - mean) / std
+  const TimmTensor& tensor(const std::string& name) const;
+};
+std::string widths_text(const models::HydraViTConfig& config);  // "3 heads", "3 to 8 heads"
+
+// Out of a checkpoint (file or run folder): the stand-alone subnetwork of `heads` heads, or with 0 the whole nested model.
+// No model is built and no random number drawn: memory is that of the weights.
+TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema);
+
+// Writes `from` into the leading rectangle of `ours`, the parameters of a model of configuration `to`, by name. What does not
+// fit (a wider model, another depth, ...) is an error (Fault::input) that begins with `path`. Classifiers of different numbers
+// of classes:
+// `ours` keeps its own, and the answer is false.
+bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to,
+              const std::vector<NamedTensor>& ours);
+
+}  // namespace hv::train

@@ -1,0 +1,220 @@
+#include "train/exchange/timm_safetensors.h"
+
+#include <charconv>
+#include <cmath>
+#include <set>
+#include <sstream>
+
+#include "train/io/file.h"
+#include "train/io/printable.h"
+
+namespace hv::train {
+namespace {
+
+// --- what the metadata say --------------------------------------------------------------------------------------------------
+
+std::array<double, 3> triple(const std::string& path, const Metadata& metadata, const char* key, double least) {
+  std::array<double, 3> values{};
+  const auto found = metadata.find(key);
+  std::istringstream in(found == metadata.end() ? "" : found->second);
+  bool good = true;
+  for (double& value : values) {
+    std::string word;
+    in >> word;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    good = good && error == std::errc() && end == word.data() + word.size() && std::isfinite(value) && value > least;
+  }
+  HV_CHECK_INPUT(good, path, ": metadata: ", key, ": expected three numbers, found '", printable(in.str()), "'");
+  return values;
+}
+
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) all.push_back(printable(line));
+  return all;
+}
+
+Metadata metadata_of(const TimmModel& model) {
+  Metadata metadata = models::to_config(model.config);
+  metadata["format"] = "pt";  // what several loaders ask for: the tensors are laid out as PyTorch's
+  std::string& names = metadata["class_names"];
+  for (const std::string& name : model.class_names) names += name + "\n";
+  metadata["mean"] = triple_text(model.mean);
+  metadata["std"] = triple_text(model.std);
+  return metadata;
+}
+
+models::HydraViTConfig config_in(const Metadata& metadata) {
+  models::Config config;
+  for (const auto& [key, ignored] : models::to_config({})) {
+    if (const auto found = metadata.find(key); found != metadata.end()) config[key] = found->second;
+  }
+  return models::from_config(config);
+}
+
+// --- what the tensors say ---------------------------------------------------------------------------------------------------
+
+std::string list(const std::vector<std::string>& names) {
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < 8; ++i) text += (i ? ", " : "") + names[i];
+  return names.size() > 8 ? concat(text, " and ", names.size() - 8, " more") : text;
+}
+
+using Shapes = std::map<std::string, Shape>;
+
+int64_t count_blocks(const Shapes& shapes) {
+  int64_t count = 0;
+  for (const auto& [name, shape] : shapes) {
+    int64_t block = 0;
+    const auto [end, error] = std::from_chars(name.data() + std::min<size_t>(7, name.size()), name.data() + name.size(), block);
+    if (name.rfind("blocks.", 0) == 0 && error == std::errc() && block >= 0 && block < 256) count = std::max(count, block + 1);
+  }
+  return count;
+}
+
+models::HydraViTConfig config_in(const std::string& path, const Shapes& shapes, int64_t head_dim) {
+  const std::pair<const char*, int> telling[] = {
+      {"cls_token", 3}, {"pos_embed", 3}, {"patch_embed.proj.weight", 4}, {"blocks.0.mlp.fc1.weight", 2}, {"head.weight", 2}};
+  std::vector<std::string> missing, distilled;
+  for (const auto& [name, rank] : telling) {
+    const auto found = shapes.find(name);
+    if (found == shapes.end()) {
+      missing.push_back(name);
+      continue;
+    }
+    bool good = found->second.size() == rank;
+    for (const int64_t d : found->second) good = good && d > 0 && d < int64_t{1} << 31;
+    HV_CHECK_INPUT(good, path, ": tensor ", name, " is ", found->second, ", expected ", rank, " dimensions");
+  }
+  for (const auto& [name, shape] : shapes) {
+    if (name.rfind("dist_token", 0) == 0 || name.rfind("head_dist.", 0) == 0) distilled.push_back(name);
+  }
+  HV_CHECK_INPUT(missing.empty(), path, ": not a vision transformer in timm's layout: it lacks ", list(missing));
+  HV_CHECK_INPUT(distilled.empty(), path, ": a distilled DeiT: it has ", list(distilled),
+                 "; take the plain one of the same size");
+
+  const Shape &patches = shapes.at("patch_embed.proj.weight"), &fc1 = shapes.at("blocks.0.mlp.fc1.weight");
+  const int64_t width = shapes.at("cls_token")[2], positions = shapes.at("pos_embed")[1] - 1;
+  const int64_t side = static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(positions))));
+  HV_CHECK_INPUT(side > 0 && side * side == positions, path, ": tensor pos_embed is ", shapes.at("pos_embed"),
+                 ": expected one position for CLS and a square of patches");
+  HV_CHECK_INPUT(fc1[0] % width == 0, path, ": tensor blocks.0.mlp.fc1.weight is ", fc1, ": ", fc1[0],
+                 " is no multiple of the width ", width);
+  HV_CHECK_INPUT(width % head_dim == 0, path, ": its width ", width, " does not divide into heads of ", head_dim,
+                 "; say how wide a head is with --head-dim");
+  models::HydraViTConfig c;
+  c.image = side * patches[2];
+  c.patch = patches[2];
+  c.channels = patches[1];
+  c.depth = count_blocks(shapes);
+  c.head_dim = head_dim;
+  c.heads = c.heads_min = width / head_dim;
+  c.mlp_ratio = fc1[0] / width;
+  c.classes = shapes.at("head.weight")[0];
+  return models::from_config(models::to_config(c));  // with all its checks
+}
+
+void compare(const std::string& path, Shapes found, const models::HydraViTConfig& config) {
+  std::vector<std::string> missing, extra;
+  for (const auto& [name, shape] : timm_shapes(config)) {
+    const auto it = found.find(name);
+    if (it == found.end()) {
+      missing.push_back(name);
+      continue;
+    }
+    HV_CHECK_INPUT(it->second == shape, path, ": tensor ", name, " is ", it->second, ", expected ", shape);
+    found.erase(it);
+  }
+  for (const auto& [name, shape] : found) extra.push_back(name);
+  HV_CHECK_INPUT(missing.empty() && extra.empty(), path,
+                 ": not the plain vision transformer:", missing.empty() ? "" : " it lacks ", list(missing),
+                 missing.empty() || extra.empty() ? "" : ";", extra.empty() ? "" : " it has more: ", list(extra));
+}
+
+}  // namespace
+
+std::string triple_text(const std::array<double, 3>& values) {
+  std::string text;
+  for (const double value : values) {
+    char digits[32];
+    text += (text.empty() ? "" : " ") + std::string(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+  }
+  return text;
+}
+
+void write_timm_safetensors(const std::string& path, const TimmModel& model) {
+  std::vector<TensorToWrite> tensors;
+  for (const TimmTensor& tensor : model.tensors) {
+    tensors.push_back({tensor.name, "F32", tensor.shape, [&tensor](const Put& put) {
+                         const Tensor packed = tensor.packed();  // one tensor at a time
+                         put(packed.data(), sizeof(float) * static_cast<size_t>(packed.numel()));
+                       }});
+  }
+  write_safetensors(path, metadata_of(model), std::move(tensors));
+}
+
+bool describes_itself(const SafetensorsHeader& header) {
+  const auto found = header.metadata.find("model");
+  return found != header.metadata.end() && found->second == "hydravit";
+}
+
+TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header, int64_t head_dim) {
+  TimmModel model;
+  Shapes shapes;
+  for (const StoredTensor& tensor : header.tensors) shapes[tensor.name] = tensor.shape;
+  const bool known = describes_itself(header);
+  try {
+    model.config = known ? config_in(header.metadata) : config_in(path, shapes, head_dim > 0 ? head_dim : 64);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    fail(Fault::input, text.rfind(path, 0) == 0 ? text : concat(path, ": metadata: ", printable(text)));
+  }
+  compare(path, shapes, model.config);
+  if (known) {
+    model.mean = triple(path, header.metadata, "mean", -1e9);
+    model.std = triple(path, header.metadata, "std", 0);
+    const auto names = header.metadata.find("class_names");
+    if (names != header.metadata.end()) model.class_names = lines(names->second);
+  } else {
+    model.mean = {0.485, 0.456, 0.406};
+    model.std = {0.229, 0.224, 0.225};
+    for (int64_t i = 0; i < model.config.classes; ++i) model.class_names.push_back(std::to_string(i));
+  }
+  HV_CHECK_INPUT(static_cast<int64_t>(model.class_names.size()) == model.config.classes, path, ": metadata: class_names has ",
+                 model.class_names.size(), " lines, the model has ", model.config.classes, " classes");
+  return model;
+}
+
+TimmModel read_timm_safetensors(const std::string& path, int64_t head_dim) {
+  TimmModel model = describe_timm(path, read_safetensors_header(path), head_dim);
+  std::map<std::string, Tensor> values;
+  for (const NamedTensor& tensor : load_safetensors(path, [](const std::string&) { return true; }))
+    values[tensor.name] = tensor.value;
+  for (const auto& [name, shape] : timm_shapes(model.config)) {
+    const Tensor& value = values.at(name);
+    for (int64_t i = 0; i < value.numel(); ++i) {
+      HV_CHECK_INPUT(std::isfinite(value.data()[i]), path, ": tensor ", name, " holds ", value.data()[i], " at ", i,
+                     "; weights must be finite");
+    }
+    model.tensors.push_back({name, shape, value});
+  }
+  return model;
+}
+
+bool is_safetensors(const std::string& path) {
+  if (is_folder(path)) return false;
+  char first[4] = {};
+  InputFile file(path);
+  file.read(first, std::min<size_t>(sizeof first, static_cast<size_t>(file.size())));
+  const bool zipped = std::string(first, 4) == "PK\x03\x04", pickled = first[0] == '\x80' && first[1] >= 2 && first[1] <= 5;
+  HV_CHECK_INPUT(
+      !zipped && (!pickled || looks_like_safetensors(path)), path,
+      ": a pickled file (PyTorch's .pth): unpickling can run code that the file holds, so it is not read. Convert it: "
+      "python3 -c \"import sys, torch; from safetensors.torch import save_file; m = torch.load(sys.argv[1], "
+      "map_location='cpu', weights_only=True); m = m.get('model', m.get('state_dict', m)); save_file({k: "
+      "v.contiguous().clone() for k, v in m.items()}, sys.argv[2])\" IN.pth OUT.safetensors");
+  return looks_like_safetensors(path) || path.ends_with(".safetensors");  // a damaged one gets its own error
+}
+
+}  // namespace hv::train

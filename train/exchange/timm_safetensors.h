@@ -1,0 +1,31 @@
+// timm's VisionTransformer in safetensors files: written from a checkpoint, read into a model.
+//
+// Invariants
+//   1. A file written here says all about its model in its metadata, so reading it needs no options, and exporting what was
+//      imported gives the same bytes.
+//   2. A file without that metadata (timm's own, DeiT's) is described by the shapes of its tensors, all but head_dim.
+//   3. Every name and shape is compared before the first number is read.
+#pragma once
+
+#include "train/exchange/safetensors.h"
+#include "train/exchange/timm_layout.h"
+
+namespace hv::train {
+
+void write_timm_safetensors(const std::string& path, const TimmModel& model);
+
+// All but the tensors. `head_dim` is used where the metadata say nothing; 0 means 64, timm's usual. Without metadata classes
+// are named by their numbers and images are normalised as ImageNet's. A file that holds something else: an error (Fault::input)
+// that lists the names or the shape that do not fit.
+TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header, int64_t head_dim = 0);
+bool describes_itself(const SafetensorsHeader& header);  // written here: has the metadata
+
+TimmModel read_timm_safetensors(const std::string& path, int64_t head_dim = 0);
+
+// "0.49 0.48 0.45": the shortest text that reads back as the same numbers.
+std::string triple_text(const std::array<double, 3>& values);
+
+// Is it a safetensors file? A pickled file (.pth, .pt) is an error that says why it is not read, and how to convert it.
+bool is_safetensors(const std::string& path);
+
+}  // namespace hv::train

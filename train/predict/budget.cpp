@@ -1,0 +1,61 @@
+#include "train/predict/budget.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+
+#include "core/autograd.h"
+#include "core/check.h"
+
+namespace hv::train {
+
+double parse_amount(const std::string& option, const std::string& text) {
+  double value = 0, unit = 1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string rest(end, text.data() + text.size());
+  if (rest == "k") unit = 1e3;
+  if (rest == "M") unit = 1e6;
+  if (rest == "G") unit = 1e9;
+  HV_CHECK_USAGE(error == std::errc() && std::isfinite(value) && value > 0 && (rest.empty() || unit > 1), option, ": '", text,
+                 "' is no amount above 0; write it as 5e6, 800k, 12M or 1.5G");
+  return value * unit;
+}
+
+models::Subnet widest_within(const std::string& option, double budget, const std::vector<models::Subnet>& narrowest_first,
+                             const std::function<double(const models::Subnet&)>& cost,
+                             const std::function<std::string(double)>& print) {
+  const models::Subnet* chosen = nullptr;
+  for (const models::Subnet& subnet : narrowest_first) {
+    const double own = cost(subnet);
+    if (own > budget) {
+      HV_CHECK_USAGE(chosen, option, ": ", print(budget), " is not enough for the narrowest, ", subnet.label, ", which takes ",
+                     print(own), " an image; give at least that");
+      break;
+    }
+    chosen = &subnet;
+  }
+  HV_CHECK(chosen, option, ": no widths to choose from");
+  return *chosen;
+}
+
+double measure_ms(models::ElasticModel& model, const models::Subnet& subnet) {
+  using Clock = std::chrono::steady_clock;
+  const auto ms_since = [](Clock::time_point begin) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+  };
+  const NoGrad off;
+  const Tensor image = Tensor::zeros({1, 3, model.image_size(), model.image_size()});
+  for (int i = 0; i < 3; ++i) model.forward(image, subnet);
+  std::vector<double> runs;
+  for (const auto start = Clock::now(); runs.size() < 3 || (runs.size() < 15 && ms_since(start) < 1000);) {
+    const auto begin = Clock::now();
+    model.forward(image, subnet);
+    runs.push_back(ms_since(begin));
+  }
+  const auto middle = runs.begin() + static_cast<std::ptrdiff_t>(runs.size() / 2);
+  std::nth_element(runs.begin(), middle, runs.end());
+  return *middle;
+}
+
+}  // namespace hv::train

@@ -1,0 +1,87 @@
+#include "train/predict/image_paths.h"
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+
+#include "core/check.h"
+
+namespace hv::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kLongestLine = 1 << 16;
+
+bool is_picture(const fs::path& path) {
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (ending == ".png" || ending == ".jpg" || ending == ".jpeg") return true;
+  char first[4] = {};
+  std::ifstream(path, std::ios::binary).read(first, sizeof first);
+  return std::equal(first, first + 4, "\x89PNG") || std::equal(first, first + 3, "\xff\xd8\xff");
+}
+
+void search(const fs::path& folder, std::vector<ImagePath>& found) {
+  std::vector<fs::directory_entry> entries;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().filename().string()[0] != '.') entries.push_back(*it);
+  }
+  if (error) found.push_back({folder.string(), concat(folder.string(), ": cannot read the folder: ", error.message())});
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
+  for (const fs::directory_entry& entry : entries) {
+    std::error_code ignored;
+    if (entry.is_directory(ignored)) {
+      if (!entry.is_symlink(ignored)) search(entry.path(), found);
+    } else if (entry.is_regular_file(ignored) && is_picture(entry.path())) {
+      found.push_back({entry.path().string(), ""});
+    }
+  }
+}
+
+void add(const std::string& argument, std::vector<ImagePath>& found) {
+  std::error_code ignored;
+  if (!fs::is_directory(argument, ignored)) {
+    found.push_back({argument, ""});
+    return;
+  }
+  const size_t before = found.size();
+  search(argument, found);
+  if (found.size() == before)
+    found.push_back({argument, argument + ": no PNG or JPEG pictures in this folder: check the path"});
+}
+
+// As std::getline, but a line without end is not read to its end: one byte past the longest that is a path.
+bool next_line(std::istream& list, std::string& line) {
+  line.clear();
+  for (int c = list.get(); c != std::istream::traits_type::eof() && c != '\n' && line.size() <= kLongestLine; c = list.get()) {
+    line += static_cast<char>(c);
+  }
+  return list.good() || !line.empty();
+}
+
+void add_lines(std::istream& list, std::vector<ImagePath>& found) {
+  std::string line;
+  for (int64_t number = 1; next_line(list, line); ++number) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty()) continue;
+    // A picture itself, say, instead of a list of them.
+    HV_CHECK_INPUT(line.size() <= kLongestLine && line.find('\0') == std::string::npos, "standard input: line ", number,
+                   ": not a path: expected the paths of pictures, one a line");
+    add(line, found);
+  }
+}
+
+}  // namespace
+
+std::vector<ImagePath> find_images(const std::vector<std::string>& arguments, std::istream& list) {
+  HV_CHECK_USAGE(std::count(arguments.begin(), arguments.end(), "-") <= 1, "-: given twice; standard input can be read once");
+  std::vector<ImagePath> found;
+  for (const std::string& argument : arguments) argument == "-" ? add_lines(list, found) : add(argument, found);
+  HV_CHECK_INPUT(!found.empty(), "standard input: names no pictures: expected paths, one a line");
+  return found;
+}
+
+}  // namespace hv::train

@@ -1,0 +1,131 @@
+#include "train/predict/predict.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <numeric>
+
+#include "core/ops.h"
+#include "core/parallel.h"
+#include "data/augment.h"
+#include "train/io/printable.h"
+
+namespace hv::train {
+namespace {
+
+constexpr int64_t kShownSide = 192;  // pictures of an explanation are at least so large: room for a caption
+
+data::Image shown(const data::Image& original, int64_t side) {
+  const int64_t large = (kShownSide + side - 1) / side * side;
+  if (std::min(original.height, original.width) > side) return data::resize_and_crop(original, large);
+  return enlarge(data::resize_and_crop(original, side), large);
+}
+
+}  // namespace
+
+Predictor::Predictor(models::ElasticModel& model, const Header& header, std::vector<models::Subnet> widths, int64_t topk,
+                     bool explain)
+    : model_(model), header_(header), widths_(std::move(widths)), topk_(topk), explain_(explain) {
+  const NoGrad off;
+  const int64_t side = model.image_size();
+  HV_CHECK_USAGE(!explain || model.rollout(Tensor::zeros({1, 3, side, side}), widths_.at(0)).defined(),
+                 "--explain: this model has no attention to show; a vision transformer does (train --preset nano)");
+}
+
+std::vector<Outcome> Predictor::look(std::span<const ImagePath> images) {
+  const NoGrad off;
+  std::vector<Outcome> outcomes(images.size()), readable;
+  const Tensor input = read(images, outcomes);
+  if (input.size(0) == 0) return outcomes;
+  for (const models::Subnet& width : widths_) {
+    const std::vector<double> probability = softmax(model_.forward(input, width)).to_vector();
+    HV_CHECK_INPUT(std::all_of(probability.begin(), probability.end(), [](double p) { return std::isfinite(p); }),
+                   "predict: ", width.label, ": the probabilities are no numbers: the checkpoint's weights are unusable");
+    const Tensor rollout = explain_ ? model_.rollout(input, width) : Tensor();
+    int64_t row = 0;
+    for (Outcome& outcome : outcomes) {
+      if (!outcome.problem.empty()) continue;
+      outcome.predictions.push_back({outcome.image, width.key, most_probable(probability.data() + row * model_.classes())});
+      if (explain_) outcome.heat.push_back(heat_of(rollout, row));
+      ++row;
+    }
+  }
+  return outcomes;
+}
+
+// The readable images, normalised, in order: [B, 3, side, side].
+Tensor Predictor::read(std::span<const ImagePath> images, std::vector<Outcome>& outcomes) const {
+  const int64_t side = model_.image_size(), count = static_cast<int64_t>(images.size());
+  std::vector<data::Image> squares(images.size());
+  std::vector<std::exception_ptr> caught(images.size());
+  parallel_for(count,
+               [&](int64_t index) {  // nothing may be thrown out of here, no lack of memory either: texts are made afterwards
+                 const auto i = static_cast<size_t>(index);
+                 if (!images[i].problem.empty()) return;
+                 try {
+                   const data::Image original = data::load_image(images[i].path);
+                   squares[i] = data::resize_and_crop(original, side);
+                   if (explain_) outcomes[i].shown = shown(original, side);
+                 } catch (...) {
+                   caught[i] = std::current_exception();
+                 }
+               });
+  for (size_t i = 0; i < images.size(); ++i) {
+    outcomes[i].image = images[i].path;
+    outcomes[i].problem = images[i].problem;
+    if (!caught[i]) continue;
+    try {
+      std::rethrow_exception(caught[i]);
+    } catch (const std::bad_alloc&) {
+      outcomes[i].problem = images[i].path + ": not enough memory for this picture";
+    } catch (const std::exception& error) {
+      outcomes[i].problem = error.what();
+    }
+  }
+  const auto good =
+      std::count_if(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) { return outcome.problem.empty(); });
+  const Tensor input = Tensor::empty({good, 3, side, side});
+  const data::Normalizer normalize({header_.mean, header_.std});
+  Real* next = good > 0 ? input.data() : nullptr;
+  for (size_t i = 0; i < squares.size(); ++i) {
+    if (!outcomes[i].problem.empty()) continue;
+    normalize(squares[i].chw.data(), side * side, next);
+    next += 3 * side * side;
+  }
+  return input;
+}
+
+std::vector<std::pair<std::string, double>> Predictor::most_probable(const double* probability) const {
+  std::vector<size_t> order(header_.class_names.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return probability[a] > probability[b]; });
+  if (static_cast<int64_t>(order.size()) > topk_) order.resize(static_cast<size_t>(topk_));
+  std::vector<std::pair<std::string, double>> classes;
+  for (const size_t k : order) classes.emplace_back(header_.class_names[k], probability[k]);
+  return classes;
+}
+
+data::Image explanation(const std::vector<Outcome>& outcomes, const std::vector<models::Subnet>& widths) {
+  std::vector<std::vector<Captioned>> rows;
+  for (const Outcome& outcome : outcomes) {
+    if (!outcome.problem.empty()) continue;
+    std::vector<double> values;
+    for (const Heat& heat : outcome.heat) values.insert(values.end(), heat.values.begin(), heat.values.end());
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    std::vector<Captioned> row{{outcome.shown, printable(std::filesystem::path(outcome.image).filename().string())}};
+    for (size_t w = 0; w < widths.size(); ++w) {
+      const auto& [name, probability] = outcome.predictions[w].classes.at(0);
+      char percent[32];
+      std::snprintf(percent, sizeof percent, "%.0f%% ", 100 * probability);
+      row.push_back(
+          {overlay(outcome.shown, outcome.heat[w], *low, *high), concat(widths[w].label, "\n", percent, printable(name))});
+    }
+    rows.push_back(std::move(row));
+  }
+  const data::Image table = panel(rows);
+  return stack(table, colour_key(table.width, "little", "much attention"));
+}
+
+}  // namespace hv::train

@@ -1,0 +1,128 @@
+#include "train/predict/predict_format.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "train/io/print.h"
+#include "train/io/printable.h"
+
+namespace hv::train {
+namespace {
+
+size_t characters(const std::string& text) {  // of UTF-8: bytes that do not go on with the one before
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string padded(const std::string& text, size_t width) {
+  return text + std::string(width - std::min(width, characters(text)), ' ');
+}
+
+class Table : public PredictFormat {
+ public:
+  Table(const std::vector<models::Subnet>& widths, const std::vector<std::string>& class_names,
+        const std::vector<ImagePath>& images)
+      : widths_(widths) {
+    for (const ImagePath& image : images)
+      image_column_ = std::max(image_column_, std::min<size_t>(100, characters(image.path)));
+    for (const std::string& name : class_names) class_column_ = std::max(class_column_, std::min<size_t>(20, characters(name)));
+    class_column_ = std::max(class_column_ + 7, widths.back().label.size()) + 2;  // " 100.0%", and two spaces
+  }
+  std::string begin() override {
+    if (widths_.size() == 1) return "";
+    std::string line = padded("image", image_column_) + "  ";
+    for (const models::Subnet& width : widths_) line += padded(width.label, class_column_);
+    return trimmed(line);
+  }
+  std::string add(const Outcome& outcome) override {
+    if (!outcome.problem.empty()) return "";
+    std::string line = padded(printable(outcome.image), image_column_) + "  ";
+    if (widths_.size() == 1) {
+      line += widths_[0].label + " ";
+      for (const auto& guess : outcome.predictions[0].classes) line += "  " + cell(guess);
+    } else {
+      for (const Prediction& prediction : outcome.predictions) line += padded(cell(prediction.classes.at(0)), class_column_);
+    }
+    return trimmed(line);
+  }
+
+ private:
+  static std::string cell(const std::pair<std::string, double>& guess) {
+    return printable(guess.first) + print(" %.1f%%", 100 * guess.second);
+  }
+  static std::string trimmed(std::string line) {
+    line.resize(line.find_last_not_of(' ') + 1);
+    return line + "\n";
+  }
+  std::vector<models::Subnet> widths_;
+  size_t image_column_ = 5, class_column_ = 0;
+};
+
+class Csv : public PredictFormat {
+ public:
+  std::string begin() override { return "image,heads,rank,class,probability\n"; }
+  std::string add(const Outcome& outcome) override {
+    std::string lines;
+    for (const Prediction& p : outcome.predictions) {
+      for (size_t i = 0; i < p.classes.size(); ++i) {
+        lines += concat(csv_field(p.image), ",", p.heads, ",", i + 1, ",", csv_field(p.classes[i].first),
+                        print(",%.9g\n", p.classes[i].second));  // nine digits name a float
+      }
+    }
+    return lines;
+  }
+};
+
+class JsonLines : public PredictFormat {
+ public:
+  std::string add(const Outcome& outcome) override {
+    if (!outcome.problem.empty()) return problem_json(outcome.image, outcome.problem) + "\n";
+    std::string lines;
+    for (const Prediction& prediction : outcome.predictions) lines += prediction_json(prediction) + "\n";
+    return lines;
+  }
+};
+
+class OneJson : public PredictFormat {
+ public:
+  std::string begin() override { return "{\"results\":["; }
+  std::string add(const Outcome& outcome) override {
+    if (!outcome.problem.empty()) errors_ += (errors_.empty() ? "\n" : ",\n") + problem_json(outcome.image, outcome.problem);
+    std::string items;
+    for (const Prediction& prediction : outcome.predictions) {
+      items += (any_ ? ",\n" : "\n") + prediction_json(prediction);
+      any_ = true;
+    }
+    return items;
+  }
+  std::string end() override { return "],\n\"errors\":[" + errors_ + "]}\n"; }
+
+ private:
+  bool any_ = false;
+  std::string errors_;
+};
+
+}  // namespace
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+const std::vector<std::string>& predict_formats() {
+  static const std::vector<std::string> names = {"table", "csv", "json", "jsonl"};
+  return names;
+}
+
+std::unique_ptr<PredictFormat> make_predict_format(const std::string& name, const std::vector<models::Subnet>& widths,
+                                                   const std::vector<std::string>& class_names,
+                                                   const std::vector<ImagePath>& images) {
+  if (name == "csv") return std::make_unique<Csv>();
+  if (name == "json") return std::make_unique<OneJson>();
+  if (name == "jsonl") return std::make_unique<JsonLines>();
+  HV_CHECK(name == "table", "predict: unknown format ", name);
+  return std::make_unique<Table>(widths, class_names, images);
+}
+
+}  // namespace hv::train

@@ -1,0 +1,70 @@
+#include "train/state/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+#include "core/check.h"
+#include "train/io/file.h"
+
+namespace hv::train {
+
+std::string kept_path(const std::string& folder, int64_t age) {
+  return join_path(folder, age == 0 ? "last.ckpt" : age == 1 ? "prev.ckpt" : concat("prev", age, ".ckpt"));
+}
+
+void refuse_second_run(const std::string& folder) {
+  for (const int64_t age : {0, 1}) {  // prev.ckpt alone: last.ckpt was lost
+    HV_CHECK_USAGE(!file_exists(kept_path(folder, age)), folder, ": holds a run already; continue it with --resume ", folder,
+                   " or choose another --out");
+  }
+}
+
+std::string make_run_folder(const std::string& wanted, const std::string& preset) {
+  std::string folder = wanted;
+  if (folder.empty()) {
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    localtime_r(&now, &local);
+    char stamp[32];
+    std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &local);
+    const std::string base = join_path("runs", concat(preset, "-", stamp));
+    make_folders("runs");
+    folder = base;
+    for (int number = 2; !make_folder(folder); ++number)
+      folder = concat(base, "-", number);  // two runs of one second get two folders
+  } else {
+    refuse_second_run(folder);
+    make_folders(folder);
+  }
+  AtomicFile probe(kept_path(folder, 0));  // created and removed: can we write here?
+  return folder;
+}
+
+FolderLock::FolderLock(const std::string& folder, const std::function<void(const std::string&)>& warn) {
+  const std::string path = join_path(folder, "run.lock");
+  file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (file_ < 0) write_failed(path, "open", errno);
+  if (flock(file_, LOCK_EX | LOCK_NB) == 0) {
+    const std::string text = concat(getpid(), "\n");
+    // For the reader of another's message alone: without it, the lock holds all the same.
+    [[maybe_unused]] const bool told = ftruncate(file_, 0) == 0 && pwrite(file_, text.data(), text.size(), 0) > 0;
+  } else if (errno == EWOULDBLOCK) {
+    char text[32] = {};
+    [[maybe_unused]] const ssize_t read = pread(file_, text, sizeof text - 1, 0);
+    close(file_);
+    fail(Fault::usage, folder, ": another training is going on in this folder, process ", std::strtol(text, nullptr, 10),
+         "; wait for it, stop it, or choose another --out");
+  } else {
+    warn(concat("NOTICE: ", path, ": cannot lock: ", std::strerror(errno), "; see to it that no second run uses this folder"));
+  }
+}
+
+FolderLock::~FolderLock() { close(file_); }
+
+}  // namespace hv::train
