@@ -28,7 +28,8 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  Real* data() const { return data_; }
+  const Real* data() const { return data_; }
+  Real* data() { return data_; }  // for workspaces; a tensor's memory is written through Tensor::mutable_data()
   int64_t size() const { return count_; }
   uint64_t version() const { return version_; }
   void bump_version() { ++version_; }

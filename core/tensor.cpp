@@ -37,33 +37,35 @@ Tensor Tensor::empty(const Shape& shape) { return fresh(shape); }
 
 Tensor Tensor::full(const Shape& shape, double value) {
   Tensor t = fresh(shape);
+  Real* const to = t.mutable_data();
   parallel_blocks(t.numel(), 65536,
-                  [&](int64_t begin, int64_t end) { std::fill(t.data() + begin, t.data() + end, static_cast<Real>(value)); });
+                  [&](int64_t begin, int64_t end) { std::fill(to + begin, to + end, static_cast<Real>(value)); });
   return t;
 }
 
 Tensor Tensor::arange(int64_t count) {
   Tensor t = fresh({count});
-  for (int64_t i = 0; i < count; ++i) t.data()[i] = static_cast<Real>(i);
+  Real* const to = t.mutable_data();
+  for (int64_t i = 0; i < count; ++i) to[i] = static_cast<Real>(i);
   return t;
 }
 
 Tensor Tensor::from(const std::vector<double>& values, const Shape& shape) {
   Tensor t = fresh(shape);
   HV_CHECK(t.numel() == static_cast<int64_t>(values.size()), "from: ", values.size(), " values do not fill ", shape);
-  std::transform(values.begin(), values.end(), t.data(), [](double v) { return static_cast<Real>(v); });
+  std::transform(values.begin(), values.end(), t.mutable_data(), [](double v) { return static_cast<Real>(v); });
   return t;
 }
 
 Tensor Tensor::uniform(const Shape& shape, double low, double high, Stream& stream) {
   Tensor t = fresh(shape);
-  std::generate_n(t.data(), t.numel(), [&] { return static_cast<Real>(stream.uniform(low, high)); });
+  std::generate_n(t.mutable_data(), t.numel(), [&] { return static_cast<Real>(stream.uniform(low, high)); });
   return t;
 }
 
 Tensor Tensor::normal(const Shape& shape, double mean, double std, Stream& stream) {
   Tensor t = fresh(shape);
-  std::generate_n(t.data(), t.numel(), [&] { return static_cast<Real>(mean + std * stream.normal()); });
+  std::generate_n(t.mutable_data(), t.numel(), [&] { return static_cast<Real>(mean + std * stream.normal()); });
   return t;
 }
 
@@ -106,7 +108,7 @@ std::vector<double> Tensor::to_vector() const {
 
 Tensor Tensor::clone() const {
   Tensor y = fresh(shape());
-  strided_rows(shape(), y.strides(), strides(), y.data(), data(),
+  strided_rows(shape(), y.strides(), strides(), y.mutable_data(), data(),
                [](Real* to, const Real* from, int64_t n, int64_t ts, int64_t fs) {
                  if (ts == 1 && fs == 1) {
                    std::copy_n(from, n, to);
@@ -127,11 +129,11 @@ Tensor Tensor::detach() const { return make_view(*this, shape(), strides(), offs
 
 const Tensor& Tensor::fill_(double value) const {
   check_mutable(*this, "fill_");
-  impl().storage->bump_version();
   const Real v = static_cast<Real>(value);
-  strided_rows(shape(), strides(), strides(), data(), data(), [v](Real* to, const Real*, int64_t n, int64_t ts, int64_t) {
-    for (int64_t i = 0; i < n; ++i) to[i * ts] = v;
-  });
+  strided_rows(shape(), strides(), strides(), mutable_data(), data(),
+               [v](Real* to, const Real*, int64_t n, int64_t ts, int64_t) {
+                 for (int64_t i = 0; i < n; ++i) to[i * ts] = v;
+               });
   return *this;
 }
 
@@ -141,8 +143,7 @@ const Tensor& Tensor::copy_(const Tensor& source) const {
   NoGrad off;
   const bool overlaps = source.impl().storage == impl().storage;
   const Tensor from = (overlaps ? source.clone() : source.detach()).expand(shape());
-  impl().storage->bump_version();
-  strided_rows(shape(), strides(), from.strides(), data(), from.data(),
+  strided_rows(shape(), strides(), from.strides(), mutable_data(), from.data(),
                [](Real* to, const Real* f, int64_t n, int64_t ts, int64_t fs) {
                  for (int64_t i = 0; i < n; ++i) to[i * ts] = f[i * fs];
                });
@@ -156,9 +157,8 @@ const Tensor& Tensor::add_(const Tensor& other, double scale) const {
   // Elements read after they were changed: only if the two show the same memory in different order.
   const bool overlaps = other.impl().storage == impl().storage && !(other.strides() == strides() && other.offset() == offset());
   const Tensor from = (overlaps ? other.clone() : other.detach()).expand(shape());
-  impl().storage->bump_version();
   const Real s = static_cast<Real>(scale);
-  strided_rows(shape(), strides(), from.strides(), data(), from.data(),
+  strided_rows(shape(), strides(), from.strides(), mutable_data(), from.data(),
                [s](Real* to, const Real* f, int64_t n, int64_t ts, int64_t fs) {
                  if (ts == 1 && fs == 1) {
                    for (int64_t i = 0; i < n; ++i) to[i] += s * f[i];
@@ -171,11 +171,11 @@ const Tensor& Tensor::add_(const Tensor& other, double scale) const {
 
 const Tensor& Tensor::mul_(double factor) const {
   check_mutable(*this, "mul_");
-  impl().storage->bump_version();
   const Real s = static_cast<Real>(factor);
-  strided_rows(shape(), strides(), strides(), data(), data(), [s](Real* to, const Real*, int64_t n, int64_t ts, int64_t) {
-    for (int64_t i = 0; i < n; ++i) to[i * ts] *= s;
-  });
+  strided_rows(shape(), strides(), strides(), mutable_data(), data(),
+               [s](Real* to, const Real*, int64_t n, int64_t ts, int64_t) {
+                 for (int64_t i = 0; i < n; ++i) to[i * ts] *= s;
+               });
   return *this;
 }
 

@@ -6,7 +6,7 @@
 //   3. A parameter (a leaf that requires a gradient) is contiguous with offset 0, and so is its gradient. A view of a leaf is a
 //      leaf view: no graph node, and the same (shape, strides, offset) laid over the leaf's gradient is the view's gradient
 //      (idea 1 of the README).
-//   4. Functions ending in _ change elements in place, check before they touch, and bump the storage's version.
+//   4. Functions ending in _ change elements in place, check before they touch, and bump the storage's version, as mutable_data() does.
 // Thread rule: handles may be copied on any thread; one thread at a time changes a given tensor.
 #pragma once
 
@@ -76,8 +76,13 @@ class Tensor {
   int64_t size(int dim) const { return impl().shape[dim]; }  // negative dims count from the end
   int64_t numel() const { return hv::numel(impl().shape); }
   bool is_contiguous() const;
-  // The first element. Reading through a const handle is fine; writing is for kernels, which own what they write.
-  Real* data() const { return impl().storage->data() + impl().offset; }
+  const Real* data() const { return impl().storage->data() + impl().offset; }  // the first element
+  // The same, for writing; like fill_, it works through a const handle. Each call bumps the storage's version, so that backward
+  // reports a saved tensor that was overwritten. The version is no atomic: take the pointer once, outside parallel regions.
+  Real* mutable_data() const {
+    impl().storage->bump_version();
+    return impl().storage->data() + impl().offset;
+  }
   Real item() const;  // the only element
   Real at(std::initializer_list<int64_t> index) const;
   std::vector<double> to_vector() const;  // row-major

@@ -37,6 +37,7 @@ struct Loader::State {
   struct Slot {
     Batch batch;
     Tensor full_images, full_targets, short_images, short_targets;
+    Real *images = nullptr, *targets = nullptr;  // where the worker writes: the beginning of the full and of the short ones
     Position holds;
     std::exception_ptr error;
   };
@@ -104,7 +105,6 @@ struct Loader::State {
     batch.targets = full ? slot.full_targets : slot.short_targets;
     batch.labels.resize(static_cast<size_t>(count));
 
-    Real* images = batch.images.data();
     for (int64_t i = 0; i < count; ++i) {
       const int64_t sample = order[static_cast<size_t>(batch.first_sample + i)];
       const int64_t label = dataset.label(sample);
@@ -112,13 +112,13 @@ struct Loader::State {
       HV_CHECK_INPUT(label >= 0 && label < dataset.classes(), dataset.name(), ": label of image ", sample, ": expected 0 to ",
                      dataset.classes() - 1, ", found ", label, "; check the data set");
       batch.labels[static_cast<size_t>(i)] = label;
-      augment.load(at.epoch, sample, images + i * dataset.image_bytes());
+      augment.load(at.epoch, sample, slot.images + i * dataset.image_bytes());
     }
     Stream stream(config.seed, Purpose::mix, static_cast<uint64_t>(at.epoch), static_cast<uint64_t>(at.index));
     const Mix mix = draw_mix(config.augment, dataset.height(), dataset.width(), stream);
     batch.mixed = mix.active;
-    mix_images(images, count, dataset.height(), dataset.width(), mix);
-    mix_targets(batch.labels, dataset.classes(), mix, batch.targets.data());
+    mix_images(slot.images, count, dataset.height(), dataset.width(), mix);
+    mix_targets(batch.labels, dataset.classes(), mix, slot.targets);
   }
 
   // Hands a slot to the worker. The caller holds the lock and the worker is idle.
@@ -126,8 +126,8 @@ struct Loader::State {
     slot.holds = at;
     slot.error = nullptr;
     // The memory is about to change: a graph that still holds the old batch must not use it unnoticed.
-    slot.full_images.shared()->storage->bump_version();
-    slot.full_targets.shared()->storage->bump_version();
+    slot.images = slot.full_images.mutable_data();
+    slot.targets = slot.full_targets.mutable_data();
     busy = &slot;
     changed.notify_all();
   }

@@ -47,7 +47,8 @@ Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
   const int64_t b = images.size(0), t = config_.tokens(), side = config_.image / config_.patch;
   Tensor x = embed(images, subnet.key), flow;  // flow [B, T, T]: where the content of each token came from
   Tensor residual = Tensor::zeros({t, t});     // I
-  for (int64_t i = 0; i < t; ++i) residual.data()[i * t + i] = 1;
+  Real* const ones = residual.mutable_data();
+  for (int64_t i = 0; i < t; ++i) ones[i * t + i] = 1;
   for (const auto& block : blocks_) {
     const Tensor attention = block->attention().probabilities(block->attention_norm(), x);  // [B, heads, T, T]
     const Tensor mixing = (mean(attention, {1}) + residual) * 0.5;

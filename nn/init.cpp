@@ -15,9 +15,10 @@ Tensor Init::drawn(const Shape& shape, const Fill& fill) {
   constexpr int64_t kPiece = 16384;  // part of what a seed means: never to be changed
   const uint64_t number = count_++;
   const Tensor t = Tensor::empty(shape);
+  Real* const out = t.mutable_data();
   parallel_blocks(t.numel(), kPiece, [&](int64_t begin, int64_t end) {
     Stream stream(seed_, Purpose::init, static_cast<uint64_t>(begin / kPiece), number);
-    fill(stream, t.data() + begin, t.data() + end);
+    fill(stream, out + begin, out + end);
   });
   return t;
 }

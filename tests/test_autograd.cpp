@@ -120,11 +120,24 @@ TEST_CASE("changing a saved tensor in place is an error that names the versions"
   c.slice(0, 0, 1).fill_(3);  // any view shares the version
   CHECK(
       error_of([&] { y.backward(); }) ==
-      "backward: a tensor needed for the gradient was changed in place: [2], version 1, expected 0; change a clone() instead");
+      "backward: a tensor needed for the gradient was changed in place: [2], version 2, expected 1; change a clone() instead");
   const Tensor z = sum(x + c);  // an addition saves nothing
   c.fill_(4);
   z.backward();
   CHECK(x.grad().to_vector() == ones(2));
+}
+
+TEST_CASE("writing through mutable_data() to a tensor saved for backward is reported; reading through data() is not") {
+  const Tensor x = leaf({1, 2}, {2});
+  const Tensor c = Tensor::from({3, 4}, {2});
+  const Tensor read = sum(x * c);
+  CHECK(c.data()[1] == 4);
+  read.backward();
+  CHECK(x.grad().to_vector() == Values{3, 4});
+  const Tensor written = sum(x * c);
+  c.slice(0, 1, 2).mutable_data()[0] = 5;  // any view shares the version
+  CHECK(error_of([&] { written.backward(); }).find("changed in place: [2], version 2, expected 1") != std::string::npos);
+  static_assert(std::is_same_v<decltype(c.data()), const Real*>);
 }
 
 TEST_CASE("in-place changes that would lose a gradient are errors; NoGrad and detach() allow them") {

@@ -274,7 +274,7 @@ TEST_CASE("timm: weights must be finite, pickled files are refused") {
   const TempDir folder;
   const std::string path = folder / "a.safetensors";
   models::HydraViT model(models::preset("nano"), 1);
-  model.parameter("norm.bias").detach().data()[5] = INFINITY;
+  model.parameter("norm.bias").detach().mutable_data()[5] = INFINITY;
   save(folder / "a.ckpt", model);
   write_timm_safetensors(path, load_timm(folder / "a.ckpt", 0, false));
   CHECK_THROWS_WITH_AS(read_timm_safetensors(path),

@@ -129,7 +129,7 @@ TEST_CASE("predict: probabilities are the model's own, whatever else is in the b
     for (int64_t c = 0; c < 3; ++c) {
       for (int64_t j = 0; j < 1024; ++j) {
         const double value = square.chw[static_cast<size_t>(c * 1024 + j)] / 255.0;
-        input.data()[c * 1024 + j] = static_cast<Real>((value - header.mean[size_t(c)]) / header.std[size_t(c)]);
+        input.mutable_data()[c * 1024 + j] = static_cast<Real>((value - header.mean[size_t(c)]) / header.std[size_t(c)]);
       }
     }
     for (size_t w = 0; w < 2; ++w) {

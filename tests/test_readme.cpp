@@ -14,7 +14,7 @@ double train_circle() {
   Stream random(0, Purpose::init);
   Tensor x = Tensor::uniform({256, 2}, -1, 1, random);  // 256 points of a square
   Tensor y = Tensor::zeros({256, 1});                   // 1 inside a circle, 0 outside
-  for (int i = 0; i < 256; ++i) y.data()[i] = x.at({i, 0}) * x.at({i, 0}) + x.at({i, 1}) * x.at({i, 1}) < 0.5;
+  for (int i = 0; i < 256; ++i) y.mutable_data()[i] = x.at({i, 0}) * x.at({i, 0}) + x.at({i, 1}) * x.at({i, 1}) < 0.5;
   Tensor w1 = Tensor::normal({16, 2}, 0, 1, random).requires_grad_(), b1 = Tensor::zeros({16}).requires_grad_();
   Tensor w2 = Tensor::normal({1, 16}, 0, 0.25, random).requires_grad_(), b2 = Tensor::zeros({1}).requires_grad_();
   double last = 0;

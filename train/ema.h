@@ -27,10 +27,9 @@ class Ema {
   // Exchanges average and weights; twice is as before.
   void swap() const {  // NOLINT(bugprone-exception-escape): it throws only for tensors without memory, which are not kept
     for (size_t i = 0; i < values_.size(); ++i) {
-      Real *average = values_[i].data(), *weight = parameters_[i].value.data();
+      Real *average = values_[i].mutable_data(), *weight = parameters_[i].value.mutable_data();
       parallel_blocks(values_[i].numel(), 1 << 16,
                       [&](int64_t begin, int64_t end) { std::swap_ranges(average + begin, average + end, weight + begin); });
-      parameters_[i].value.shared()->storage->bump_version();
     }
   }
 

@@ -179,16 +179,14 @@ void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, do
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& weight = parameters_[i].value;
     const Tensor gradient = weight.grad();
-    Run run{weight.data(),
-            gradient.defined() ? gradient.data() : nullptr,
+    Run run{weight.mutable_data(),
+            gradient.defined() ? gradient.mutable_data() : nullptr,
             {nullptr, nullptr},
-            ema.empty() ? nullptr : ema[i].data(),
+            ema.empty() ? nullptr : ema[i].mutable_data(),
             0,
             parameters_[i].decay};
-    for (size_t s = 0; s < states_.size(); ++s) run.state[s] = states_[s].values[i].data();
+    for (size_t s = 0; s < states_.size(); ++s) run.state[s] = states_[s].values[i].mutable_data();
     whole.push_back(run);
-    weight.shared()->storage->bump_version();
-    if (gradient.defined()) gradient.shared()->storage->bump_version();
   }
   const std::vector<Chunk>& chunks = chunks_of(live);
   parallel_for(static_cast<int64_t>(chunks.size()), [&](int64_t i) {

@@ -32,15 +32,14 @@ struct Sizes {
 };
 
 // Pointers of one (image, head), whose packed rows are `ld` apart; `b` counts images.
-simd::AttentionHead head_at(const Sizes& z, const Real* qkv, int64_t ld, const Tensor& stats, int64_t b, int64_t h,
-                            Real* scratch) {
+simd::AttentionHead head_at(const Sizes& z, const Real* qkv, int64_t ld, Real* stats, int64_t b, int64_t h, Real* scratch) {
   simd::AttentionHead head{};
   head.q = qkv;
   head.k = head.q + z.head_dim;
   head.v = head.k + z.head_dim;
   head.ld = ld;
   head.ldo = z.width();
-  head.stats = stats.data() + (b * z.heads + h) * stats.size(2);
+  head.stats = stats + (b * z.heads + h) * simd::attention_stats(z.tokens);
   head.tokens = z.tokens;
   head.head_dim = z.head_dim;
   head.scale = z.scale();
@@ -83,13 +82,14 @@ Tensor attention(const Tensor& qkv, int64_t head_dim) {
   const KeptRows kept(packed.view({z.batch * z.tokens, z.packed()}), recorded, true);
   note(z, 1, 1);
   if (z.tokens > 0) {
+    Real *const to = out.mutable_data(), *const found = stats.mutable_data();
     for_heads(z, [&](int64_t b, int64_t h, Real* scratch) {
       const int64_t first = b * z.tokens, last = first + z.tokens;
       const Real* rows = packed.data() + first * z.packed();
       if (h == 0 && kept.wants_copy()) kept.put(rows, z.packed(), first, last);
       simd::AttentionHead head =
-          head_at(z, rows + h * 3 * head_dim, z.packed(), stats, b, h, scratch + z.tokens * 3 * head_dim);
-      head.out = out.data() + b * z.tokens * z.width() + h * head_dim;
+          head_at(z, rows + h * 3 * head_dim, z.packed(), found, b, h, scratch + z.tokens * 3 * head_dim);
+      head.out = to + b * z.tokens * z.width() + h * head_dim;
       simd::kernels().attention_head(head);
     });
   }
@@ -100,10 +100,11 @@ Tensor attention(const Tensor& qkv, int64_t head_dim) {
     if (!dqkv || z.tokens == 0) return dqkv.finish();
     note(z, 1, 3);  // dp; dv, dq, dk
     const KeptRows::Opened saved = kept.open();
+    Real* const found = stats.mutable_data();  // read only: one struct serves both passes
     for_heads(z, [&](int64_t b, int64_t h, Real* scratch) {
       const int64_t width = 3 * z.head_dim;
       const auto [rows, ld] = saved.rows(b * z.tokens, (b + 1) * z.tokens, h * width, width, scratch);
-      simd::AttentionHead head = head_at(z, rows, ld, stats, b, h, scratch + z.tokens * width);
+      simd::AttentionHead head = head_at(z, rows, ld, found, b, h, scratch + z.tokens * width);
       head.dout = g.data() + b * z.tokens * z.width() + h * z.head_dim;
       head.dq = dqkv.data + b * z.tokens * dqkv.ld + h * 3 * z.head_dim;
       head.dk = head.dq + z.head_dim;

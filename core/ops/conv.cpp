@@ -100,8 +100,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
   Tensor y = Tensor::empty({batch, out, w.out_h, w.out_w});
   {
     Storage scratch(k * n * num_threads());
+    Real* const result = y.mutable_data();
     parallel_for(batch, [&](int64_t b) {
-      Real *columns = scratch.data() + k * n * thread_index(), *to = y.data() + b * out * n;
+      Real *columns = scratch.data() + k * n * thread_index(), *to = result + b * out * n;
       unfold(w, x.data() + b * x.strides()[0], x.strides(), columns);
       for (int64_t o = 0; offset.defined() && o < out; ++o) std::fill_n(to + o * n, n, offset.data()[o]);
       gemm(dense(kernel.data(), out, k), dense(columns, k, n), to, n, 1, offset.defined() ? 1 : 0);
@@ -145,6 +146,7 @@ Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t paddi
   HV_CHECK(padding <= kernel / 2, "max_pool2d: padding ", padding, " is more than half of the kernel, ", kernel);
   const int64_t planes = x.size(0) * w.channels, n = w.out_size();
   Tensor y = Tensor::empty({x.size(0), w.channels, w.out_h, w.out_w});
+  Real* const out = y.mutable_data();
   std::vector<int64_t> chosen(static_cast<size_t>(planes * n));  // where in its plane each maximum is
   parallel_for(planes, [&](int64_t p) {
     const Real* plane = x.data() + p / w.channels * x.strides()[0] + p % w.channels * x.strides()[1];
@@ -157,7 +159,7 @@ Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t paddi
         top = v;
         place = i * w.width + j;
       });
-      y.data()[p * n + o] = top;
+      out[p * n + o] = top;
       chosen[static_cast<size_t>(p * n + o)] = place;
     }
   });
@@ -178,13 +180,14 @@ Tensor avg_pool2d(const Tensor& x, int64_t kernel, int64_t stride) {
   const int64_t planes = x.size(0) * w.channels, n = w.out_size();
   const Real scale = 1 / static_cast<Real>(kernel * kernel);
   Tensor y = Tensor::empty({x.size(0), w.channels, w.out_h, w.out_w});
+  Real* const out = y.mutable_data();
   parallel_for(planes, [&](int64_t p) {
     const Real* plane = x.data() + p / w.channels * x.strides()[0] + p % w.channels * x.strides()[1];
     for (int64_t o = 0; o < n; ++o) {
       Real total = 0;
       w.inside(o / w.out_w, o % w.out_w,
                [&](int64_t i, int64_t j) { total += plane[i * x.strides()[2] + j * x.strides()[3]]; });
-      y.data()[p * n + o] = total * scale;
+      out[p * n + o] = total * scale;
     }
   });
   // dx += g / kernel^2 for each window a pixel lies in

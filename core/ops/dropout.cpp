@@ -13,11 +13,12 @@ void check_probability(double p, const char* op) { HV_CHECK(p >= 0 && p < 1, op,
 Tensor noisy(const Tensor& x, double p, NoiseKey key) {
   Tensor y = map([](Real v) { return v; }, x.shape(), x);
   const Real scale = static_cast<Real>(1 / (1 - p));
+  Real* const to = y.mutable_data();
   constexpr int64_t kBlock = 4096;  // elements a stream: part of what the key means, so never to be changed
   parallel_blocks(y.numel(), kBlock, [&](int64_t begin, int64_t end) {
     Stream stream(key.seed, Purpose::dropout, key.step, (key.index << 28) + static_cast<uint64_t>(begin / kBlock));
     const double limit = p * 4294967296.0;
-    for (int64_t i = begin; i < end; ++i) y.data()[i] *= stream.bits() < limit ? 0 : scale;
+    for (int64_t i = begin; i < end; ++i) to[i] *= stream.bits() < limit ? 0 : scale;
   });
   return y;
 }
@@ -38,7 +39,8 @@ Tensor drop_path(const Tensor& x, double p, NoiseKey key) {
   shape[0] = x.size(0);
   const Tensor factor = Tensor::empty(shape);
   Stream stream(key.seed, Purpose::drop_path, key.step, key.index);
-  for (int64_t i = 0; i < factor.numel(); ++i) factor.data()[i] = static_cast<Real>(stream.chance(p) ? 0 : 1 / (1 - p));
+  Real* const to = factor.mutable_data();
+  for (int64_t i = 0; i < factor.numel(); ++i) to[i] = static_cast<Real>(stream.chance(p) ? 0 : 1 / (1 - p));
   return mul(x, factor);
 }
 

@@ -21,10 +21,11 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, doub
   const Tensor y = Tensor::empty(x.shape()), mean = Tensor::empty({m}), rstd = Tensor::empty({m});
   const auto& simd = simd::kernels();
   const int64_t ldx = rows.strides()[0];
+  Real *const out = y.mutable_data(), *const means = mean.mutable_data(), *const rstds = rstd.mutable_data();
   const PartTimer timer(Part::norm_activation);
   parallel_blocks(m, row_block(m), [&](int64_t begin, int64_t end) {
-    simd.layer_norm(rows.data() + begin * ldx, ldx, g0.data(), b0.data(), static_cast<Real>(eps), y.data() + begin * n, n,
-                    mean.data() + begin, rstd.data() + begin, end - begin, n);
+    simd.layer_norm(rows.data() + begin * ldx, ldx, g0.data(), b0.data(), static_cast<Real>(eps), out + begin * n, n,
+                    means + begin, rstds + begin, end - begin, n);
   });
   if (!wants_grad({x, gain, shift})) return y;
   // dx, dgain, dshift: see simd::layer_norm_backward. The sums over rows are made in fixed segments, added in order.
@@ -32,9 +33,8 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, doub
     const Sink dx(in, 0, m, n), dgain(in, 1, n, 0), dshift(in, 2, n, 0);
     const PartTimer part(Part::norm_activation);
     const Segments cut(m, n);
-    const Tensor sums = Tensor::zeros({2, cut.count, n});
-    Tensor unwanted;  // the kernel writes dx in any case
-    if (!dx) unwanted = Tensor::empty({m, n});
+    Storage sums(2 * cut.count * n), unwanted(dx ? 0 : m * n);  // the kernel writes dx in any case
+    std::fill_n(sums.data(), sums.size(), static_cast<Real>(0));
     Real* to = dx ? dx.data : unwanted.data();
     const int64_t lddx = dx ? dx.ld : n;
     const Tensor& xr = sx.get();

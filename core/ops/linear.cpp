@@ -27,7 +27,8 @@ enum class Front { none, gelu, norm };
 struct Norm {  // parameters of a LayerNorm front, and what its forward pass found
   Tensor gain, shift;
   double eps = 0;
-  Tensor mean, rstd;  // [M]
+  Tensor mean, rstd;                                  // [M]
+  Real *found_mean = nullptr, *found_rstd = nullptr;  // the same, while the forward pass writes them
 };
 
 int64_t row_count(const Tensor& x) {
@@ -78,7 +79,7 @@ Matrix front_rows(Front front, const Real* from, int64_t ldx, int64_t k, const N
                           scratch, k, rows, k);
   } else {
     simd.layer_norm(from, ldx, norm.gain.data(), norm.shift.data(), static_cast<Real>(norm.eps), scratch, k,
-                    norm.mean.data() + begin, norm.rstd.data() + begin, rows, k);
+                    norm.found_mean + begin, norm.found_rstd + begin, rows, k);
   }
   return {scratch, rows, k, k, 1};
 }
@@ -102,7 +103,7 @@ void forward_few(Front front, const Tensor& x, const Norm& norm, const Tensor& w
       front_rows(front, rows.data + begin * rows.row, rows.row, k, norm, false, begin, end, made.data() + begin * k);
     });
   }
-  gemm_columns(front == Front::none ? rows : Matrix{made.data(), m, k, k, 1}, matrix(weight).transposed(), y.data(), n,
+  gemm_columns(front == Front::none ? rows : Matrix{made.data(), m, k, k, 1}, matrix(weight).transposed(), y.mutable_data(), n,
                plus_of(bias, residual, 0));
 }
 
@@ -112,13 +113,14 @@ void forward(Front front, const Tensor& x, const Norm& norm, const Tensor& weigh
   note_product({MatrixProduct::Kind::forward, m, n, k, 1});
   if (m <= kRowBlock) return forward_few(front, x, norm, weight, bias, residual, y, kept);
   Scratch scratch(front == Front::none ? 0 : block * k);
+  Real* const out = y.mutable_data();
   const RightOperand wt(matrix(weight).transposed());
   const PartTimer whole(Part::gemm);  // and the wait for the last thread; the rest of a block is charged below
   parallel_blocks(m, block, [&](int64_t begin, int64_t end) {
     const PartTimer rest(Part::norm_activation);
     const Matrix rows = block_of(x, begin, end);
     if (kept.wants_copy()) kept.put(rows.data, rows.row, begin, end);
-    gemm(front_rows(front, rows.data, rows.row, k, norm, false, begin, end, scratch.mine()), wt, y.data() + begin * n, n,
+    gemm(front_rows(front, rows.data, rows.row, k, norm, false, begin, end, scratch.mine()), wt, out + begin * n, n,
          plus_of(bias, residual, begin));
   });
 }
@@ -229,6 +231,8 @@ Tensor apply(const char* op, Front front, const Tensor& x, const Norm& norm, con
     kept.shift = norm.shift.detach().contiguous();
     kept.mean = Tensor::empty({m});
     kept.rstd = Tensor::empty({m});
+    kept.found_mean = kept.mean.mutable_data();
+    kept.found_rstd = kept.rstd.mutable_data();
   }
   const Tensor y = Tensor::empty(out);
   std::vector<Tensor> inputs{x, weight, bias, residual};

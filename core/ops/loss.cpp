@@ -16,6 +16,7 @@ Tensor cross_entropy_of(const Tensor& logits, const TargetOf& target) {
   const int64_t batch = logits.size(0), classes = logits.size(1), row = logits.strides()[0], col = logits.strides()[1];
   const bool training = wants_grad({logits});
   const Tensor slope = Tensor::empty(training ? logits.shape() : Shape{0});
+  Real* const slopes = slope.mutable_data();
   std::vector<double> losses(static_cast<size_t>(batch));
   parallel_blocks(batch, std::max<int64_t>(1, 2048 / classes), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -32,7 +33,7 @@ Tensor cross_entropy_of(const Tensor& logits, const TargetOf& target) {
       losses[static_cast<size_t>(i)] = wanted * lse - dot;
       for (int64_t k = 0; training && k < classes; ++k) {
         const double p = std::exp(x(k) - lse);
-        slope.data()[i * classes + k] = static_cast<Real>((p * wanted - target(i, k)) / static_cast<double>(batch));
+        slopes[i * classes + k] = static_cast<Real>((p * wanted - target(i, k)) / static_cast<double>(batch));
       }
     }
   });

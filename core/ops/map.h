@@ -19,7 +19,7 @@ inline Strides broadcast_strides(const Tensor& t, const Shape& shape) {
 template <class F, class... In>
 void map_into(const Target& to, F f, const In&... in) {
   const Shape& shape = to.at.shape();
-  map_elements<sizeof...(In)>(f, to.add, shape, {to.at.strides(), broadcast_strides(in, shape)...}, to.at.data(),
+  map_elements<sizeof...(In)>(f, to.add, shape, {to.at.strides(), broadcast_strides(in, shape)...}, to.at.mutable_data(),
                               {in.data()...});
 }
 

@@ -56,9 +56,8 @@ Tensor folded(const Tensor& t) {
 
 // c (+)= a b for one pair of matrices; c suits BLAS. `product` is one of the functions of gemm.h.
 template <class Product>
-void into(const Product& product, const Matrix& a, const Matrix& b, const Tensor& c, int64_t offset, bool add) {
-  Real* const to = c.data() + offset;
-  if (matrix_at(c, offset).plain()) {
+void into(const Product& product, const Matrix& a, const Matrix& b, const Tensor& c, Real* to, bool add) {
+  if (matrix_at(c, 0).plain()) {
     product(a, b, to, c.strides()[-2], add);
   } else {
     product(b.transposed(), a.transposed(), to, c.strides()[-1], add);  // c^T = b^T a^T
@@ -69,19 +68,20 @@ void into(const Product& product, const Matrix& a, const Matrix& b, const Tensor
 void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool add) {
   const Shape batch = batch_of(c.shape());
   const int64_t count = numel(batch);
+  Real* const to = c.mutable_data();
   if (count == 1) {
-    const auto parallel = [](const Matrix& l, const Matrix& r, Real* to, int64_t ld, bool plus) {
-      gemm_parallel(l, r, to, ld, 1, plus);
+    const auto parallel = [](const Matrix& l, const Matrix& r, Real* out, int64_t ld, bool plus) {
+      gemm_parallel(l, r, out, ld, 1, plus);
     };
-    return into(parallel, matrix_at(a, 0), matrix_at(b, 0), c, 0, add);
+    return into(parallel, matrix_at(a, 0), matrix_at(b, 0), c, to, add);
   }
-  const auto serial = [](const Matrix& l, const Matrix& r, Real* to, int64_t ld, bool plus) { gemm(l, r, to, ld, 1, plus); };
+  const auto serial = [](const Matrix& l, const Matrix& r, Real* out, int64_t ld, bool plus) { gemm(l, r, out, ld, 1, plus); };
   const int64_t cost = std::max<int64_t>(c.size(-2) * c.size(-1) * (1 + a.size(-1) / 16), 1);
   strided_loop<3>(
       batch, {batch_strides(c, batch), batch_strides(a, batch), batch_strides(b, batch)},
       [&](const Places<3>& at, int64_t n, const Places<3>& step) {
         for (int64_t i = 0; i < n; ++i) {
-          into(serial, matrix_at(a, at[1] + i * step[1]), matrix_at(b, at[2] + i * step[2]), c, at[0] + i * step[0], add);
+          into(serial, matrix_at(a, at[1] + i * step[1]), matrix_at(b, at[2] + i * step[2]), c, to + at[0] + i * step[0], add);
         }
       },
       cost);
@@ -131,9 +131,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     };
     const Target target = in[1].open();
     const Matrix rows = matrix_at(folded(sa.get()), 0).transposed(), grads = matrix_at(folded(g), 0);
-    if (suits_blas(target.at)) return into(reduce, rows, grads, target.at, 0, target.add);
+    if (suits_blas(target.at)) return into(reduce, rows, grads, target.at, target.at.mutable_data(), target.add);
     const Tensor product = Tensor::empty(in[1].shape());
-    into(reduce, rows, grads, product, 0, false);
+    into(reduce, rows, grads, product, product.mutable_data(), false);
     in[1].add(product);
   });
 }

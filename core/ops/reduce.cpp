@@ -34,7 +34,7 @@ struct Split {
 template <class Fold>
 Tensor reduce(const Tensor& x, const Split& split, bool keep) {
   Tensor y = Tensor::empty(keep ? split.with_ones : split.kept);
-  reduce_elements<Fold>(split.kept, split.kept_strides, split.reduced, split.reduced_strides, x.data(), y.data());
+  reduce_elements<Fold>(split.kept, split.kept_strides, split.reduced, split.reduced_strides, x.data(), y.mutable_data());
   return y;
 }
 
@@ -64,7 +64,8 @@ Tensor mean(const Tensor& x, const Dims& dims, bool keep) {
   const Split split(x, dims, "mean");
   const double n = static_cast<double>(split.count());
   Tensor y = reduce<SumFold>(x, split, keep);
-  for (int64_t i = 0; i < y.numel(); ++i) y.data()[i] = static_cast<Real>(y.data()[i] / n);
+  Real* const to = y.mutable_data();
+  for (int64_t i = 0; i < y.numel(); ++i) to[i] = static_cast<Real>(to[i] / n);
   // dx = g / n, repeated along the reduced dimensions
   return record("mean", y, {x}, [wide = split.with_ones, n](const Tensor& g, const Edges& in) {
     map_into(

@@ -73,17 +73,19 @@ Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns) {
            " columns for the rows of ", x.shape());
   const int64_t m = x.size(0);
   Tensor y = Tensor::empty({m});
+  Real* const picked = y.mutable_data();
   for (int64_t i = 0; i < m; ++i) {
     const int64_t c = columns[static_cast<size_t>(i)];
     HV_CHECK(c >= 0 && c < x.size(1), "gather_rows: column out of range: ", c, " of ", x.shape());
-    y.data()[i] = x.data()[i * x.strides()[0] + c * x.strides()[1]];
+    picked[i] = x.data()[i * x.strides()[0] + c * x.strides()[1]];
   }
   // dx[i, columns[i]] += g[i]
   const std::vector<int64_t> kept(columns.begin(), columns.end());
   return record("gather_rows", y, {x}, [kept](const Tensor& g, const Edges& in) {
-    const Tensor to = in[0].zeros_or_partial();
+    const Tensor dx = in[0].zeros_or_partial();
+    Real* const to = dx.mutable_data();
     for (int64_t i = 0; i < g.numel(); ++i) {
-      to.data()[i * to.strides()[0] + kept[static_cast<size_t>(i)] * to.strides()[1]] += g.data()[i];
+      to[i * dx.strides()[0] + kept[static_cast<size_t>(i)] * dx.strides()[1]] += g.data()[i];
     }
   });
 }

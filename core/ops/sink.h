@@ -22,7 +22,7 @@ class Sink {
       temporary_ = true;
       ld = cols;
     }
-    data = target_.at.data();
+    data = target_.at.mutable_data();
     HV_CHECK(target_.at.numel() == rows * (cols > 0 ? cols : 1), "backward: gradient of ", target_.at.shape(), " seen as ",
              rows, " x ", cols);
   }

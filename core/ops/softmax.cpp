@@ -8,7 +8,8 @@
 namespace hv {
 namespace {
 
-// body(row) for each row along `dim`, with the row's start in each tensor. Any layout, no copies.
+// body(to, from) for each row along `dim`, with the row's start in tensor 0, which is written, and in the others. Any layout,
+// no copies.
 template <size_t N, class Body>
 void for_rows(const std::array<Tensor, N>& tensors, int dim, const Body& body) {
   Shape rest = tensors[0].shape();
@@ -20,13 +21,14 @@ void for_rows(const std::array<Tensor, N>& tensors, int dim, const Body& body) {
     strides[k] = tensors[k].strides();
     strides[k].erase(dim);
   }
+  Real* const to = tensors[0].mutable_data();
   strided_loop<N>(
       rest, strides,
       [&](const Places<N>& at, int64_t rows, const Places<N>& along) {
         for (int64_t r = 0; r < rows; ++r) {
-          std::array<Real*, N> row{};
-          for (size_t k = 0; k < N; ++k) row[k] = tensors[k].data() + at[k] + r * along[k];
-          body(row);
+          std::array<const Real*, N - 1> from{};
+          for (size_t k = 1; k < N; ++k) from[k - 1] = tensors[k].data() + at[k] + r * along[k];
+          body(to + at[0] + r * along[0], from);
         }
       },
       8 * n);  // an exponential costs about eight copies
@@ -37,8 +39,8 @@ Tensor softmax_of(const char* op, const Tensor& x, int dim) {
   const int d = wrap_dim(dim, x.rank(), op);
   Tensor y = Tensor::empty(x.shape());
   const int64_t n = x.size(d), sx = x.strides()[d], sy = y.strides()[d];
-  for_rows<2>({y, x}, d, [=](const std::array<Real*, 2>& row) {
-    const auto [to, from] = row;
+  for_rows<2>({y, x}, d, [=](Real* to, const std::array<const Real*, 1>& rows) {
+    const Real* const from = rows[0];
     Real top = from[0];
     for (int64_t i = 1; i < n; ++i) top = std::max(top, from[i * sx]);
     double total = 0;
@@ -57,8 +59,8 @@ Tensor softmax_of(const char* op, const Tensor& x, int dim) {
     const Target to = in[0].open();
     const Tensor& result = saved.get();
     const int64_t st = to.at.strides()[d], sg = g.strides()[d], sr = result.strides()[d];
-    for_rows<3>({to.at, g, result}, d, [=, add = to.add](const std::array<Real*, 3>& row) {
-      const auto [dx, dy, y_row] = row;
+    for_rows<3>({to.at, g, result}, d, [=, add = to.add](Real* dx, const std::array<const Real*, 2>& rows) {
+      const auto [dy, y_row] = rows;
       double total = 0;
       for (int64_t i = 0; i < n; ++i) total += kLog ? dy[i * sg] : dy[i * sg] * y_row[i * sr];
       const Real t = static_cast<Real>(total);

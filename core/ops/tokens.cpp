@@ -19,8 +19,9 @@ Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& posi
   const Tensor pos = rows ? positions.detach() : positions.detach().contiguous();
   const int64_t ldp = pos.strides()[0];
   const Tensor y = Tensor::empty({batch, tokens, p});
+  Real* const first = y.mutable_data();
   parallel_for(batch, [&](int64_t b) {
-    Real* out = y.data() + b * tokens * p;
+    Real* out = first + b * tokens * p;
     simd::kernels().fill_rows(c.data(), pos.data(), ldp, out, p, 1, p);
     simd::kernels().fill_rows(nullptr, pos.data() + ldp, ldp, out + p, p, n, p);
     simd::kernels().accumulate(x.data() + b * n * p, out + p, n * p);

@@ -18,7 +18,8 @@ inline std::vector<double> logits_of(const std::string& path) {
   const NoGrad off;
   const int64_t side = loaded.model->image_size(), count = 3 * 3 * side * side;
   const Tensor images = Tensor::empty({3, 3, side, side});
-  for (int64_t i = 0; i < count; ++i) images.data()[i] = static_cast<Real>(i * 7919 % 257) / 128 - 1;  // exact in float32
+  for (int64_t i = 0; i < count; ++i)
+    images.mutable_data()[i] = static_cast<Real>(i * 7919 % 257) / 128 - 1;  // exact in float32
   std::vector<double> all;
   for (const models::Subnet& width : loaded.model->subnets()) {
     for (const double value : loaded.model->forward(images, width).to_vector()) all.push_back(value);

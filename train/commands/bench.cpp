@@ -61,12 +61,13 @@ void measure_gemm(const models::HydraViTConfig& c, int64_t batch, int repetition
   Stream stream(0, Purpose::bench);
   const Tensor x = Tensor::uniform({rows, widest}, -1, 1, stream), weight = Tensor::uniform({widest, widest}, -1, 1, stream);
   const Tensor y = Tensor::zeros({rows, widest});
+  Real* const result = y.mutable_data();
   rate.operations = 0;
   for (const auto& [in, out] : layers) rate.operations += 2.0 * static_cast<double>(rows * in * out);
   for (int i = -1; i < repetitions; ++i) {  // the first is not counted
     const auto begin = Clock::now();
     for (const auto& [in, out] : layers) {
-      gemm_parallel({x.data(), rows, in, in, 1}, Matrix{weight.data(), out, in, in, 1}.transposed(), y.data(), out);
+      gemm_parallel({x.data(), rows, in, in, 1}, Matrix{weight.data(), out, in, in, 1}.transposed(), result, out);
     }
     if (i >= 0) rate.seconds.push_back(seconds_since(begin));
   }
@@ -160,7 +161,8 @@ int run_bench(const BenchArguments& a) {
   Stream stream(0, Purpose::bench, 1);
   batch.images = Tensor::normal({a.batch_size, config.channels, config.image, config.image}, 0, 1, stream);
   batch.targets = Tensor::zeros({a.batch_size, config.classes});
-  for (int64_t i = 0; i < a.batch_size; ++i) batch.targets.data()[i * config.classes + i % config.classes] = 1;
+  Real* const targets = batch.targets.mutable_data();
+  for (int64_t i = 0; i < a.batch_size; ++i) targets[i * config.classes + i % config.classes] = 1;
 
   GemmRate rate;
   measure_gemm(config, a.batch_size, 5, rate);

@@ -235,7 +235,7 @@ std::vector<NamedTensor> load_safetensors(const std::string& path, const std::fu
       const int64_t n = std::min(bytes - done, kChunk);
       file.read(buffer.data(), static_cast<size_t>(n));
       crc.add(buffer.data(), static_cast<size_t>(n));
-      if (keep) convert(stored.dtype, buffer, n / element, tensors.back().value.data() + done / element);
+      if (keep) convert(stored.dtype, buffer, n / element, tensors.back().value.mutable_data() + done / element);
       done += n;
     }
   }

@@ -88,7 +88,7 @@ Tensor Predictor::read(std::span<const ImagePath> images, std::vector<Outcome>& 
       std::count_if(outcomes.begin(), outcomes.end(), [](const Outcome& outcome) { return outcome.problem.empty(); });
   const Tensor input = Tensor::empty({good, 3, side, side});
   const data::Normalizer normalize({header_.mean, header_.std});
-  Real* next = good > 0 ? input.data() : nullptr;
+  Real* next = good > 0 ? input.mutable_data() : nullptr;
   for (size_t i = 0; i < squares.size(); ++i) {
     if (!outcomes[i].problem.empty()) continue;
     normalize(squares[i].chw.data(), side * side, next);

@@ -190,7 +190,7 @@ RunImages::Look RunImages::look(int64_t index) {
   const data::Image image = test_image(index), large = shown(image);
   const int64_t side = test_->height();
   const Tensor input = Tensor::empty({1, 3, side, test_->width()});
-  data::Normalizer({loaded_.header.mean, loaded_.header.std})(image.chw.data(), side * test_->width(), input.data());
+  data::Normalizer({loaded_.header.mean, loaded_.header.std})(image.chw.data(), side * test_->width(), input.mutable_data());
   const std::string& label = class_name(static_cast<double>(test_->label(index)));
   Look look{concat("Test image ", index, ": ", label), {{large, "the image: " + label}}};
   std::vector<Heat> heats;

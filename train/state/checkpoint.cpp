@@ -281,7 +281,7 @@ Checkpoint load_checkpoint(const std::string& path, const std::function<bool(con
       const int64_t n = std::min<int64_t>(count - done, kChunk / 4);
       scanner.read(buffer.data(), static_cast<size_t>(4 * n));
       crc.add(buffer.data(), static_cast<size_t>(4 * n));
-      if (keep) std::copy(buffer.begin(), buffer.begin() + n, tensor.data() + done);
+      if (keep) std::copy(buffer.begin(), buffer.begin() + n, tensor.mutable_data() + done);
       done += n;
     }
     HV_CHECK_INPUT(same_crc(entry.crc, crc.value()), path, ": damaged: tensor ", entry.name, " at byte ", begin,
