@@ -142,7 +142,7 @@ $(BUILD)/tests/faults.so: tests/faults.cpp tests/faults.h
 
 # core, nn and models with the tests of core and nn: what tests/mutants tries first.
 MODELOBJ := $(COREOBJ) $(call object,$(wildcard nn/*.cpp models/*.cpp))
-CORETESTS := tests/main.cpp $(wildcard tests/ops/*.cpp) $(patsubst %,tests/test_%.cpp,tensor autograd memory random nn timing bf16 readme hydravit)
+CORETESTS := tests/main.cpp $(wildcard tests/ops/*.cpp) $(patsubst %,tests/test_%.cpp,tensor autograd memory random startup nn timing bf16 readme hydravit)
 $(BUILD)/tests/core: $(MODELOBJ) $(call object,$(CORETESTS))
 	$(call link,-lopenblas)
 

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "core/autograd.h"
-#include "core/kernels/gemm.h"
+#include "core/parallel.h"
 #include "core/kernels/strided.h"
 #include "core/ops.h"
 #include "tests/error_of.h"

@@ -1,11 +1,11 @@
 #include "core/kernels/gemm.h"
 
-#include <cblas.h>
-
 #include <algorithm>
 
 #include "core/check.h"
 #include "core/kernels/bf16.h"
+#include "core/kernels/blas.h"
+#include "core/kernels/precision.h"
 #include "core/kernels/simd.h"
 #include "core/parallel.h"
 #include "core/timing.h"
@@ -13,38 +13,15 @@
 namespace hv {
 namespace {
 
-template <class T>
-void blas(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, const T* b,
-          int64_t ldb, T beta, T* c, int64_t ldc) {
-  const auto i = [](int64_t v) { return static_cast<blasint>(v); };
-  if constexpr (sizeof(T) == sizeof(float)) {
-    cblas_sgemm(CblasRowMajor, ta, tb, i(m), i(n), i(k), alpha, a, i(lda), b, i(ldb), beta, c, i(ldc));
-  } else {
-    cblas_dgemm(CblasRowMajor, ta, tb, i(m), i(n), i(k), alpha, a, i(lda), b, i(ldb), beta, c, i(ldc));
-  }
+// BLAS wants a leading dimension of at least the row length, even if there is only one row.
+BlasOperand operand(const Matrix& m) {
+  HV_CHECK(m.unit(), "gemm: no unit stride, or rows that overlap: ", m.rows, " x ", m.cols, " with strides ", m.row, " and ",
+           m.col);
+  const Matrix plain = m.plain() ? m : m.transposed();
+  return {m.data, std::max({plain.rows > 1 ? plain.row : 1, plain.cols, int64_t{1}}), !m.plain()};
 }
 
-// BLAS wants a leading dimension of at least the row length, also where there is just one row.
-struct Operand {
-  CBLAS_TRANSPOSE trans;
-  int64_t ld;
-  explicit Operand(const Matrix& m) {
-    HV_CHECK(m.unit(), "gemm: no unit stride, or rows that overlap: ", m.rows, " x ", m.cols, " with strides ", m.row, " and ",
-             m.col);
-    trans = m.plain() ? CblasNoTrans : CblasTrans;
-    ld = m.plain() ? std::max({m.rows > 1 ? m.row : 1, m.cols, int64_t{1}})
-                   : std::max({m.cols > 1 ? m.col : 1, m.rows, int64_t{1}});
-  }
-};
-
-Precision wanted = Precision::fp32;
-
-Matrix rows_of(const Matrix& m, int64_t begin, int64_t end) {
-  return {m.data + begin * m.row, end - begin, m.cols, m.row, m.col};
-}
-Matrix cols_of(const Matrix& m, int64_t begin, int64_t end) {
-  return {m.data + begin * m.col, m.rows, end - begin, m.row, m.col};
-}
+bool in_bf16(int64_t smallest) { return precision() == Precision::bf16 && smallest >= kBf16Least; }
 
 }  // namespace
 
@@ -56,15 +33,14 @@ void gemm(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha, Re
     }
     return;
   }
-  const Operand left(a), right(b);
+  const BlasOperand left = operand(a), right = operand(b);
   const PartTimer timer(Part::gemm);
 #ifndef HV_DOUBLE
-  if (wanted == Precision::bf16 && alpha == 1 && (beta == 0 || beta == 1) && std::min({a.rows, a.cols, b.cols}) >= 16) {
+  if (alpha == 1 && (beta == 0 || beta == 1) && in_bf16(std::min({a.rows, a.cols, b.cols}))) {
     return gemm_bf16(a, b, c, ldc, {nullptr, beta == 1 ? c : nullptr, ldc});
   }
 #endif
-  blas<Real>(left.trans, right.trans, a.rows, b.cols, a.cols, alpha, a.data, left.ld, b.data, right.ld, beta, c,
-             std::max<int64_t>(ldc, b.cols));
+  blas_gemm(a.rows, b.cols, a.cols, alpha, left, right, beta, c, std::max<int64_t>(ldc, b.cols));
 }
 
 static void gemm_plus(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const Plus& plus) {
@@ -74,15 +50,13 @@ static void gemm_plus(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, co
 }
 
 RightOperand::RightOperand(const Matrix& matrix)
-    : matrix_(matrix),
-      packed_(wanted == Precision::bf16 && std::min(matrix.rows, matrix.cols) >= 16),
-      memory_(packed_ ? packed_bf16(matrix) : 0) {
+    : matrix_(matrix), packed_(in_bf16(std::min(matrix.rows, matrix.cols))), memory_(packed_ ? packed_bf16(matrix) : 0) {
   if (packed_) pack_bf16(matrix, memory_.data());
 }
 
 void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Plus& plus) {
 #ifndef HV_DOUBLE
-  if (b.packed_ && a.rows >= 16) {
+  if (b.packed_ && a.rows >= kBf16Least) {
     const PartTimer timer(Part::gemm);
     return gemm_packed_bf16(a, b.matrix_, b.memory_.data(), c, ldc, plus);
   }
@@ -92,24 +66,24 @@ void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Pl
 
 void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const Plus& plus) {
   const PartTimer timer(Part::gemm);
-  // A piece of B stays in the cache, turned there where its memory rows run along K (W^T). BLAS, which is made for larger
-  // products, would spend half of the time on packing A and B. A piece is two vectors wide, so that narrow models' columns are
-  // shared evenly, and deep, because C is read and written once a piece.
+  // A piece of B stays in the cache. If B's memory runs along K (it is W^T), the piece is transposed there. BLAS, which is made
+  // for larger products, would spend half of the time on packing A and B. A piece is two vectors wide, so that the threads share
+  // the columns of narrow models evenly; it is deep, because C is read and written once per piece.
   const bool own = precision() == Precision::fp32 && b.row == 1 && a.col == 1;
   const int64_t lanes = simd::kernels().lanes, columns = own ? 2 * lanes : 64, depth = 512;
-  Storage rooms(own ? num_threads() * depth * columns : 0);
+  Storage workspace(own ? num_threads() * depth * columns : 0);
   parallel_blocks(b.cols, columns, [&](int64_t begin, int64_t end) {
     const Plus start{plus.bias ? plus.bias + begin : nullptr, plus.rows ? plus.rows + begin : nullptr, plus.ld};
     Real* to = c + begin;
-    if (!own || (end - begin) % lanes != 0 || a.cols == 0) return gemm_plus(a, cols_of(b, begin, end), to, ldc, start);
-    const int64_t later =
-        begin + num_threads() * columns;  // likely this thread's next piece; only a hint: no bit depends on it
+    if (!own || (end - begin) % lanes != 0 || a.cols == 0) return gemm_plus(a, b.cols_of(begin, end), to, ldc, start);
+    // Probably this thread's next piece. It is only prefetched: no bit depends on it.
+    const int64_t later = begin + num_threads() * columns;
     for (int64_t k = 0; k < a.cols; k += depth) {
       const Real *piece = b.data + begin * b.col + k, *next = later < b.cols ? b.data + later * b.col : nullptr;
       if (k + depth < a.cols) next = piece + depth;
       simd::kernels().product({a.data + k, a.row, 1, piece, 1, b.col, to, ldc, a.rows, end - begin, std::min(depth, a.cols - k),
                                k == 0 ? start : Plus{nullptr, to, ldc}, next},
-                              rooms.data() + thread_index() * depth * columns);
+                              workspace.data() + thread_index() * depth * columns);
     }
   });
 }
@@ -120,13 +94,13 @@ void gemm_parallel(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real 
     if (alpha == 1 && beta == 0) {
       const RightOperand right(b);
       return parallel_blocks(a.rows, row_block(a.rows),
-                             [&](int64_t begin, int64_t end) { gemm(rows_of(a, begin, end), right, c + begin * ldc, ldc); });
+                             [&](int64_t begin, int64_t end) { gemm(a.rows_of(begin, end), right, c + begin * ldc, ldc); });
     }
     parallel_blocks(a.rows, row_block(a.rows),
-                    [&](int64_t begin, int64_t end) { gemm(rows_of(a, begin, end), b, c + begin * ldc, ldc, alpha, beta); });
+                    [&](int64_t begin, int64_t end) { gemm(a.rows_of(begin, end), b, c + begin * ldc, ldc, alpha, beta); });
   } else {
     parallel_blocks(b.cols, kRowBlock / 2,
-                    [&](int64_t begin, int64_t end) { gemm(a, cols_of(b, begin, end), c + begin, ldc, alpha, beta); });
+                    [&](int64_t begin, int64_t end) { gemm(a, b.cols_of(begin, end), c + begin, ldc, alpha, beta); });
   }
 }
 
@@ -137,7 +111,7 @@ void gemm_reduce(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real be
   Storage partials(cut.count * a.rows * b.cols);
   parallel_for(cut.count, [&](int64_t s) {
     const int64_t begin = cut.begin(s), end = cut.begin(s + 1);
-    gemm(cols_of(a, begin, end), rows_of(b, begin, end), partials.data() + s * a.rows * b.cols, b.cols);
+    gemm(a.cols_of(begin, end), b.rows_of(begin, end), partials.data() + s * a.rows * b.cols, b.cols);
   });
   add_partials(partials.data(), cut.count, a.rows, b.cols, c, ldc, beta != 0);
 }
@@ -150,7 +124,7 @@ int64_t row_block(int64_t rows) {
 }
 
 Segments::Segments(int64_t rows_, int64_t outputs) : rows(rows_) {
-  const int64_t most = outputs <= (int64_t{1} << 19) ? 8 : 4;  // partial sums cost memory traffic: fewer where they are large
+  const int64_t most = outputs <= (int64_t{1} << 19) ? 8 : 4;  // partial sums cost memory traffic: fewer if they are large
   count = std::clamp<int64_t>(rows / kRowBlock, 1, most);
 }
 
@@ -164,30 +138,5 @@ void add_partials(const Real* partials, int64_t count, int64_t rows, int64_t col
     }
   });
 }
-
-void set_precision(Precision p) {
-  HV_CHECK_USAGE(p == Precision::fp32 || bf16_unit() != Bf16Unit::none,
-                 "precision: this processor has no bf16 units; use fp32");
-  if (p == Precision::bf16) prepare_bf16();
-  wanted = p;
-}
-Precision precision() { return wanted; }
-
-void init_compute(int threads) {
-  HV_CHECK_USAGE(threads >= 1, "threads: at least 1 is needed, found ", threads);
-  openblas_set_num_threads(1);
-  set_num_threads(threads);
-  flush_denormals();
-}
-
-std::string blas_name() {
-  const std::string config = openblas_get_config();  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
-  const auto second_space = config.find(' ', config.find(' ') + 1);
-  const char* kinds[] = {"serial", "pthread", "openmp"};
-  const int kind = openblas_get_parallel();
-  return config.substr(0, second_space) + " " + (kind >= 0 && kind < 3 ? kinds[kind] : "");
-}
-
-std::string blas_kernel() { return openblas_get_corename(); }
 
 }  // namespace hv

@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "core/autograd.h"
-#include "core/kernels/gemm.h"
+#include "core/kernels/precision.h"
 #include "core/kernels/simd.h"
 
 namespace hv {

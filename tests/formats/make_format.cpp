@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "core/kernels/gemm.h"
+#include "core/parallel.h"
 #include "tests/formats/formats.h"
 #include "tests/trainer_fixtures.h"
 

@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "core/kernels/gemm.h"
+#include "core/kernels/precision.h"
 #include "core/kernels/product_list.h"
 #include "core/parallel.h"
 #include "core/timing.h"

@@ -7,7 +7,8 @@
 #include <fstream>
 
 #include "core/kernels/bf16.h"
-#include "core/kernels/gemm.h"
+#include "core/kernels/blas.h"
+#include "core/kernels/precision.h"
 #include "core/kernels/simd.h"
 #include "core/parallel.h"
 #include "train/io/file.h"
