@@ -1,9 +1,13 @@
 // Every differentiable operation, one line each. The formulas are beside the code, in core/ops/.
 //
+// A fused operation computes in one pass over memory what several operations would. Its plain composition, which says what it
+// means, has the same name with _composed: the oracle of the tests, and the place to begin reading.
+//
 // Shapes: B batch, T tokens, C channels, N rows out, K columns in. Broadcasting follows NumPy. Dimensions may be negative.
 // Invariants
 //   1. An operation checks its arguments before it computes and names itself and the shapes in an error.
 //   2. Results are new, contiguous tensors; operations never change their inputs.
+//   3. A fused operation equals its composition up to rounding, forward and backward.
 // Thread rule: call from one thread; the kernels use all cores themselves.
 #pragma once
 
@@ -21,7 +25,7 @@ Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 Tensor div(const Tensor& a, const Tensor& b);
 Tensor maximum(const Tensor& a, const Tensor& b);                         // at a tie each side gets half of the gradient
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);  // condition: nonzero is true; no gradient to it
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);  // nonzero is true; the condition gets no gradient
 Tensor neg(const Tensor& x);
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
@@ -55,34 +59,41 @@ std::vector<int64_t> argmax(const Tensor& x, int dim = -1);  // row-major over t
 
 // --- products (core/ops/matmul.cpp, core/ops/linear.cpp) --------------------------------------------------------------------
 Tensor matmul(const Tensor& a, const Tensor& b);  // [.., M, K] x [.., K, N]; leading dimensions broadcast
-// x [.., K], weight [N, K], bias [N] or undefined, residual like the result or undefined: x weight^T + bias + residual.
-// weight and bias may be views of parameters: the gradient goes straight into the rectangle.
+// x weight^T + bias + residual: x [.., K], weight [N, K], bias [N] or undefined, residual [.., N] or undefined.
+// weight and bias may be views of parameters: the gradient is written straight into the rectangle.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Tensor& residual = {});
-// linear(gelu(x), ...), keeping x alone: gelu(x) is computed again in backward. For the second layer of an MLP.
+// linear(gelu(x), ...): the second layer of an MLP. Only x is kept for backward, which recomputes gelu(x).
 Tensor gelu_linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Tensor& residual = {});
-// linear(layer_norm(x, gain, shift, eps), weight, bias), keeping x alone. The first layer of attention and of an MLP.
+// linear(layer_norm(x, gain, shift, eps), weight, bias): the first layer of attention and of an MLP. Only x is kept likewise.
 Tensor norm_linear(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps, const Tensor& weight,
                    const Tensor& bias = {});
+// The compositions take x of at least two dimensions.
+Tensor linear_composed(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Tensor& residual = {});
+Tensor gelu_linear_composed(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Tensor& residual = {});
+Tensor norm_linear_composed(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps, const Tensor& weight,
+                            const Tensor& bias = {});
 
-// --- normalisation and attention (core/ops/normalize.cpp, core/ops/attention.cpp) -------------------------------------------
+// --- normalisation and attention (core/ops/softmax.cpp, core/ops/layer_norm.cpp, core/ops/attention.cpp) --------------------
 Tensor softmax(const Tensor& x, int dim = -1);
 Tensor log_softmax(const Tensor& x, int dim = -1);
 Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);  // over the last dimension
+Tensor layer_norm_composed(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);
 // qkv [B, T, heads * 3 * head_dim], packed (head, {q, k, v}, head_dim) -> [B, T, heads * head_dim].
-// softmax(q k^T / sqrt(head_dim)) v per image and head; the probabilities are computed again in backward.
+// softmax(q k^T / sqrt(head_dim)) v per image and head; backward recomputes the probabilities.
 Tensor attention(const Tensor& qkv, int64_t head_dim);
-Tensor attention_composed(const Tensor& qkv, int64_t head_dim);       // the same out of matmul and softmax: its twin in tests
-Tensor attention_probabilities(const Tensor& qkv, int64_t head_dim);  // [B, heads, T, T], no gradient: for looking at
+Tensor attention_composed(const Tensor& qkv, int64_t head_dim);
+Tensor attention_probabilities(const Tensor& qkv, int64_t head_dim);  // [B, heads, T, T], without gradient: to be shown
 
 // --- moving data (core/ops/shape_ops.cpp) -----------------------------------------------------------------------------------
 Tensor cat(const std::vector<Tensor>& parts, int dim);
 Tensor stack(const std::vector<Tensor>& parts, int dim);                          // cat along a new dimension
 Tensor index_select(const Tensor& x, int dim, std::span<const int64_t> indices);  // repeats allowed: their gradients add
-Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns);            // x [M, N], one column a row -> [M]
+Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns);            // x [M, N], one column per row -> [M]
 Tensor patchify(const Tensor& images,
                 int64_t patch);  // [B, C, H, W] -> [B, (H/P)(W/P), C*P*P], channel-major as a convolution's kernel
 // patches [B, N, p], cls [p], positions [N + 1, p] -> tokens [B, N + 1, p]: CLS first, positions added (core/ops/tokens.cpp).
 Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& positions);
+Tensor embed_tokens_composed(const Tensor& patches, const Tensor& cls, const Tensor& positions);
 
 // --- convolution (core/ops/conv.cpp) ----------------------------------------------------------------------------------------
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride = 1,
@@ -91,7 +102,7 @@ Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t paddi
 Tensor avg_pool2d(const Tensor& x, int64_t kernel, int64_t stride);
 
 // --- training-time noise (core/ops/dropout.cpp) -----------------------------------------------------------------------------
-// Zeroes elements with probability p and scales the rest by 1/(1-p); which ones is a function of (seed, step, index) alone.
+// Sets elements to zero with probability p and scales the rest by 1/(1-p). The key alone decides which ones.
 struct NoiseKey {
   uint64_t seed = 0, step = 0, index = 0;
 };
@@ -102,6 +113,7 @@ Tensor drop_path(const Tensor& x, double p, NoiseKey key);  // the same for whol
 // logits [B, K]; class indices, or soft targets [B, K] without gradient. Label smoothing e: target (1 - e) * t + e / K.
 Tensor cross_entropy(const Tensor& logits, std::span<const int64_t> labels, double smoothing = 0);
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double smoothing = 0);
-Tensor bce_with_logits(const Tensor& logits, const Tensor& targets);  // mean over all elements
+Tensor cross_entropy_composed(const Tensor& logits, const Tensor& targets, double smoothing = 0);  // for finite logits
+Tensor bce_with_logits(const Tensor& logits, const Tensor& targets);                               // mean over all elements
 
 }  // namespace hv

@@ -1,42 +1,28 @@
-// Losses, each the mean over the batch. Softmax and cross-entropy are one operation: the forward pass already knows the
-// gradient of the logits for g = 1, one [B, K] tensor, and keeps that alone.
-#include <algorithm>
+// Losses, each the mean over the batch. Softmax and cross-entropy are one operation: the forward pass computes the gradient of
+// the logits for g = 1 as well, one [B, K] tensor, and keeps only that for backward.
 #include <cmath>
 
+#include "core/kernels/cross_entropy.h"
 #include "core/ops.h"
 #include "core/ops/map.h"
 
 namespace hv {
+
+Tensor cross_entropy_composed(const Tensor& logits, const Tensor& targets, double smoothing) {
+  const Tensor wanted = targets * (1 - smoothing) + smoothing / static_cast<double>(logits.size(1));
+  return sum(wanted * log_softmax(logits)) * (-1.0 / static_cast<double>(logits.size(0)));
+}
+
 namespace {
 
-// target(i, k) is the wanted probability t_ik of class k for sample i.
-//     loss = mean_i sum_k t_ik (lse_i - x_ik),   dx_ik = g (p_ik sum_k t_ik - t_ik) / B
-template <class TargetOf>
-Tensor cross_entropy_of(const Tensor& logits, const TargetOf& target) {
-  const int64_t batch = logits.size(0), classes = logits.size(1), row = logits.strides()[0], col = logits.strides()[1];
+// loss = mean_i sum_k t_ik (lse_i - x_ik),   dx_ik = g (p_ik sum_k t_ik - t_ik) / B
+Tensor cross_entropy_of(const Tensor& logits, const WantedClasses& wanted) {
+  const int64_t batch = logits.size(0);
   const bool training = wants_grad({logits});
   const Tensor slope = Tensor::empty(training ? logits.shape() : Shape{0});
-  Real* const slopes = slope.mutable_data();
   std::vector<double> losses(static_cast<size_t>(batch));
-  parallel_blocks(batch, std::max<int64_t>(1, 2048 / classes), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto x = [at = logits.data() + i * row, col](int64_t k) { return static_cast<double>(at[k * col]); };
-      double top = x(0), total = 0, wanted = 0, dot = 0;
-      for (int64_t k = 1; k < classes; ++k) top = std::max(top, x(k));
-      for (int64_t k = 0; k < classes; ++k) {
-        const double t = target(i, k);
-        total += std::exp(x(k) - top);
-        wanted += t;
-        if (t != 0) dot += t * x(k);  // a class that is not wanted may be at -inf
-      }
-      const double lse = top + std::log(total);
-      losses[static_cast<size_t>(i)] = wanted * lse - dot;
-      for (int64_t k = 0; training && k < classes; ++k) {
-        const double p = std::exp(x(k) - lse);
-        slopes[i * classes + k] = static_cast<Real>((p * wanted - target(i, k)) / static_cast<double>(batch));
-      }
-    }
-  });
+  cross_entropy_rows({logits.data(), batch, logits.size(1), logits.strides()[0], logits.strides()[1]}, wanted, losses.data(),
+                     training ? slope.mutable_data() : nullptr);
   double total = 0;
   for (double l : losses) total += l;
   return record("cross_entropy", Tensor::scalar(total / static_cast<double>(batch)), {logits},
@@ -61,9 +47,7 @@ Tensor cross_entropy(const Tensor& logits, std::span<const int64_t> labels, doub
            logits.shape());
   for (int64_t l : labels)
     HV_CHECK(l >= 0 && l < classes, "cross_entropy: label out of range: ", l, " of ", classes, " classes");
-  const double even = smoothing / static_cast<double>(classes);
-  return cross_entropy_of(
-      logits, [=](int64_t i, int64_t k) { return even + (labels[static_cast<size_t>(i)] == k ? 1 - smoothing : 0); });
+  return cross_entropy_of(logits, {labels.data(), nullptr, 0, 0, smoothing, smoothing / static_cast<double>(classes)});
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double smoothing) {
@@ -71,10 +55,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double smoothi
   HV_CHECK(targets.shape() == logits.shape(), "cross_entropy: targets ", targets.shape(), " for logits ", logits.shape());
   HV_CHECK(!wants_grad({targets}), "cross_entropy: the targets get no gradient: detach() them");
   const double even = smoothing / static_cast<double>(logits.size(1));
-  const int64_t row = targets.strides()[0], col = targets.strides()[1];
-  return cross_entropy_of(logits, [=, t = targets.data()](int64_t i, int64_t k) {
-    return even + (1 - smoothing) * static_cast<double>(t[i * row + k * col]);
-  });
+  return cross_entropy_of(logits, {nullptr, targets.data(), targets.strides()[0], targets.strides()[1], smoothing, even});
 }
 
 Tensor bce_with_logits(const Tensor& logits, const Tensor& targets) {

@@ -1,12 +1,13 @@
-// Where a kernel writes one input's gradient: straight into the gradient's own memory, or, where its layout does not suit rows
-// of unit stride or another input of the same operation is the same tensor, into a temporary that finish() adds.
+// Where a kernel writes the gradient of one input: straight into the gradient's own memory if that has rows of unit stride.
+// Otherwise, or if another input of the same operation is the same tensor, into a temporary that finish() adds.
 #pragma once
 
 #include "core/autograd.h"
+#include "core/kernels/rows.h"
 
 namespace hv {
 
-class Sink {
+class Sink : public RowsOut {
  public:
   Sink() = default;  // nobody wants this gradient
   // `rows` x `cols` is how the kernel sees the input; cols 0 means a vector of `rows`.
@@ -26,14 +27,9 @@ class Sink {
     HV_CHECK(target_.at.numel() == rows * (cols > 0 ? cols : 1), "backward: gradient of ", target_.at.shape(), " seen as ",
              rows, " x ", cols);
   }
-  explicit operator bool() const { return data != nullptr; }
   void finish() const {
     if (temporary_) edge_->add(target_.at);
   }
-
-  Real* data = nullptr;
-  int64_t ld = 0;    // distance between rows
-  bool add = false;  // += instead of =
 
  private:
   static bool fits(const Edges& in, size_t i, int64_t cols) {
