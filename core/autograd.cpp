@@ -11,7 +11,7 @@ thread_local bool recording = true;
 std::atomic<uint64_t> next_number{1};
 std::atomic<int64_t> alive{0};
 
-// Nobody but `t` can see these elements, so they may be changed in place.
+// Only `t` refers to these elements, so they may be changed in place.
 bool sole_owner(const Tensor& t) { return t.shared().use_count() == 1 && t.shared()->storage.use_count() == 1; }
 
 Tensor private_copy(const Tensor& t) { return sole_owner(t) ? t : t.clone(); }
@@ -25,9 +25,14 @@ int64_t live_nodes() { return alive; }
 
 // --- Saved ------------------------------------------------------------------------------------------------------------------
 
-Saved::Saved(const Tensor& tensor) : tensor_(tensor.detach()), version_(tensor.shared()->storage->version()) {}
+Saved::Saved(const Tensor& tensor) {
+  if (!tensor.defined()) return;
+  tensor_ = tensor.detach();
+  version_ = tensor.shared()->storage->version();
+}
 
 const Tensor& Saved::get() const {
+  if (!tensor_.defined()) return tensor_;
   const uint64_t now = tensor_.shared()->storage->version();
   HV_CHECK(now == version_, "backward: a tensor needed for the gradient was changed in place: ", tensor_.shape(), ", version ",
            now, ", expected ", version_, "; change a clone() instead");
@@ -38,7 +43,7 @@ const Tensor& Saved::get() const {
 
 namespace {
 
-// The part of the leaf's gradient that lies under this leaf or leaf view. Made, as zeros, when first asked for.
+// The part of the leaf's gradient that belongs to this leaf or leaf view. The gradient is created, as zeros, on the first call.
 Tensor leaf_gradient(const Tensor& view) {
   const auto& leaf = view.shared()->leaf ? view.shared()->leaf : view.shared();
   if (!leaf->grad) leaf->grad = Tensor::zeros(leaf->shape).shared();
@@ -104,7 +109,8 @@ Tensor record(const char* op, Tensor output, const std::vector<Tensor>& inputs, 
   return output;
 }
 
-// A long chain must not destroy itself recursively: each node hands its inputs to a list that the outermost call empties.
+// A long chain of nodes must not be destroyed recursively: each node moves its inputs to a list, which the outermost call
+// empties.
 Node::~Node() {
   --alive;
   thread_local std::vector<std::shared_ptr<Node>> pending;

@@ -1,15 +1,16 @@
 // Reverse-mode automatic differentiation.
 //
-// A Node is one recorded operation: where its inputs' gradients go (Edges) and a closure that sends them there. backward() runs
-// nodes in the reverse of the order they were recorded in, without recursion, and frees each as soon as it has run.
+// A Node is one recorded operation: an Edge per input, which leads to the input's gradient, and a closure that computes these
+// gradients. backward() runs the nodes in reverse order of recording, without recursion, and frees each as soon as it has run.
 //
 // Invariants
 //   1. A closure holds Saved values: memory and the version it had. Saved never holds a grad_fn, so a graph has no cycles.
 //      Changing a saved tensor in place is an error that backward reports.
-//   2. The first gradient to reach a tensor is written (or adopted); later ones are added. Leaf gradients add up until
-//      zero_grad().
-//   3. A gradient sent to a leaf view is written into the leaf's gradient at the view's place; the rest stays as it was.
-//   4. The gradient of a result is contiguous or an alias; a closure must not change the `g` it is given.
+//   2. The first gradient that reaches a result becomes its gradient; later ones are added. The gradients of leaves add up
+//      until zero_grad().
+//   3. A gradient sent to a leaf view is added to the leaf's gradient at the view's place; the rest stays as it was.
+//   4. The gradient of a result is contiguous. It may share its memory with the gradient of another result, so a closure must
+//      not change the `g` that it is given.
 // Thread rule: one thread records and runs a graph; NoGrad is per thread.
 #pragma once
 
@@ -35,7 +36,7 @@ class NoGrad {  // no operation is recorded while one is alive
   bool before_;
 };
 
-// A value kept for backward.
+// A value kept for backward. An undefined tensor stays undefined.
 class Saved {
  public:
   Saved() = default;
@@ -53,17 +54,17 @@ struct Target {
   bool add;
 };
 
-// The way from a node to one of its inputs.
+// The connection from a node to one of its inputs.
 class Edge {
  public:
   explicit Edge(const Tensor& input);
   explicit operator bool() const { return node_ || leaf_.defined(); }  // does the input want a gradient?
-  void add(const Tensor& gradient) const;                              // accumulate; may keep an alias of it
+  void add(const Tensor& gradient) const;                              // accumulate; may keep `gradient` itself
   // Memory to write the gradient into directly, without a temporary.
   Target open() const;
   // The input's gradient, zeros if none arrived yet: for views, which fill a part of it.
   Tensor zeros_or_partial() const;
-  const std::shared_ptr<Node>& node() const { return node_; }  // who made the input; null for a leaf
+  const std::shared_ptr<Node>& node() const { return node_; }  // the node of the input; null for a leaf
   const Tensor& leaf() const { return leaf_; }                 // the leaf or leaf view; undefined for a result
   const Shape& shape() const { return shape_; }
   void release() {
@@ -98,6 +99,6 @@ Tensor record(const char* op, Tensor output, const std::vector<Tensor>& inputs, 
 // Would record() attach anything? Lets an op skip saving.
 bool wants_grad(const std::vector<Tensor>& inputs);
 
-int64_t live_nodes();  // graph nodes alive now, for leak tests
+int64_t live_nodes();  // number of nodes that exist now, for tests of leaks
 
 }  // namespace hv

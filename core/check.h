@@ -2,7 +2,7 @@
 //
 // A message reads `where: what is wrong: the values`, for example
 //     matmul: inner dimensions differ: [8, 64] x [32, 10]
-// and, where there is one, ends with what to do about it. `Fault` is the program's exit code (README, "Exit codes").
+// and ends with what to do about it, if something can be done. `Fault` is the program's exit code (README, "Exit codes").
 //
 // The macro is HV_CHECK, not CHECK, because the test framework owns that name.
 // Thread rule: throw only outside parallel regions (core/parallel.h); kernels inside them never fail.

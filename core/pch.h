@@ -1,6 +1,6 @@
 // Standard headers that most files use, parsed once (Makefile: PCH): each object compiles a second faster. No file includes
 // this one, and each includes what it uses, so that every file also compiles by itself (`make tidy` parses all but the tests
-// so).
+// that way).
 #include <algorithm>
 #include <array>
 #include <chrono>

@@ -1,4 +1,4 @@
-// Printing: the shape first, then the elements, long dimensions abridged to their ends.
+// Printing: the shape first, then the elements. Of long dimensions only both ends are shown.
 #include <iomanip>
 #include <ostream>
 

@@ -1,7 +1,7 @@
 // Randomness as a function, not a state (idea 5): a counter-based generator.
 //
-// A Stream is named by (seed, purpose, step or epoch, index) and yields the same numbers whenever and on whatever thread it is
-// asked. Nothing but those four numbers has to be saved to resume a run exactly.
+// A Stream is named by (seed, purpose, step or epoch, index). It yields the same numbers at any time and on any thread. To
+// resume a run exactly, nothing but those four numbers has to be saved.
 //
 // The block function is Philox 4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
 // Thread rule: a Stream is a small value; use one per thread.

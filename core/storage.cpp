@@ -106,8 +106,7 @@ class Pool {
     ++stats_.chunks;
     insert(static_cast<char*>(p), size);
   }
-  // Called by destructors, which must not fail: where there is no memory for the tables themselves, the range is lost to the
-  // pool.
+  // Called by destructors, which must not fail: if there is no memory for the tables themselves, the range is lost to the pool.
   void insert(char* address, size_t size) noexcept {
     try {
       by_address_.emplace(address, size);
@@ -133,8 +132,9 @@ Pool& pool() {
   return *instance;
 }
 
-// With HYDRAVIT_GUARD in the environment, as in the tests, a buffer lies between two strips of NaNs and begins as NaNs itself:
-// what reads beside it, or before writing, computes NaN; what writes beside it ends the program when the buffer is given back.
+// With HYDRAVIT_GUARD in the environment, as in the tests, a buffer lies between two strips of NaNs and is filled with NaNs
+// itself. Reading outside the buffer, or before anything was written, yields NaN. Writing outside it ends the program when the
+// buffer is released.
 constexpr uint32_t kNan = 0x7FC0DEAD;  // as float, and twice as double
 size_t strip_bytes() {
   static const size_t bytes =

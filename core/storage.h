@@ -1,11 +1,11 @@
 // Memory: 64-byte aligned, reference-counted buffers from a caching pool.
 //
 // Invariants
-//   1. A buffer's contents are unspecified until written; factories (core/tensor.h) initialise.
-//   2. The pool cuts buffers from large chunks and joins neighbours when they come back, so a step at one width reuses the
-//      memory of a step at any other, and after each width has run once the pool asks the system for nothing
-//      (memory_stats().chunks).
-//   3. `version` grows with each in-place change; all views of a storage share it (autograd compares it).
+//   1. A buffer's contents are unspecified until they are written; factories (core/tensor.h) initialise them.
+//   2. The pool cuts buffers from large chunks and joins neighbouring buffers when they are released. So a step at one width
+//      reuses the memory of a step at any other, and once each width has run, the pool asks the system for no more memory
+//      (memory_stats().chunks stays constant).
+//   3. `version` grows with each in-place change. All views of a storage share it, and autograd compares it.
 // Thread rule: allocation and release may happen on any thread.
 #pragma once
 
@@ -41,11 +41,11 @@ class Storage {
 };
 
 struct MemoryStats {
-  int64_t buffers = 0;         // buffers handed out since the start
+  int64_t buffers = 0;         // buffers allocated since the start
   int64_t live_bytes = 0;      // in use now
   int64_t peak_bytes = 0;      // most ever in use
   int64_t chunks = 0;          // times the system was asked for memory: constant in a steady state
-  int64_t strided_copies = 0;  // copies an op made because a layout did not suit its kernel: 0 in a HydraViT step
+  int64_t strided_copies = 0;  // copies because a layout did not suit a kernel: 0 in a HydraViT step
 };
 MemoryStats memory_stats();
 void count_strided_copy();

@@ -154,7 +154,7 @@ const Tensor& Tensor::add_(const Tensor& other, double scale) const {
   check_mutable(*this, "add_");
   check_no_history(other, "add_");
   NoGrad off;
-  // Elements read after they were changed: only if the two show the same memory in different order.
+  // An element could be read after it was changed, but only if the two show the same memory in different order.
   const bool overlaps = other.impl().storage == impl().storage && !(other.strides() == strides() && other.offset() == offset());
   const Tensor from = (overlaps ? other.clone() : other.detach()).expand(shape());
   const Real s = static_cast<Real>(scale);

@@ -6,7 +6,8 @@
 //   3. A parameter (a leaf that requires a gradient) is contiguous with offset 0, and so is its gradient. A view of a leaf is a
 //      leaf view: no graph node, and the same (shape, strides, offset) laid over the leaf's gradient is the view's gradient
 //      (idea 1 of the README).
-//   4. Functions ending in _ change elements in place, check before they touch, and bump the storage's version, as mutable_data() does.
+//   4. Functions ending in _ change elements in place, check before they touch, and bump the storage's version, as
+//      mutable_data() does.
 // Thread rule: handles may be copied on any thread; one thread at a time changes a given tensor.
 #pragma once
 
@@ -46,9 +47,9 @@ struct TensorImpl {
   Strides strides;
   int64_t offset = 0;
   bool requires_grad = false;        // for a result: some input did
-  std::shared_ptr<Node> grad_fn;     // who made it; null for leaves and leaf views
+  std::shared_ptr<Node> grad_fn;     // the operation that made it; null for leaves and leaf views
   std::shared_ptr<TensorImpl> leaf;  // the parameter this is a view of; null otherwise
-  std::shared_ptr<TensorImpl> grad;  // a leaf's gradient, made at the first backward
+  std::shared_ptr<TensorImpl> grad;  // a leaf's gradient, created by the first backward
 };
 
 class Tensor {
@@ -110,7 +111,7 @@ class Tensor {
   Tensor detach() const;      // same memory, no history
 
   // --- in place -------------------------------------------------------------------------------------------------------------
-  // Assigning a handle to a temporary view would change nothing, so it does not compile: use x.slice(0, 0, 2).copy_(y).
+  // Assigning to a temporary view would change no element, so it does not compile: write x.slice(0, 0, 2).copy_(y).
   Tensor& operator=(const Tensor&) & = default;
   Tensor& operator=(Tensor&&) & = default;
   Tensor(const Tensor&) = default;

@@ -1,11 +1,11 @@
-// Where the time of a step goes: a stopwatch with one hand a part, for the log, the benchmark and the report.
+// Where the time of a step goes: a stopwatch that sums the time per part, for the log, the benchmark and the report.
 //
 // Invariants
-//   1. At any moment one part is charged: the innermost PartTimer alive. So the parts add up to the time watched, none counted
-//      twice.
+//   1. At any moment exactly one part is charged: that of the innermost PartTimer alive. So no time is counted twice, and the
+//      parts add up to the whole.
 //   2. Only the thread that began watching is watched. It takes a share of every parallel region and waits for its end, so its
 //      time is the step's wall time; on other threads a PartTimer does nothing.
-//   3. Nothing is allocated; a PartTimer costs two readings of the clock (some 50 ns) where it is watched.
+//   3. Nothing is allocated; a PartTimer costs two readings of the clock (about 50 ns) on the thread that is watched.
 // Thread rule: each thread has a stopwatch of its own.
 #pragma once
 
@@ -57,7 +57,7 @@ inline void watch_parts() {
   timing::watch.on = true;
   timing::watch.since = timing::Clock::now();
 }
-// Seconds of each part since watch_parts() or the last call. All 0 where nothing was watched.
+// Seconds of each part since watch_parts() or the last call. All 0 if this thread is not watched.
 inline PartSeconds take_parts() {
   PartSeconds seconds{};
   if (!timing::watch.on) return seconds;

@@ -1,5 +1,5 @@
-// Views: other geometry on the same memory. Three kinds of gradient:
-//   - a view of a leaf needs none: its geometry laid over the leaf's gradient is its gradient (idea 1);
+// Views: the same memory with other shapes and strides. They have three kinds of gradient:
+//   - a view of a leaf needs none: its shape and strides, laid over the leaf's gradient, are its gradient (idea 1);
 //   - a view that shows every element once (permute, reshape, ...) sends g back through the inverse view;
 //   - a view that shows a part (slice, select) or repeats (expand) adds g to the same view of the parent's gradient.
 #include <algorithm>
@@ -28,14 +28,14 @@ Tensor leaf_view(const Tensor& base, Tensor view) {
   return view;
 }
 
-// Every element once: inverse(g) has the parent's shape.
+// For views that show every element once: inverse(g) has the parent's shape.
 template <class Inverse>
 Tensor one_to_one(const char* op, const Tensor& base, Tensor view, Inverse inverse) {
   if (becomes_leaf_view(base)) return leaf_view(base, std::move(view));
   return record(op, std::move(view), {base}, [inverse](const Tensor& g, const Edges& in) { in[0].add(inverse(g)); });
 }
 
-// A part: replay(parent's gradient) is the place where g belongs.
+// For views that show a part: replay(the parent's gradient) is the part that g is added to.
 template <class Replay>
 Tensor part(const char* op, const Tensor& base, Tensor view, Replay replay) {
   if (becomes_leaf_view(base)) return leaf_view(base, std::move(view));
@@ -104,7 +104,7 @@ Tensor Tensor::expand(const Shape& target) const {
   }
   HV_CHECK(fits, "expand: ", shape(), " does not expand to ", target);
   Tensor view = make_view(*this, target, st, offset());
-  // The gradient sums over the repeats: adding into a view with stride 0 does just that.
+  // The gradient is the sum over the repeats: adding to a view with stride 0 computes it.
   return record("expand", view, {*this},
                 [target](const Tensor& g, const Edges& in) { in[0].zeros_or_partial().expand(target).add_(g); });
 }

@@ -3,8 +3,8 @@
 // Operands come as float32 and are rounded to the nearest bf16 (8 bits of mantissa) while they are packed; sums stay float32.
 // Invariants
 //   1. The order of every sum is given by the shape alone: the same bits on every call. (AMX and AVX512-BF16 differ in theirs.)
-//   2. Each thread allocates one workspace, once, and keeps it. prepare_bf16() allocates all of them beforehand, where a lack of
-//      memory can still be reported.
+//   2. Each thread allocates one workspace, once, and keeps it. prepare_bf16() allocates all of them beforehand, where a lack
+//      of memory can still be reported.
 // Thread rule: any thread, also inside parallel regions.
 #pragma once
 

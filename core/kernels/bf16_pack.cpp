@@ -38,6 +38,10 @@ HV_BF16 inline void transpose16(Pairs& tile) {
   std::copy_n(t, 16, r);
 }
 
+inline __mmask16 first_lanes(int64_t n) {  // of 16; none if n is negative
+  return static_cast<__mmask16>((1U << std::clamp<int64_t>(n, 0, 16)) - 1);
+}
+
 HV_BF16 inline __m512i rounded(__m512 low, __m512 high) {  // 32 floats -> 32 bf16
   const __m512bh packed = _mm512_cvtne2ps_pbh(high, low);
   __m512i bits;
@@ -47,8 +51,7 @@ HV_BF16 inline __m512i rounded(__m512 low, __m512 high) {  // 32 floats -> 32 bf
 
 // A memory row runs along K, so that pairs lie side by side. 16 rows of up to 32 numbers.
 HV_BF16 inline void rows_along_k(const float* from, int64_t ld, int64_t rows, int64_t depth, Pairs& out) {
-  const __mmask16 low = depth >= 16 ? 0xFFFF : static_cast<__mmask16>((1U << depth) - 1);
-  const __mmask16 high = depth >= 32 ? 0xFFFF : depth > 16 ? static_cast<__mmask16>((1U << (depth - 16)) - 1) : 0;
+  const __mmask16 low = first_lanes(depth), high = first_lanes(depth - 16);
   for (int64_t i = 0; i < 16; ++i) {
     out.row[i] = i < rows ? rounded(_mm512_maskz_loadu_ps(low, from + i * ld), _mm512_maskz_loadu_ps(high, from + i * ld + 16))
                           : _mm512_setzero_si512();
@@ -60,7 +63,7 @@ HV_BF16 inline void rows_across_k(const float* from, int64_t ld, int64_t depth, 
   alignas(64) static constexpr uint16_t kWeave[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                                                       8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
   const __m512i weave = _mm512_load_si512(kWeave);
-  const __mmask16 mask = cols >= 16 ? 0xFFFF : static_cast<__mmask16>((1U << cols) - 1);
+  const __mmask16 mask = first_lanes(cols);
   for (int64_t p = 0; p < 16; ++p) {
     const __m512 first = 2 * p < depth ? _mm512_maskz_loadu_ps(mask, from + 2 * p * ld) : _mm512_setzero_ps();
     const __m512 second = 2 * p + 1 < depth ? _mm512_maskz_loadu_ps(mask, from + (2 * p + 1) * ld) : _mm512_setzero_ps();

@@ -12,8 +12,8 @@ Matrix dense(const Real* data, int64_t rows, int64_t cols) { return {data, rows,
 
 // --- windows as columns -----------------------------------------------------------------------------------------------------
 
-// body(place, c, y, x, lo, hi) for each run of Wo places in the matrix [C kh kw, Ho Wo]. Places lo to hi - 1 of the run show the
-// pixels x, x + stride, ... of row y of channel c; the other places lie outside the image.
+// body(place, c, y, x, lo, hi) for each run of Wo places in the matrix [C kh kw, Ho Wo]. Places lo to hi - 1 of the run show
+// the pixels x, x + stride, ... of row y of channel c; the other places lie outside the image.
 template <class Body>
 void for_runs(const Window& w, const Body& body) {
   int64_t place = 0;

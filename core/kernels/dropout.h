@@ -1,5 +1,5 @@
-// Dropout's noise. What is dropped is a function of (seed, step, index) and of an element's place alone, so it can be drawn again instead of
-// kept, and any number of threads drops the same elements.
+// Dropout's noise. What is dropped is a function of (seed, step, index) and of an element's place alone, so it can be drawn
+// again instead of kept, and any number of threads drops the same elements.
 // Thread rule: opens a parallel region.
 #pragma once
 

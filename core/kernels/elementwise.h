@@ -3,7 +3,7 @@
 // Invariants
 //   1. Operands are raw memory and strides; nothing is allocated, no layout is copied.
 //   2. Sums are accumulated in double, each output by one thread, in a fixed order.
-// Thread rule: both open a parallel region where the work is large.
+// Thread rule: all open a parallel region if the work is large.
 #pragma once
 
 #include <utility>
@@ -52,7 +52,7 @@ struct MaxFold {  // NaN wins: it must stay visible
   static double step(double a, double v) { return v > a || v != v ? v : a; }
 };
 
-// One stretch folded into four running values, so that no addition waits for the one before it.
+// n numbers folded into four running values, so that no addition waits for the one before it.
 template <class Fold>
 double fold_row(const Real* x, int64_t n, int64_t step) {
   double lanes[4] = {Fold::start, Fold::start, Fold::start, Fold::start};
@@ -75,7 +75,7 @@ void reduce_elements(const Shape& kept, const Strides& kept_strides, const Shape
   }
   const StridedLoop<1> inner(reduced, {reduced_strides});
   const auto outputs = [&](const Places<2>& at, int64_t n, const Places<2>& step) {
-    constexpr int64_t kChunk = 32;  // outputs that take turns, so that neighbours in memory are read together
+    constexpr int64_t kChunk = 32;  // outputs computed together, because their inputs are neighbours in memory
     for (int64_t first = 0; first < n; first += kChunk) {
       const int64_t width = std::min(kChunk, n - first);
       const Real* const from = x + at[1] + first * step[1];
@@ -97,6 +97,22 @@ void reduce_elements(const Shape& kept, const Strides& kept_strides, const Shape
     }
   };
   strided_loop<2>(kept, {contiguous_strides(kept), kept_strides}, outputs, count);
+}
+
+// out (dense, of shape `kept`) = where each row of n elements, `step` apart, has its largest: the first of equals.
+inline void argmax_rows(const Shape& kept, const Strides& kept_strides, int64_t n, int64_t step, const Real* x, int64_t* out) {
+  const auto rows = [=](const Places<2>& at, int64_t count, const Places<2>& along) {
+    for (int64_t r = 0; r < count; ++r) {
+      const Real* const row = x + at[1] + r * along[1];
+      int64_t top = 0;
+      for (int64_t i = 1; i < n; ++i) {
+        const Real v = row[i * step], most = row[top * step];
+        if (v > most || (v != v && most == most)) top = i;  // NaN counts as the largest
+      }
+      out[at[0] + r * along[0]] = top;
+    }
+  };
+  strided_loop<2>(kept, {contiguous_strides(kept), kept_strides}, rows, n);
 }
 
 }  // namespace hv

@@ -67,8 +67,8 @@ void gemm(const Matrix& a, const RightOperand& b, Real* c, int64_t ldc, const Pl
 void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const Plus& plus) {
   const PartTimer timer(Part::gemm);
   // A piece of B stays in the cache. If B's memory runs along K (it is W^T), the piece is transposed there. BLAS, which is made
-  // for larger products, would spend half of the time on packing A and B. A piece is two vectors wide, so that the threads share
-  // the columns of narrow models evenly; it is deep, because C is read and written once per piece.
+  // for larger products, would spend half of the time on packing A and B. A piece is two vectors wide, so that the threads
+  // share the columns of narrow models evenly; it is deep, because C is read and written once per piece.
   const bool own = precision() == Precision::fp32 && b.row == 1 && a.col == 1;
   const int64_t lanes = simd::kernels().lanes, columns = own ? 2 * lanes : 64, depth = 512;
   Storage workspace(own ? num_threads() * depth * columns : 0);

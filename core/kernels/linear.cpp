@@ -20,8 +20,8 @@ class Workspace {
   Storage memory_;
 };
 
-// GELU or LayerNorm of rows [begin, end) into `to`, dense; the first of the rows lies at x.data. With `again`, LayerNorm reads the
-// mean and rstd that the forward pass found.
+// GELU or LayerNorm of rows [begin, end) into `to`, dense; the first of the rows lies at x.data. With `again`, LayerNorm reads
+// the mean and rstd that the forward pass found.
 void front_rows(Front front, const NormFront& norm, bool again, const RowsIn& x, int64_t k, int64_t begin, int64_t end,
                 Real* to) {
   const auto& simd = simd::kernels();

@@ -1,4 +1,5 @@
-// Y = f(X) W^T + bias + residual, with f the identity, GELU or LayerNorm, and its gradients: nine tenths of a transformer's time.
+// Y = f(X) W^T + bias + residual, with f the identity, GELU or LayerNorm, and its gradients: nine tenths of a transformer's
+// time.
 //
 // X is M rows of K channels, W is [N, K]. f(X) is computed block by block in a workspace that stays in the cache, used, and
 // forgotten: backward recomputes it from X. Compared with saving f(X) this halves the memory of training and costs about 3 %

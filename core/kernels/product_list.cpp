@@ -21,10 +21,10 @@ void note_product(const MatrixProduct& product) {
 double seconds_alone(const MatrixProduct& p) {
   using Kind = MatrixProduct::Kind;
   const bool small = p.kind == Kind::scores || p.kind == Kind::mixture;
-  // Heads have operands of their own, and a result for each thread.
+  // Each head has operands of its own; each thread has one result.
   const int64_t operands = small ? p.count : 1, results = small ? num_threads() : 1, padded = (p.n + 15) / 16 * 16;
   Storage left(operands * p.m * p.k), right(operands * p.k * p.n), result(results * p.m * padded),
-      room(num_threads() * p.k * padded);
+      workspace(num_threads() * p.k * padded);
   std::fill_n(left.data(), left.size(), static_cast<Real>(0.5));
   std::fill_n(right.data(), right.size(), static_cast<Real>(0.5));
   const auto begin = std::chrono::steady_clock::now();
@@ -43,10 +43,17 @@ double seconds_alone(const MatrixProduct& p) {
                               p.m,
                               p.n,
                               p.k};
-        Real* turned = nullptr;
-        if (p.kind == Kind::scores)
-          product.row_b = 1, product.col_b = p.k, turned = room.data() + thread_index() * p.k * padded;
-        multiply ? multiply(product) : simd::kernels().product(product, turned);
+        Real* transposed_b = nullptr;
+        if (p.kind == Kind::scores) {
+          product.row_b = 1;
+          product.col_b = p.k;
+          transposed_b = workspace.data() + thread_index() * p.k * padded;
+        }
+        if (multiply) {
+          multiply(product);
+        } else {
+          simd::kernels().product(product, transposed_b);
+        }
       }
     });
   } else if (p.kind == Kind::forward && p.m <= kRowBlock) {

@@ -1,9 +1,10 @@
-// The matrix products a step is made of, and how long they take alone: the floor that `bench --detail` holds a step against.
+// The matrix products of a step, and how long they take alone: the lower bound that `bench --detail` compares a step with.
 //
 // Invariants
-//   1. Operations note what the mathematics needs, once each: not the scores that attention's backward makes again.
-//   2. A product alone runs as in the step: the same kernel, the same blocks, all threads; only what stands around it is
-//      missing.
+//   1. Operations note each product that the mathematics needs once. A product that is recomputed to save memory, as the scores
+//      in attention's backward pass, is not noted again.
+//   2. A product alone runs as in the step, with the same kernel, the same blocks and all threads, but without the operations
+//      around it.
 // Thread rule: call from the thread that runs the step.
 #pragma once
 
@@ -21,15 +22,17 @@ struct MatrixProduct {
     mixture           // [m, n] = P [m, k] V of one head
   };
   Kind kind;
-  int64_t m, n, k, count;  // `count` of them: heads times images
+  int64_t m, n, k;
+  int64_t count;  // how many such products: images times heads for the last two kinds, else 1
   bool operator==(const MatrixProduct&) const = default;
 };
 
-// From here on products are added to `list`; null: to none.
+// From now on the noted products are appended to `list`. Null: they are not kept.
 void note_products(std::vector<MatrixProduct>* list);
 void note_product(const MatrixProduct& product);
 
-// Seconds of one run of all `count` of them on operands that lie in memory; the first call for a shape pays for cold caches.
+// Seconds for all `count` products, run once. The operands were just written; the first call for a shape is slower, because
+// memory is new to the caches.
 double seconds_alone(const MatrixProduct& product);
 
 }  // namespace hv

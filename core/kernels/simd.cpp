@@ -12,7 +12,7 @@ namespace hv::simd {
   HV_SIMD_KERNELS(HV_DECLARE)                                                                     \
   static const Kernels table{#level, (bytes) / int64_t{sizeof(Real)}, HV_SIMD_KERNELS(HV_ENTRY)}; \
   }
-// Bytes a vector: kBytes of simd/vec.h at each level.
+// The second number is the bytes per vector: kBytes of simd/vec.h at that level.
 HV_LEVEL_TABLE(v2, 16)
 HV_LEVEL_TABLE(v3, 32)
 HV_LEVEL_TABLE(v4, 64)

@@ -1,10 +1,10 @@
-// The hot loops that are not matrix products, built three times (x86-64-v2, -v3 with AVX2, -v4 with AVX-512) from the sources
-// in core/kernels/simd/ and chosen once at run time. HYDRAVIT_SIMD=v2|v3|v4 asks for a lower level.
+// The hot loops that BLAS does not have, built three times (x86-64-v2, -v3 with AVX2, -v4 with AVX-512) from the sources
+// in core/kernels/simd/ and chosen once at run time. HYDRAVIT_SIMD=v2, v3 or v4 asks for a lower level.
 //
 // Invariants
-//   1. Kernels take raw rows, allocate nothing, start no threads and never fail: callers cut the work and own every output.
+//   1. Kernels take raw rows, allocate nothing, start no threads and never fail: the caller cuts the work into pieces.
 //   2. Rows have unit stride inside; `ld` is the distance between rows. `add` means += instead of =.
-//   3. On one machine a level gives the same bits for the same input, wherever the row lies in memory.
+//   3. On one machine a level gives the same bits for the same input, whatever the alignment of its rows.
 // Thread rule: all are pure functions of their arguments.
 #pragma once
 
@@ -12,19 +12,19 @@
 
 #include "core/storage.h"
 
-// One list for declarations, table and look-up: X(name, (parameters)).
+// One list for the declarations and for the table of kernels: X(name, (parameters)).
 #define HV_SIMD_KERNELS(X)                                                                                                    \
   /* y[i] = gelu(x[i]) */                                                                                                     \
   X(gelu, (const Real* x, Real* y, int64_t n))                                                                                \
   /* dx[i] (+)= d[i] * gelu'(x[i]); y[i] = gelu(x[i]) as well, unless y is null */                                            \
   X(gelu_backward, (const Real* x, const Real* d, Real* dx, bool add, Real* y, int64_t n))                                    \
-  /* y = (x - mean) * rstd * gain + shift for each row of n; mean and rstd are written, one a row */                          \
+  /* y = (x - mean) * rstd * gain + shift for each row of n numbers; mean and rstd are written, one each per row */           \
   X(layer_norm, (const Real* x, int64_t ldx, const Real* gain, const Real* shift, Real eps, Real* y, int64_t ldy, Real* mean, \
                  Real* rstd, int64_t rows, int64_t n))                                                                        \
-  /* y again from the mean and rstd of the forward pass */                                                                    \
+  /* y recomputed from the mean and rstd of the forward pass */                                                               \
   X(layer_norm_again, (const Real* x, int64_t ldx, const Real* gain, const Real* shift, const Real* mean, const Real* rstd,   \
                        Real* y, int64_t ldy, int64_t rows, int64_t n))                                                        \
-  /* dx (+)= from d = dy; dgain and dshift (n each) are added to */                                                           \
+  /* dx (+)= the gradient for d = dy; dgain and dshift, of n numbers each, are always added to */                             \
   X(layer_norm_backward,                                                                                                      \
     (const Real* d, int64_t ldd, const Real* x, int64_t ldx, const Real* gain, const Real* mean, const Real* rstd, Real* dx,  \
      int64_t lddx, bool add, Real* dgain, Real* dshift, int64_t rows, int64_t n))                                             \
@@ -32,14 +32,15 @@
   X(fill_rows, (const Real* bias, const Real* residual, int64_t ldr, Real* y, int64_t ldy, int64_t rows, int64_t n))          \
   /* out += the sum of the rows */                                                                                            \
   X(sum_rows, (const Real* x, int64_t ldx, Real* out, int64_t rows, int64_t n))                                               \
-  /* y = x rounded to the nearest bf16 (ties to even), the upper half of a float; NaN stays NaN; and back */                  \
+  /* y = x rounded to the nearest bf16 (ties to even), the upper half of a float; NaN stays NaN */                            \
   X(to_bf16, (const Real* x, uint16_t* y, int64_t n))                                                                         \
+  /* y = x widened */                                                                                                         \
   X(from_bf16, (const uint16_t* x, Real* y, int64_t n))                                                                       \
   /* y += x, elementwise */                                                                                                   \
   X(accumulate, (const Real* x, Real* y, int64_t n))                                                                          \
-  /* A product whose B fits in a core's own caches. `room`: memory for B^T, [inner, cols], rows padded to whole vectors, */   \
-  /* needed if B's columns lie along rows (the rows of C and plus are then padded too); else null and col_b 1 */              \
-  X(product, (const Product& product, Real* room))                                                                            \
+  /* A product whose B fits in a core's own caches. transposed_b null: B's rows have unit stride. Else its columns have, */   \
+  /* and B^T is copied there, [inner, cols] with rows padded to whole vectors; C and plus must have padded rows too */        \
+  X(product, (const Product& product, Real* transposed_b))                                                                    \
   /* One head of one image (core/kernels/simd/attention.cpp) */                                                               \
   X(attention_head, (const AttentionHead& head))                                                                              \
   X(attention_head_backward, (const AttentionHead& head))                                                                     \
@@ -50,7 +51,8 @@
 
 namespace hv {
 
-// What a product is added to: a row, the same for all rows of C, and rows `ld` apart, which may be C itself. Null: nothing.
+// What a product is added to: `bias`, a row that is the same for all rows of C, and `rows`, which lie `ld` apart and may be C
+// itself. Null: nothing.
 struct Plus {
   const Real* bias = nullptr;
   const Real* rows = nullptr;
@@ -70,7 +72,8 @@ struct Product {
   Real* c = nullptr;
   int64_t ldc = 0, rows = 0, cols = 0, inner = 0;
   Plus plus{};
-  const Real* next = nullptr;  // the B, laid out alike, that will be turned next: fetched meanwhile; null: unknown
+  // The B, with the same strides, that this thread will transpose next; it is prefetched during this product. Null: unknown.
+  const Real* next = nullptr;
 };
 
 // q, k, v (and their gradients) are T rows of head_dim, `ld` apart; out and dout are `ldo` apart.
@@ -83,8 +86,8 @@ struct AttentionHead {
   int64_t tokens, head_dim;
   Real scale;
   Real* scratch;                     // attention_scratch(T, head_dim) elements
-  void (*multiply)(const Product&);  // another way to make the products, or null
-  const Real* dout;                  // backward only, the rest too
+  void (*multiply)(const Product&);  // computes the products instead of `product`; null: `product` does
+  const Real* dout;                  // from here on: backward only
   Real *dq, *dk, *dv;
   int64_t ldd;
   bool add;  // dq, dk, dv += instead of =
@@ -92,7 +95,8 @@ struct AttentionHead {
 int64_t attention_scratch(int64_t tokens, int64_t head_dim);
 int64_t attention_stats(int64_t tokens);
 
-// theta, moments and average of one stretch of parameters; Loshchilov and Hutter 2019, "Decoupled weight decay regularization".
+// Parameters theta of one chunk, their moments and their average; Loshchilov and Hutter 2019, "Decoupled weight decay
+// regularization".
 struct AdamWChunk {
   Real* theta;
   const Real* grad;
@@ -106,7 +110,7 @@ struct AdamWChunk {
 #define HV_FIELD(name, parameters) void(*name) parameters;
 struct Kernels {
   const char* level;
-  int64_t lanes;  // numbers a vector
+  int64_t lanes;  // numbers per vector
   HV_SIMD_KERNELS(HV_FIELD)
 };
 #undef HV_FIELD

@@ -1,5 +1,5 @@
-// softmax and log_softmax along one dimension of a tensor of any layout. The maximum is subtracted first, so that no exponential
-// overflows. Sums are accumulated in double.
+// softmax and log_softmax along one dimension of a tensor of any layout. The maximum is subtracted first, so that no
+// exponential overflows. Sums are accumulated in double.
 // Thread rule: both functions open a parallel region if the work is large.
 #pragma once
 

@@ -3,7 +3,8 @@
 // Invariants
 //   1. Operand 0 is written, the others are read; all have the loop's shape. A stride of 0 repeats an element.
 //   2. Size-1 dimensions are dropped and neighbours joined where every operand allows it, so dense operands are one long row.
-//   3. Large loops are cut into fixed blocks. A loop whose operand 0 repeats (a sum) runs on one thread, in index order.
+//   3. Large loops are cut into fixed blocks. A loop that meets an element of operand 0 more than once (a sum) runs on one
+//      thread, in index order.
 // Thread rule: bodies run in parallel on different rows, so they may write through operand 0 only.
 #pragma once
 
@@ -44,8 +45,8 @@ class StridedLoop {
     return std::any_of(dims_.begin(), dims_.begin() + rank_, [](const Dim& d) { return d.step[0] == 0 && d.size > 1; });
   }
 
-  // body(at, n, step) for elements [begin, end) of the rows [first, last_row): operand k has them at at[k], at[k] + step[k],
-  // ...
+  // body(at, n, step) for elements [begin, end) of the rows [first, last_row): those of operand k are at
+  // at[k], at[k] + step[k], ...
   template <class Body>
   void run(int64_t first, int64_t last_row, int64_t begin, int64_t end, const Body& body) const {
     const Places<N> step = dims_[last()].step;
@@ -97,13 +98,13 @@ class StridedLoop {
   int64_t rows_ = 1;
 };
 
-// body(at, n, step) over the whole loop, on all cores where it is large. `cost` is the work of one element, in copies of one.
+// body(at, n, step) over the whole loop, on all cores if it is large. `cost` is the work of one element, in copies of one.
 template <size_t N, class Body>
 void strided_loop(const Shape& shape, const std::array<Strides, N>& strides, const Body& body, int64_t cost = 1) {
   if (numel(shape) == 0) return;
   const StridedLoop<N> loop(shape, strides);
   const int64_t rows = loop.rows(), n = loop.row_size();
-  // Elements a block: enough to outweigh handing it to a thread.
+  // Elements per block: enough to outweigh the cost of handing it to a thread.
   const int64_t grain = std::max<int64_t>(16384 / cost, 64);
   if (loop.repeats() || rows * n <= grain) {
     loop.run(body);

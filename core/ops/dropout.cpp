@@ -1,5 +1,5 @@
-// Training-time noise. What is dropped is a function of (seed, step, index) and of the element's place alone: backward draws the
-// noise again instead of keeping a mask.
+// Training-time noise. What is dropped is a function of (seed, step, index) and of the element's place alone: backward draws
+// the noise again instead of keeping a mask.
 #include "core/kernels/dropout.h"
 
 #include "core/ops.h"

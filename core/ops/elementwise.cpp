@@ -1,7 +1,7 @@
 // Elementwise operations. Each reads: forward, then the gradient of each input as a formula and as code.
 //
-// Shapes broadcast by NumPy's rule; send() sums a gradient back to the shape its input had. A tensor is saved only if the
-// gradient of an input that wants one reads it.
+// Shapes broadcast by NumPy's rule; send() sums a gradient back to the shape that its input had. A tensor is saved only if a
+// gradient that is wanted reads it.
 #include <cmath>
 #include <numbers>
 
@@ -67,9 +67,12 @@ Tensor maximum(const Tensor& a, const Tensor& b) {
   const auto larger = [](Real u, Real v) { return u > v || u != u ? u : v; };  // NaN wins: it must stay visible
   Tensor y = map(larger, broadcast_shapes(a.shape(), b.shape(), "maximum"), a, b);
   if (!wants_grad({a, b})) return y;
-  // da = g where a > b, g / 2 where a = b, else 0; db alike
+  // da = g where a > b, g / 2 where a = b, else 0; db likewise
   return record("maximum", y, {a, b}, [sa = Saved(a), sb = Saved(b)](const Tensor& g, const Edges& in) {
-    const auto share = [](Real d, Real mine, Real other) { return mine > other ? d : mine == other ? d / 2 : 0; };
+    const auto share = [](Real d, Real mine, Real other) {
+      if (mine == other) return d / 2;
+      return mine > other ? d : 0;
+    };
     send(in[0], share, g, sa.get(), sb.get());
     send(in[1], share, g, sb.get(), sa.get());
   });
@@ -144,11 +147,14 @@ Tensor pow(const Tensor& x, double exponent) {
 }
 
 Tensor abs(const Tensor& x) {
+  const auto slope = [](Real d, Real v) {
+    if (v > 0) return d;
+    if (v < 0) return -d;
+    return static_cast<Real>(0);
+  };
   // dx = g sign(x)
   return unary(
-      "abs", x, kKeepX, [](Real v) { return std::abs(v); }, [](Real d, Real v) { return v > 0   ? d
-                                                                                        : v < 0 ? -d
-                                                                                                : 0; });
+      "abs", x, kKeepX, [](Real v) { return std::abs(v); }, slope);
 }
 
 Tensor tanh(const Tensor& x) {

@@ -1,5 +1,5 @@
-// LayerNorm over the last dimension (Ba, Kiros, Hinton 2016): y = (x - mean) / sqrt(var + eps) * gain + shift, with var over the
-// channels that x has: a subnetwork of width p normalises its p channels, not the full width.
+// LayerNorm over the last dimension (Ba, Kiros, Hinton 2016): y = (x - mean) / sqrt(var + eps) * gain + shift, with var over
+// the channels that x has: a subnetwork of width p normalises its p channels, not the full width.
 #include "core/kernels/layer_norm.h"
 
 #include "core/ops.h"

@@ -46,6 +46,8 @@ Tensor as_rows(const Tensor& x, bool for_blas = true) {
   return fits ? flat : flat.contiguous();
 }
 
+Tensor dense(const Tensor& t) { return t.defined() ? t.detach().contiguous() : t; }
+const Real* data_or_null(const Tensor& t) { return t.defined() ? t.data() : nullptr; }
 Matrix matrix(const Tensor& t) { return {t.data(), t.size(0), t.size(1), t.strides()[0], t.strides()[1]}; }
 
 // x [.., K], weight [N, K], bias [N] or undefined, residual [.., N] or undefined; gain and shift [K] for Front::norm.
@@ -60,40 +62,35 @@ Tensor fused(const char* op, Front front, const Tensor& x, const Tensor& gain, c
   HV_CHECK(!residual.defined() || residual.shape() == out, op, ": residual ", residual.shape(), " for a result ", out);
 
   // The kernel sees memory as rows; the graph sees x, weight and the others in the shapes they have.
-  const bool normed = front == Front::norm;
   const Tensor rows = as_rows(x.detach()), w = as_rows(weight.detach());
-  const Tensor b = bias.defined() ? bias.detach().contiguous() : bias;
+  const Tensor b = dense(bias), gains = dense(gain), shifts = dense(shift);
   const Tensor r = residual.defined() ? as_rows(residual.detach(), false) : residual;
-  const Tensor gains = normed ? gain.detach().contiguous() : gain, shifts = normed ? shift.detach().contiguous() : shift;
   const int64_t m = rows.size(0);
   // Per row: mean and 1 / standard deviation.
-  const std::shared_ptr<Storage> moments = normed ? std::make_shared<Storage>(2 * m) : nullptr;
-  const auto norm = [normed, eps, m, moments](const Tensor& gain_now, const Tensor& shift_now) {
-    if (!normed) return NormFront{};
+  const std::shared_ptr<Storage> moments = front == Front::norm ? std::make_shared<Storage>(2 * m) : nullptr;
+  const auto norm = [eps, m, moments](const Tensor& gain_now, const Tensor& shift_now) {
+    if (!moments) return NormFront{};
     return NormFront{gain_now.data(), shift_now.data(), static_cast<Real>(eps), moments->data(), moments->data() + m};
   };
-  std::vector<Tensor> inputs{x, weight, bias, residual};
-  if (normed) inputs.insert(inputs.end(), {gain, shift});
+  const std::vector<Tensor> inputs{x, weight, bias, residual, gain, shift};
   const bool recorded = wants_grad(inputs);
-  // x of GELU is the result of a linear layer, which nothing else reads. Other x have other readers, which keep them anyway.
+  // GELU's x is the result of a linear layer, which nothing else reads. Other x have other readers, which keep them anyway.
   const KeptRows kept(rows, recorded, front == Front::gelu);
   const Tensor y = Tensor::empty(out);
-  linear_forward({front, norm(gains, shifts), matrix(rows), matrix(w),
-                  Plus{b.defined() ? b.data() : nullptr, r.defined() ? r.data() : nullptr, r.defined() ? r.strides()[0] : 0},
-                  y.mutable_data(), kept.copy()});
+  const Plus plus{data_or_null(b), data_or_null(r), r.defined() ? r.strides()[0] : 0};
+  linear_forward({front, norm(gains, shifts), matrix(rows), matrix(w), plus, y.mutable_data(), kept.copy()});
   if (!recorded) return y;
   // With d = g W [M, K]:  dx = f'(x) d,  dW = g^T f(x),  db = sum of g's rows,  dresidual = g;
   // dgain and dshift: see layer_norm_backward in core/kernels/simd/rows.cpp.
-  const Saved saved_gain = normed ? Saved(gains) : Saved(), saved_shift = normed ? Saved(shifts) : Saved();
-  return record(op, y, inputs, [=, saved_w = Saved(w)](const Tensor& g, const Edges& in) {
-    const Sink dx(in, 0, m, k), dw(in, 1, n, k), db(in, 2, n, 0);
-    const Sink dgain = normed ? Sink(in, 4, k, 0) : Sink(), dshift = normed ? Sink(in, 5, k, 0) : Sink();
-    const Tensor gain_now = normed ? saved_gain.get() : Tensor(), shift_now = normed ? saved_shift.get() : Tensor();
-    linear_backward({front, norm(gain_now, shift_now), matrix(g.view({m, n})), matrix(saved_w.get()), kept.open(), dx, dw, db,
-                     dgain, dshift});
-    for (const Sink* s : {&dx, &dw, &db, &dgain, &dshift}) s->finish();
-    in[3].add(g);
-  });
+  return record(
+      op, y, inputs,
+      [=, saved_w = Saved(w), saved_gain = Saved(gains), saved_shift = Saved(shifts)](const Tensor& g, const Edges& in) {
+        const Sink dx(in, 0, m, k), dw(in, 1, n, k), db(in, 2, n, 0), dgain(in, 4, k, 0), dshift(in, 5, k, 0);
+        linear_backward({front, norm(saved_gain.get(), saved_shift.get()), matrix(g.view({m, n})), matrix(saved_w.get()),
+                         kept.open(), dx, dw, db, dgain, dshift});
+        for (const Sink* s : {&dx, &dw, &db, &dgain, &dshift}) s->finish();
+        in[3].add(g);
+      });
 }
 
 }  // namespace

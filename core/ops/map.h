@@ -1,4 +1,4 @@
-// From tensors to the elementwise kernels: broadcasting, and undoing it in backward.
+// Calls the elementwise kernels with tensors: broadcasting, and its reverse in backward.
 #pragma once
 
 #include "core/autograd.h"
@@ -6,7 +6,7 @@
 
 namespace hv {
 
-// t's strides as a part of a result of `shape`: 0 where it repeats. The shapes must broadcast.
+// Strides of t, broadcast to `shape`: 0 along dimensions in which it is repeated. The shapes must broadcast.
 inline Strides broadcast_strides(const Tensor& t, const Shape& shape) {
   Strides out = Dims::filled(shape.size(), 0);
   for (int i = 1; i <= t.rank(); ++i) {
@@ -31,10 +31,11 @@ Tensor map(F f, const Shape& shape, const In&... in) {
   return y;
 }
 
-// Undoes broadcasting: g summed over the dimensions along which a tensor of `shape` was repeated. g itself if there are none.
+// The reverse of broadcasting: g summed over the dimensions in which a tensor of `shape` was repeated. g itself if there are
+// none.
 Tensor sum_to(const Tensor& g, const Shape& shape);
 
-// Sends the gradient f(g, in...), of g's shape, to an input that broadcast to that shape.
+// Sends the gradient f(g, in...), which has g's shape, to an input that was broadcast to that shape.
 template <class F, class... In>
 void send(const Edge& to, F f, const Tensor& g, const In&... in) {
   if (!to) return;

@@ -1,7 +1,8 @@
 // Matrix products of any rank from 2 up, on core/kernels/gemm.h.
 //
-// Matrices with one unit stride (slices, transposes) go to BLAS as they are; others are copied, and counted. A right operand
-// that all matrices share is one long product; otherwise each product of the batch is a job of its own.
+// Matrices with one unit stride (slices, transposes) are read in place; others are copied, and the copies counted. If all
+// matrices share the right operand, they are computed as one long product; otherwise each product of the batch is computed by
+// itself.
 #include <algorithm>
 
 #include "core/kernels/gemm.h"
@@ -31,7 +32,7 @@ Shape batch_of(const Shape& shape) {
   return batch;
 }
 
-// Strides of t's batch dimensions as a part of `batch`: 0 where they repeat.
+// Strides of t's batch dimensions, broadcast to `batch`: 0 along dimensions in which t is repeated.
 Strides batch_strides(const Tensor& t, const Shape& batch) {
   Strides out = Dims::filled(batch.size(), 0);
   for (int i = 1; i <= t.rank() - 2; ++i) {
@@ -87,7 +88,7 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool add) {
       cost);
 }
 
-// Sends a b (batch of g) to an input: straight into its gradient where nothing was broadcast.
+// Sends the products a b, which have g's batch, to an input: straight into its gradient if nothing was broadcast.
 void send_product(const Edge& to, const Tensor& a, const Tensor& b, const Shape& batch) {
   if (batch_of(to.shape()) == batch) {
     if (const Target target = to.open(); suits_blas(target.at)) return multiply(a, b, target.at, target.add);
@@ -119,7 +120,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     multiply(left, right, y, false);
   }
   if (!wants_grad({a, b})) return y;
-  // dA = G B^T, dB = A^T G, summed over the batch where an operand repeats
+  // dA = G B^T, dB = A^T G, summed over the dimensions in which an operand is repeated
   return record("matmul", y, {a, b}, [=, sa = Saved(left), sb = Saved(right)](const Tensor& g, const Edges& in) {
     const Tensor at = sa.get().transpose(-2, -1), bt = sb.get().transpose(-2, -1);
     if (in[0]) send_product(in[0], g, bt, batch);

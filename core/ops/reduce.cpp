@@ -90,27 +90,13 @@ Tensor max(const Tensor& x, const Dims& dims, bool keep) {
 
 std::vector<int64_t> argmax(const Tensor& x, int dim) {
   const int d = wrap_dim(dim, x.rank(), "argmax");
-  const int64_t n = x.size(d), step = x.strides()[d];
-  HV_CHECK(n > 0, "argmax: nothing to choose from: ", x.shape(), " over dimension ", d);
+  HV_CHECK(x.size(d) > 0, "argmax: nothing to choose from: ", x.shape(), " over dimension ", d);
   Shape rest = x.shape();
   Strides strides = x.strides();
   rest.erase(d);
   strides.erase(d);
   std::vector<int64_t> best(static_cast<size_t>(numel(rest)));
-  strided_loop<2>(
-      rest, {contiguous_strides(rest), strides},
-      [&](const Places<2>& at, int64_t rows, const Places<2>& along) {
-        for (int64_t r = 0; r < rows; ++r) {
-          const Real* row = x.data() + at[1] + r * along[1];
-          int64_t top = 0;
-          for (int64_t i = 1; i < n; ++i) {
-            const Real v = row[i * step], m = row[top * step];
-            if (v > m || (v != v && m == m)) top = i;  // NaN counts as the largest
-          }
-          best[static_cast<size_t>(at[0] + r * along[0])] = top;
-        }
-      },
-      n);
+  argmax_rows(rest, strides, x.size(d), x.strides()[d], x.data(), best.data());
   return best;
 }
 

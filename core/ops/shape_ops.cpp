@@ -1,4 +1,4 @@
-// Joining, picking and unfolding. These copy by nature; views that copy nothing are methods of Tensor.
+// Operations that move data: they always copy. Views, which never copy, are methods of Tensor.
 #include "core/ops.h"
 #include "core/ops/map.h"
 
@@ -26,7 +26,7 @@ Tensor cat(const std::vector<Tensor>& parts, int dim) {
     map_into({y.slice(d, begin, begin + part.size(d)), false}, same, part);
     begin += part.size(d);
   }
-  // dx_i = the slice of g where x_i was put
+  // dx_i = the slice of g that x_i was copied to
   return record("cat", y, parts, [d](const Tensor& g, const Edges& in) {
     int64_t from = 0;
     for (const Edge& edge : in) {
@@ -60,7 +60,7 @@ Tensor index_select(const Tensor& x, int dim, std::span<const int64_t> indices) 
   const Tensor from = x.detach();
   for (size_t i = 0; i < kept.size(); ++i)
     map_into({y.select(d, static_cast<int64_t>(i)), false}, same, from.select(d, kept[i]));
-  // dx[indices[i]] += g[i], one after the other: indices may repeat
+  // dx[indices[i]] += g[i], one after the other, because indices may repeat
   return record("index_select", y, {x}, [d, kept](const Tensor& g, const Edges& in) {
     const Tensor to = in[0].zeros_or_partial();
     for (size_t i = 0; i < kept.size(); ++i)

@@ -11,7 +11,10 @@ namespace hv::test {
 size_t Array::place(const Dims& index) const {
   int64_t at = 0;
   const int64_t* i = index.end() - shape.size();
-  for (const int64_t size : shape) at = at * size + (size == 1 ? 0 : *i), ++i;
+  for (const int64_t size : shape) {
+    at = at * size + (size == 1 ? 0 : *i);
+    ++i;
+  }
   return static_cast<size_t>(at);
 }
 

@@ -8,9 +8,9 @@ namespace hv::simd::HV_LEVEL {
 
 // --- a small matrix product -------------------------------------------------------------------------------------------------
 
-// Two rows of memory to fetch during a product, `ld` apart: weights come from beyond the caches, and the processor, which does
-// not see short rows coming, would wait for them. With AVX-512 nothing is fetched: bursts cost time there, and this way was not
-// measured.
+// Two rows of memory, `ld` apart, that are prefetched during a product. Weights come from beyond the caches, and the
+// processor's own prefetcher does not recognise short rows in time. Only the levels with 16 registers do this: with AVX-512 an
+// earlier way of prefetching made products slower (../README.md), and this one was not measured.
 struct Ahead {
   const Real* rows = nullptr;
   int64_t ld = 0;
@@ -48,14 +48,14 @@ static inline void tile(std::integral_constant<int, kRows>, const Real* a, int64
   }
 }
 
-// What is left at the end, 1 to kMost rows, is one tile too: one row after another would wait for its own sums.
+// The last 1 to kMost rows are one tile too. If each were a tile of its own, every addition would wait for the one before it.
 template <int kMost, class Rows>
 static inline void leftover(int64_t count, const Rows& rows, std::integral_constant<int, kMost> most) {
   if (count == kMost) return rows(most);
   if constexpr (kMost > 1) leftover(count, rows, std::integral_constant<int, kMost - 1>{});
 }
 
-// All rows of one panel of kVecs vectors from column `left`: as many rows at a time as the registers hold.
+// All rows of one panel of kVecs vectors from column `left` on, as many rows at a time as fit into the registers.
 template <int kVecs>
 static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t left) {
   constexpr int kFit = (kRegisters - kVecs - 1) / kVecs, kRows = kFit < 13 ? kFit : 13;  // 65 = 5 * 13 tokens on CIFAR
@@ -63,8 +63,8 @@ static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t l
   const auto rows = [&](auto count) {
     const Plus plus{p.plus.bias ? p.plus.bias + left : nullptr, p.plus.rows ? p.plus.rows + i * p.plus.ld + left : nullptr,
                     p.plus.ld};
-    const Ahead ahead{p.next && kRegisters == 16 ? p.next + i * p.cols / p.rows * p.col_b : nullptr,
-                      p.col_b};  // all, by the last row
+    // Row i of p.rows prefetches rows i * cols / rows on: together the rows prefetch all of the next B.
+    const Ahead ahead{p.next && kRegisters == 16 ? p.next + i * p.cols / p.rows * p.col_b : nullptr, p.col_b};
     tile<kVecs>(count, p.a + i * p.row_a, p.row_a, p.col_a, b + left, ldb, plus, p.c + i * p.ldc + left, p.ldc, p.inner, ahead);
     i += count;
   };
@@ -72,7 +72,8 @@ static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t l
   if constexpr (kRows > 1) leftover(p.rows - i, rows, std::integral_constant<int, kRows - 1>{});
 }
 
-// B's rows lie `ldb` apart. Whole vectors in panels of up to five (three with 16 registers), the last few columns one by one.
+// B's rows lie `ldb` apart. Whole vectors are computed in panels of up to five (three with 16 registers), the last few columns
+// one by one.
 static void product(const Product& p, const Real* b, int64_t ldb, int64_t cols) {
   constexpr int64_t kMost = kRegisters == 32 ? 5 : 3;
   int64_t j = 0;
@@ -116,8 +117,8 @@ static void transpose(const Real* from, int64_t ld, int64_t rows, int64_t cols, 
       Vec square[kWidth];
       for (int64_t k = 0; k < kWidth; ++k) {
         square[k] = load(from + (i + k) * ld + j);
-        if (j % 16 == 0)
-          __builtin_prefetch(from + (i + k) * ld + j + 64);  // rows are short: the processor does not see them coming
+        // The rows are too short for the processor's own prefetcher.
+        if (j % 16 == 0) __builtin_prefetch(from + (i + k) * ld + j + 64);
       }
       transpose_square<kWidth / 2>(square, Lanes{});
       for (int64_t k = 0; k < kWidth; ++k) store(to + (j + k) * padded + i, square[k]);
@@ -129,22 +130,22 @@ static void transpose(const Real* from, int64_t ld, int64_t rows, int64_t cols, 
   }
 }
 
-void product(const Product& p, Real* room) {
-  if (!room) return product(p, p.b, p.row_b, p.cols);
+void product(const Product& p, Real* transposed_b) {
+  if (!transposed_b) return product(p, p.b, p.row_b, p.cols);
   const int64_t padded = whole_vectors(p.cols);
-  transpose(p.b, p.col_b, p.cols, p.inner, room, padded);
-  product(p, room, padded, padded);
+  transpose(p.b, p.col_b, p.cols, p.inner, transposed_b, padded);
+  product(p, transposed_b, padded, padded);
 }
 
-static void multiply(const AttentionHead& h, const Product& p, Real* room = nullptr) {
-  h.multiply ? h.multiply(p) : product(p, room);
+static void multiply(const AttentionHead& h, const Product& p, Real* transposed_b = nullptr) {
+  if (h.multiply) return h.multiply(p);
+  product(p, transposed_b);
 }
 
 // --- forward ----------------------------------------------------------------------------------------------------------------
 
-// Scores lie transposed, [keys, queries]: a softmax goes down a column, so that each lane has a query of its own and no lanes
-// are joined.
-// s becomes exp(scale * (s - top)), not yet divided by its sum.
+// Scores are stored transposed, [keys, queries]. A softmax runs down a column, so that each lane of a vector holds one query,
+// and no sum over lanes is needed. s becomes exp(scale * (s - top)), not yet divided by its sum.
 static void softmax_columns(Real* s, int64_t padded, int64_t tokens, Real scale, Real* top, Real* inverse) {
   for (int64_t i = 0; i < padded; i += kWidth) {
     Vec best = load(s + i), total{};
@@ -176,7 +177,8 @@ void attention_head(const AttentionHead& h) {
 
 // --- backward ---------------------------------------------------------------------------------------------------------------
 
-// p = the probabilities again, ds = scale * p * (dp - sum over keys of p dp); ds holds dp before.
+// On entry p holds the scores and ds holds dp. On return p holds the recomputed probabilities, and
+// ds = scale * p * (dp - sum over keys of p dp).
 static void softmax_columns_backward(Real* p, Real* ds, int64_t padded, int64_t tokens, Real scale, const Real* top,
                                      const Real* inverse) {
   for (int64_t i = 0; i < padded; i += kWidth) {
@@ -197,9 +199,9 @@ static void softmax_columns_backward(Real* p, Real* ds, int64_t padded, int64_t 
 
 void attention_head_backward(const AttentionHead& h) {
   const int64_t T = h.tokens, D = h.head_dim, padded = whole_vectors(T);
-  Real *turned = h.scratch, *p = turned + D * padded, *ds = p + T * padded;
-  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, p, padded, T, T, D}, turned);       // scores again, transposed
-  multiply(h, {h.v, h.ld, 1, h.dout, 1, h.ldo, ds, padded, T, T, D}, turned);  // dp^T = v do^T
+  Real *transposed = h.scratch, *p = transposed + D * padded, *ds = p + T * padded;
+  multiply(h, {h.k, h.ld, 1, h.q, 1, h.ld, p, padded, T, T, D}, transposed);       // recomputed: s^T = k q^T
+  multiply(h, {h.v, h.ld, 1, h.dout, 1, h.ldo, ds, padded, T, T, D}, transposed);  // dp^T = v do^T
   softmax_columns_backward(p, ds, padded, T, h.scale, h.stats, h.stats + padded);
   multiply(h, {p, padded, 1, h.dout, h.ldo, 1, h.dv, h.ldd, T, D, T, {nullptr, h.add ? h.dv : nullptr, h.ldd}});  // dv = p^T do
   multiply(h, {ds, 1, padded, h.k, h.ld, 1, h.dq, h.ldd, T, D, T, {nullptr, h.add ? h.dq : nullptr, h.ldd}});     // dq = ds k

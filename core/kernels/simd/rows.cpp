@@ -36,7 +36,7 @@ void layer_norm(const Real* x, int64_t ldx, const Real* gain, const Real* shift,
     Vec sum{}, square{};
     for_vectors(n, [&](int64_t i, auto lanes) { sum += lanes.load(row + i); });
     mean[r] = sum_lanes(sum) * inverse;
-    // Two passes: the difference from the mean first, so that a large mean costs no digits.
+    // A pass of its own: with a large mean, the squares of the values themselves would lose the digits of the variance.
     for_vectors(n, [&](int64_t i, auto lanes) {
       const Vec c = lanes.keep(lanes.load(row + i) - mean[r]);
       square += c * c;

@@ -1,4 +1,4 @@
-// AdamW and the running average of the weights, in one pass over memory (the step is bound by memory traffic, not arithmetic).
+// AdamW and the running average of the weights, in one pass over memory: memory traffic limits its speed, not arithmetic.
 #include "core/kernels/simd/vec.h"
 
 namespace hv::simd::HV_LEVEL {

@@ -34,7 +34,7 @@ static inline Vec load(const Real* p) { return *reinterpret_cast<const LooseVec*
 static inline void store(Real* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
 static inline Vec splat(Real x) { return x - Vec{}; }  // x - 0 keeps the sign of zero and NaN
 
-// The two ways to touch up to kWidth elements: all of them, or the first n < kWidth.
+// The two ways to load and store up to kWidth elements: all of them, or the first n < kWidth.
 struct Whole {
   static Vec load(const Real* p) { return HV_LEVEL::load(p); }
   static void store(Real* p, Vec v) { HV_LEVEL::store(p, v); }
@@ -66,7 +66,7 @@ static inline void for_vectors(int64_t n, const Body& body) {
 
 using Lanes = std::make_integer_sequence<int, static_cast<int>(kWidth)>;
 
-// Lanes joined in a fixed order: halves onto each other.
+// The lanes of a vector reduced to one number in a fixed order: the upper half is joined with the lower half, and so on.
 template <int kHalf, class Join, int... I>
 static inline Real join_lanes(Vec v, const Join& join, std::integer_sequence<int, I...> lanes) {
   v = join(v, __builtin_shufflevector(v, v, (I ^ kHalf)...));
@@ -78,7 +78,8 @@ static inline Real sum_lanes(Vec v) {
       v, [](Vec a, Vec b) { return a + b; }, Lanes{});
 }
 
-// kWidth x kWidth numbers in place: blocks of half the size change places, then those of a quarter, down to single lanes.
+// Transposes kWidth x kWidth numbers in place: blocks of half the size are exchanged, then blocks of a quarter, down to single
+// lanes.
 template <int kBlock, int... I>
 static inline void transpose_square(Vec* row, std::integer_sequence<int, I...> lanes) {
   constexpr int kWide = static_cast<int>(kWidth);
@@ -109,13 +110,12 @@ static inline void normal_cdf_pdf(Vec x, Vec& cdf, Vec& pdf) {
   }
 }
 #else
-typedef uint32_t BitVec
-    __attribute__((vector_size(kBytes)));  // unsigned: far arguments may wrap around, their result is not used
+// Unsigned, so that very large arguments may wrap around; their result is not used.
+typedef uint32_t BitVec __attribute__((vector_size(kBytes)));
 
 // e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln(2) / 2; e^r by its Taylor series to r^7 (truncation 5e-9, in all about 1
-// ULP).
-// Below -87.3 the result is 0 (denormals are flushed anyway), above 88.37 infinity (2^128 has no
-// exponent, so the last third of a unit below the largest float is given up); NaN stays NaN.
+// ULP). Below -87.3 the result is 0 (denormals are flushed anyway). Above 88.37 it is infinity: 2^128 has no exponent, so
+// results for x between 88.37 and 88.72, which are still floats, are given up. NaN stays NaN.
 static inline Vec exp(Vec x) {
   const Vec shifter = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer and leaves that in the low bits
   const Vec t = x * 1.44269504f + shifter;
