@@ -38,7 +38,10 @@ void for_index(const Shape& shape, const Body& body) {
   for (;;) {
     body(static_cast<const Dims&>(index));
     int d = shape.size() - 1;
-    while (d >= 0 && ++index.begin()[d] == shape.begin()[d]) index.begin()[d--] = 0;
+    for (; d >= 0; --d) {  // the next index, as an odometer counts
+      if (++index.begin()[d] < shape.begin()[d]) break;
+      index.begin()[d] = 0;
+    }
     if (d < 0) return;
   }
 }
