@@ -5,9 +5,9 @@
 #include <sstream>
 
 #include "core/autograd.h"
-#include "core/parallel.h"
 #include "core/kernels/strided.h"
 #include "core/ops.h"
+#include "core/parallel.h"
 #include "tests/error_of.h"
 
 using namespace hv;
