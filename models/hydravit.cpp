@@ -1,6 +1,6 @@
 #include "models/hydravit.h"
 
-#include <algorithm>
+#include "nn/part.h"
 
 namespace hv::models {
 
@@ -60,7 +60,7 @@ Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
 
 std::vector<Tensor> HydraViT::active(const Subnet& subnet) const {
   std::vector<Tensor> views;
-  for (const nn::Parameter& p : parameters()) views.push_back(nn::leading(p, subnet.dim, config_.width()));
+  for (const nn::Parameter& p : parameters()) views.push_back(nn::live(p, subnet.dim, config_.width()));
   return views;
 }
 

@@ -19,14 +19,10 @@ namespace hv::nn {
 struct Parameter {
   std::string name;
   Tensor value;  // requires_grad, contiguous
-  // Which dimensions shrink with the width: at width p of E, an elastic dimension of size n keeps its first n * p / E entries.
+  // Which dimensions shrink with the width: at width p of E an elastic dimension of size n uses n * p / E entries (nn/part.h).
   std::vector<bool> elastic;
   bool decay = true;  // weight decay; off for biases, norms, CLS and positions (timm's convention)
 };
-
-// The leading rectangle of a parameter for width p of the full width E: a leaf view (inside NoGrad: a plain one, without
-// gradient).
-Tensor leading(const Parameter& parameter, int64_t width, int64_t full_width);
 
 class Module {
  public:

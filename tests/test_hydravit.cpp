@@ -8,6 +8,7 @@
 #include "core/parallel.h"
 #include "models/hydravit.h"
 #include "models/mlp_classifier.h"
+#include "nn/part.h"
 #include "nn/losses.h"
 
 using namespace hv;
@@ -156,7 +157,7 @@ TEST_CASE("gradients at every width: something in the rectangle, exactly 0 outsi
       const Tensor outside = parameters[i].value.grad().clone().detach();
       nn::Parameter copy = parameters[i];
       copy.value = outside;
-      nn::leading(copy, width.dim, model.settings().width()).fill_(0);
+      nn::live(copy, width.dim, model.settings().width()).fill_(0);
       CHECK(largest(outside) == 0);
     }
   }
@@ -354,7 +355,7 @@ TEST_CASE("rollout: the product of (A + I) / 2 over the blocks, by loops; at eac
   for (const Subnet& width : model.subnets()) {
     const int64_t p = width.dim, t = c.tokens(), n = t - 1;
     const auto part = [&](const std::string& name) {
-      return nn::leading({name, model.parameter(name), {false, false, true}}, p, c.width());
+      return nn::part(model.parameter(name), 2, p);
     };
     const Tensor kernel = model.parameter("patch_embed.proj.weight").view({c.width(), -1}).slice(0, 0, p);
     const Tensor patches = linear(patchify(images, c.patch), kernel, model.parameter("patch_embed.proj.bias").slice(0, 0, p));

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <thread>
 
 #include "core/parallel.h"
 #include "nn/init.h"
 #include "nn/layers.h"
 #include "nn/losses.h"
+#include "nn/part.h"
 
 using namespace hv;
 using namespace hv::nn;
@@ -161,15 +163,67 @@ TEST_CASE("layer norm: over the channels at hand, alone and in one operation wit
   CHECK(largest_difference(norm.then(next, x), next.forward(expected)) < 1e-5);
 }
 
-TEST_CASE("leading: a leaf view whose gradient lies in the parameter's") {
-  const Parameter p{"w", Tensor::zeros({6, 4}).requires_grad_(), {true, true}};
-  const Tensor view = leading(p, 2, 4);
-  CHECK(view.shape() == Shape{3, 2});
-  CHECK(view.requires_grad());
-  sum(view * random_tensor({3, 2})).backward();
-  CHECK(largest_difference(p.value.grad()(Range{0, 3}, Range{0, 2}), random_tensor({3, 2})) == 0);
-  CHECK(sum(abs(p.value.grad())).item() == sum(abs(random_tensor({3, 2}))).item());
-  CHECK_THROWS_WITH_AS(leading(p, 5, 4), "leading: width 5 of 'w' is not in 1 to 4", Error);
+TEST_CASE("part: leading or trailing entries, a leaf view whose gradient lies in the parameter's") {
+  const Tensor w = random_tensor({6, 4}).requires_grad_(), seed = random_tensor({3, 2}, 1);
+  const auto rectangle = [&] { return part(part(w, 0, 3), 1, 2); };
+  const int64_t nodes = live_nodes();
+  for (const bool trailing : {false, true}) {
+    CAPTURE(trailing);
+    const Range rows{trailing ? 3 : 0, trailing ? 6 : 3}, columns{trailing ? 2 : 0, trailing ? 4 : 2};
+    w.zero_grad();
+    Tensor view;
+    {
+      const TrailingParts scope(trailing);
+      view = rectangle();
+    }
+    CHECK(view.requires_grad());
+    CHECK(live_nodes() == nodes);
+    CHECK(largest_difference(view.detach(), w.detach()(rows, columns)) == 0);
+    sum(view * seed).backward();
+    CHECK(largest_difference(w.grad()(rows, columns), seed) == 0);
+    CHECK(sum(abs(w.grad())).item() == sum(abs(seed)).item());
+  }
+  CHECK(part(w, -1, 4).shared() == w.shared());  // the whole is the parameter itself
+}
+
+TEST_CASE("part: scopes nest, for one thread; empty parts; errors") {
+  const Tensor w = Tensor::arange(5);
+  const auto first = [&] { return part(w, 0, 2).at({0}); };
+  CHECK(first() == 0);
+  {
+    const TrailingParts outer;
+    CHECK(first() == 3);
+    {
+      const TrailingParts off(false);
+      CHECK(first() == 0);
+      const TrailingParts inner;
+      CHECK(first() == 3);
+    }
+    CHECK(first() == 3);
+    Real elsewhere = -1;
+    std::thread([&] { elsewhere = first(); }).join();
+    CHECK(elsewhere == 0);
+    CHECK(part(w, 0, 0).shape() == Shape{0});
+  }
+  CHECK(first() == 0);
+  CHECK(part(w, 0, 0).shape() == Shape{0});
+  CHECK(part(random_tensor({3, 4}), 1, 0).shape() == Shape{3, 0});
+  CHECK_THROWS_WITH_AS(part(w, 0, 6), "part: 6 entries of dimension 0 of [5]", Error);
+  CHECK_THROWS_WITH_AS(part(w, 0, -1), "part: -1 entries of dimension 0 of [5]", Error);
+  CHECK_THROWS_AS(part(w, 1, 1), Error);
+}
+
+TEST_CASE("live: the elastic dimensions shrink in proportion, the others stay") {
+  const Parameter p{"w", random_tensor({6, 4, 3}).requires_grad_(), {true, true, false}};
+  CHECK(live(p, 2, 4).shape() == Shape{3, 2, 3});
+  CHECK(live(p, 4, 4).shared() == p.value.shared());
+  CHECK(live({"fixed", p.value, {}}, 1, 4).shared() == p.value.shared());
+  const TrailingParts scope;
+  CHECK(largest_difference(live(p, 2, 4), p.value(Range{3, 6}, Range{2, 4})) == 0);
+  CHECK_THROWS_WITH_AS(live(p, 5, 4), "live: width 5 of 'w' is not in 1 to 4", Error);
+  CHECK_THROWS_WITH_AS(live(p, 0, 4), "live: width 0 of 'w' is not in 1 to 4", Error);
+  CHECK_THROWS_WITH_AS(live(p, 1, 4), "live: width 1 of 4 is no whole number of entries in dimension 0 of 'w' [6, 4, 3]",
+                       Error);
 }
 
 TEST_CASE("block: the fused path equals the composed one, forward and backward, at every width") {
