@@ -5,12 +5,12 @@
 
 namespace hv::nn {
 
-Tensor Module::add_parameter(const std::string& name, Tensor value, std::vector<bool> elastic, bool decay) {
+Parameter Module::add_parameter(const std::string& name, Tensor value, std::vector<bool> elastic, bool decay) {
   HV_CHECK(elastic.empty() || static_cast<int>(elastic.size()) == value.rank(), "module: '", name, "' of shape ", value.shape(),
            " with ", elastic.size(), " elastic flags");
   value.requires_grad_();
-  own_.push_back({name, value, std::move(elastic), decay});
-  return value;
+  own_.push_back({name, std::move(value), std::move(elastic), decay});
+  return own_.back();
 }
 
 void Module::collect(const std::string& prefix, std::vector<Parameter>& out) const {
