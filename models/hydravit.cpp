@@ -1,6 +1,6 @@
 #include "models/hydravit.h"
 
-#include <algorithm>
+#include "nn/part.h"
 
 namespace hv::models {
 
@@ -9,8 +9,8 @@ HydraViT::HydraViT(const HydraViTConfig& c, uint64_t seed)
       init_(c.init, seed),
       patch_embed_(c.channels, c.patch, c.width(), init_),
       pos_drop_(c.dropout),
-      norm_(c.width()),
-      head_(c.width(), c.classes, init_, nn::Out::fixed) {
+      norm_(c.width(), nn::Elastic::both),
+      head_(c.width(), c.classes, init_, nn::Elastic::in) {
   for (int64_t k = c.heads_min; k <= c.heads; ++k) subnets_.push_back({concat("heads=", k), k, k * c.head_dim});
   cls_token_ = add_parameter("cls_token", init_.normal({1, 1, c.width()}, 1e-6), {false, false, true}, false);
   pos_embed_ = add_parameter("pos_embed", init_.trunc_normal({1, c.tokens(), c.width()}, 0.02), {false, false, true}, false);
@@ -18,8 +18,13 @@ HydraViT::HydraViT(const HydraViTConfig& c, uint64_t seed)
   add_child("pos_drop", pos_drop_);
   for (int64_t i = 0; i < c.depth; ++i) {
     const double depth = c.depth > 1 ? static_cast<double>(i) / static_cast<double>(c.depth - 1) : 0;
-    blocks_.push_back(std::make_unique<nn::Block>(
-        nn::BlockConfig{c.width(), c.head_dim, c.mlp_ratio * c.width(), c.dropout, c.drop_path * depth}, init_));
+    const nn::BlockConfig block{.width = c.width(),
+                                .head_dim = c.head_dim,
+                                .hidden = c.mlp_ratio * c.width(),
+                                .dropout = c.dropout,
+                                .drop_path = c.drop_path * depth,
+                                .elastic = nn::Elastic::both};
+    blocks_.push_back(std::make_unique<nn::Block>(block, init_));
     add_child(concat("blocks.", i), *blocks_.back());
   }
   add_child("norm", norm_);
@@ -30,16 +35,16 @@ Tensor HydraViT::embed(const Tensor& images, int64_t heads) {
   const HydraViTConfig& c = config_;
   HV_CHECK(images.rank() == 4 && images.size(1) == c.channels && images.size(2) == c.image && images.size(3) == c.image,
            "hydravit: images ", images.shape(), ", expected [B, ", c.channels, ", ", c.image, ", ", c.image, "]");
-  const int64_t p = subnet(heads).dim;  // the only place where the width is chosen; an error if it is none of subnets()
-
-  const Tensor patches = patch_embed_.forward(images, p);  // [B, N, p]
-  return pos_drop_.forward(embed_tokens(patches, cls_token_(0, 0, Range{0, p}), pos_embed_(0, all, Range{0, p})));
+  const int64_t full = c.width(), p = subnet(heads).dim;      // the only place that chooses the width
+  const Tensor cls = nn::live(cls_token_, p, full)(0, 0);     // [p]
+  const Tensor positions = nn::live(pos_embed_, p, full)(0);  // [T, p]
+  return pos_drop_(embed_tokens(patch_embed_(images, p), cls, positions));
 }
 
 Tensor HydraViT::forward(const Tensor& images, int64_t heads) {
   Tensor x = embed(images, heads);  // [B, T, p]
   for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x);
-  return norm_.then(head_, blocks_.back()->forward_first(x));  // the CLS token decides: [B, p] -> [B, classes]
+  return head_(norm_(blocks_.back()->forward(x, nn::first_token)));  // the CLS token decides: [B, p] -> [B, classes]
 }
 
 Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
@@ -50,8 +55,7 @@ Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
   Real* const ones = residual.mutable_data();
   for (int64_t i = 0; i < t; ++i) ones[i * t + i] = 1;
   for (const auto& block : blocks_) {
-    const Tensor attention = block->attention().probabilities(block->attention_norm(), x);  // [B, heads, T, T]
-    const Tensor mixing = (mean(attention, {1}) + residual) * 0.5;
+    const Tensor mixing = (mean(block->attention(x), {1}) + residual) * 0.5;  // the heads' mean: [B, T, T]
     flow = flow.defined() ? matmul(mixing, flow) : mixing;
     x = block->forward(x);
   }
@@ -61,7 +65,7 @@ Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
 
 std::vector<Tensor> HydraViT::active(const Subnet& subnet) const {
   std::vector<Tensor> views;
-  for (const nn::Parameter& p : parameters()) views.push_back(nn::leading(p, subnet.dim, config_.width()));
+  for (const nn::Parameter& p : parameters()) views.push_back(nn::live(p, subnet.dim, config_.width()));
   return views;
 }
 

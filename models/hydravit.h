@@ -1,10 +1,11 @@
 // HydraViT: a vision transformer whose first k heads are a vision transformer.
 // Haberer, Hojjat, Landsiedel, "HydraViT: Stacking Heads for a Scalable ViT", NeurIPS 2024 (arXiv 2409.17978).
 //
-// Letters: B images, T tokens (one CLS + one a patch), E = heads * head_dim full width, p = k * head_dim width of a subnetwork.
+// Letters: B images, T tokens (one CLS token and one per patch), E = heads * head_dim the full width, p = k * head_dim the
+// width of a subnetwork.
 // Invariants
-//   1. The width is chosen at the door: forward(images, k) gives p rows to the patch embedding; everything after reads
-//      x.size(-1).
+//   1. The width is chosen once: forward(images, k) asks the patch embedding for p columns. Every later layer reads the width
+//      from its input.
 //   2. QKV rows are packed (head, {q, k, v}, head_dim), so the first k heads are the first 3p rows and p columns (idea 3).
 //   3. A single-width HydraViT (heads_min == heads) is the plain ViT.
 #pragma once
@@ -14,7 +15,7 @@
 #include <vector>
 
 #include "models/elastic.h"
-#include "nn/layers.h"
+#include "nn/transformer.h"
 
 namespace hv::models {
 
@@ -59,8 +60,8 @@ class HydraViT : public ElasticModel {
   Tensor forward(const Tensor& images, const Subnet& subnet) override { return forward(images, subnet.key); }
 
   // Attention rollout (Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers"): each block mixes tokens by
-  // A' = (mean over heads of A + I) / 2, the I for the residual; the CLS row of the product of all A' says how much of each
-  // patch has reached the classifier. [B, side, side], the CLS token's own share left out. No gradient.
+  // A' = (mean over heads of A + I) / 2, where I stands for the residual. The CLS row of the product of all A' says how much of
+  // each patch has reached the classifier. The result [B, side, side] leaves out the CLS token's own share. It has no gradient.
   Tensor rollout(const Tensor& images, const Subnet& subnet) override;
 
   const std::vector<Subnet>& subnets() const override { return subnets_; }
@@ -79,7 +80,7 @@ class HydraViT : public ElasticModel {
   HydraViTConfig config_;
   std::vector<Subnet> subnets_;
   nn::Init init_;
-  Tensor cls_token_, pos_embed_;
+  nn::Parameter cls_token_, pos_embed_;
   nn::PatchEmbed patch_embed_;
   nn::Dropout pos_drop_;
   std::vector<std::unique_ptr<nn::Block>> blocks_;

@@ -89,7 +89,7 @@ int64_t parameter_count(const HydraViTConfig& c, int64_t heads) {
 }
 
 // N E C P^2 + L (T (4 + 2r) E^2 + 2 T^2 E) + E K: convolution, linear layers, q k^T and attention times v, classifier.
-// The convention of the published tables: every block in full, although the last one makes less (nn::Block::forward_first).
+// The convention of the published tables: every block in full, although the last one computes fewer rows (nn::first_token).
 int64_t mac_count(const HydraViTConfig& c, int64_t heads) {
   const int64_t e = heads * c.head_dim, t = c.tokens(), n = t - 1;
   return n * e * c.channels * c.patch * c.patch + c.depth * (t * (4 + 2 * c.mlp_ratio) * e * e + 2 * t * t * e) + e * c.classes;

@@ -9,8 +9,8 @@ MlpClassifier::MlpClassifier(int64_t image, int64_t channels, int64_t hidden, in
       classes_(classes),
       subnets_{{"full", 1, hidden}},
       init_("reference", seed),
-      fc1_(inputs(), hidden, init_, nn::Out::fixed),
-      fc2_(hidden, classes, init_, nn::Out::fixed) {
+      fc1_(inputs(), hidden, init_),
+      fc2_(hidden, classes, init_) {
   add_child("fc1", fc1_);
   add_child("fc2", fc2_);
 }

@@ -12,7 +12,7 @@ Init::Init(const std::string& style, uint64_t seed) : reference_(style == "refer
 
 template <class Fill>
 Tensor Init::drawn(const Shape& shape, const Fill& fill) {
-  constexpr int64_t kPiece = 16384;  // part of what a seed means: never to be changed
+  constexpr int64_t kPiece = 16384;  // never to be changed: it decides what a seed means
   const uint64_t number = count_++;
   const Tensor t = Tensor::empty(shape);
   Real* const out = t.mutable_data();
@@ -33,14 +33,14 @@ Tensor Init::weight(const Shape& shape, int64_t fan_in) {
 
 Tensor Init::bias(int64_t size, int64_t fan_in) {
   if (reference_) return weight({size}, fan_in);
-  ++count_;  // both styles number the parameters alike
+  ++count_;  // both styles give a parameter the same number
   return Tensor::zeros({size});
 }
 
 Tensor Init::normal(const Shape& shape, double deviation) { return drawn_normal(shape, deviation, INFINITY); }
 Tensor Init::trunc_normal(const Shape& shape, double deviation) { return drawn_normal(shape, deviation, 2 / deviation); }
 
-// Marsaglia's polar method: two normals for a logarithm and a root, because a large model has millions to draw.
+// Marsaglia's polar method: one logarithm and one root give two numbers, because a large model draws millions.
 Tensor Init::drawn_normal(const Shape& shape, double deviation, double cut) {
   return drawn(shape, [=](Stream& stream, Real* out, Real* end) {
     while (out < end) {

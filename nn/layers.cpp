@@ -1,135 +1,70 @@
 #include "nn/layers.h"
 
+#include "nn/part.h"
+
 namespace hv::nn {
+namespace {
 
-// --- Linear -----------------------------------------------------------------------------------------------------------------
-
-Linear::Linear(int64_t in, int64_t out, Init& init, Out kind) : kind_(kind) {
-  const bool elastic = kind == Out::elastic;
-  weight_ = add_parameter("weight", init.weight({out, in}, in), {elastic, true});
-  bias_ = add_parameter("bias", init.bias(out, in), {elastic}, false);
+// The width of an input. `dim` of the parameter is the full one; only an elastic dimension takes less.
+int64_t width_of(const char* op, const Shape& input, const Parameter& p, int dim) {
+  const int64_t full = p.value.size(dim);
+  const bool narrower = p.elastic[static_cast<size_t>(dim)];
+  HV_CHECK(input.size() > 0 && (input[-1] == full || (narrower && input[-1] < full)), op, ": input ", input, " for a ", p.name,
+           " of ", p.value.shape(), narrower ? "" : ", which is not elastic");
+  return input[-1];
 }
 
-int64_t Linear::rows(int64_t in) const {
-  HV_CHECK(in >= 0 && in <= weight_.size(1), "linear: ", in, " columns for a weight of ", weight_.shape());
-  return kind_ == Out::fixed ? weight_.size(0) : weight_.size(0) * in / weight_.size(1);
+bool follows(Elastic elastic) { return elastic != Elastic::none; }
+
+}  // namespace
+
+Linear::Linear(int64_t in, int64_t out, Init& init, Elastic elastic) {
+  const bool rows = elastic == Elastic::both;
+  weight_ = add_parameter("weight", init.weight({out, in}, in), {rows, follows(elastic)});
+  bias_ = add_parameter("bias", init.bias(out, in), {rows}, false);
 }
 
-Tensor Linear::weight_for(int64_t in) const { return weight_.slice(0, 0, rows(in)).slice(1, 0, in); }
-
-// --- LayerNorm --------------------------------------------------------------------------------------------------------------
-
-LayerNorm::LayerNorm(int64_t channels, double eps) : eps_(eps) {
-  weight_ = add_parameter("weight", Tensor::ones({channels}), {true}, false);
-  bias_ = add_parameter("bias", Tensor::zeros({channels}), {true}, false);
+Lazy Linear::operator()(const Lazy& x) const {
+  const int64_t p = width_of("linear", x.shape(), weight_, 1), full = weight_.value.size(1);
+  const Tensor weight = live(weight_, p, full), bias = live(bias_, p, full);
+  return lazy_linear(x, weight, bias);
 }
 
-Tensor LayerNorm::then(const Linear& next, const Tensor& x) const {
-  const int64_t p = x.size(-1);
-  return norm_linear(x, gain(p), shift(p), eps_, next.weight_for(p), next.bias_for(p));
+LayerNorm::LayerNorm(int64_t channels, Elastic elastic, double eps) : eps_(eps) {
+  weight_ = add_parameter("weight", Tensor::ones({channels}), {follows(elastic)}, false);
+  bias_ = add_parameter("bias", Tensor::zeros({channels}), {follows(elastic)}, false);
 }
 
-// --- noise, scale -----------------------------------------------------------------------------------------------------------
+Lazy LayerNorm::operator()(const Tensor& x) const {
+  const int64_t p = width_of("layer_norm", x.shape(), weight_, 0), full = weight_.value.size(0);
+  return lazy_layer_norm(x, live(weight_, p, full), live(bias_, p, full), eps_);
+}
 
 Dropout::Dropout(double p) : p_(p) { HV_CHECK_USAGE(p >= 0 && p < 1, "dropout: a probability in [0, 1) is needed, found ", p); }
+
+Lazy Dropout::operator()(const Lazy& x) const {
+  if (!training() || p_ == 0) return x;
+  return dropout(x, p_, next_noise_key());
+}
 
 DropPath::DropPath(double p) : p_(p) {
   HV_CHECK_USAGE(p >= 0 && p < 1, "drop_path: a probability in [0, 1) is needed, found ", p);
 }
 
-LayerScale::LayerScale(int64_t channels, double start) {
-  gamma_ = add_parameter("gamma", Tensor::full({channels}, start), {true}, false);
+Lazy DropPath::operator()(const Lazy& x) const {
+  if (!training() || p_ == 0) return x;
+  return drop_path(x, p_, next_noise_key());
 }
 
-// --- attention and MLP ------------------------------------------------------------------------------------------------------
-
-MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t head_dim, double dropout, Init& init)
-    : head_dim_(head_dim), qkv_(width, 3 * width, init), proj_(width, width, init), drop_(dropout) {
-  add_child("qkv", qkv_);
-  add_child("proj", proj_);
-  add_child("drop", drop_);
+LayerScale::LayerScale(int64_t channels, double start, Elastic elastic) {
+  if (start == 0) return;
+  gamma_ = add_parameter("gamma", Tensor::full({channels}, start), {follows(elastic)}, false);
 }
 
-Tensor MultiHeadAttention::mix(const LayerNorm& norm, const Tensor& x) const {
-  return hv::attention(norm.then(qkv_, x), head_dim_);  // [B, T, p] -> [B, T, 3p] -> [B, T, p]
-}
-
-Tensor MultiHeadAttention::project(const Tensor& mixed, const Tensor& residual) const {
-  const int64_t p = mixed.size(-1);
-  if (!drop_.active()) return linear(mixed, proj_.weight_for(p), proj_.bias_for(p), residual);
-  const Tensor y = drop_.forward(proj_.forward(mixed));
-  return residual.defined() ? residual + y : y;
-}
-
-Tensor MultiHeadAttention::probabilities(const LayerNorm& norm, const Tensor& x) const {
-  NoGrad off;
-  return attention_probabilities(norm.then(qkv_, x), head_dim_);
-}
-
-Mlp::Mlp(int64_t width, int64_t hidden, double dropout, Init& init)
-    : fc1_(width, hidden, init), fc2_(hidden, width, init), drop_(dropout) {
-  add_child("fc1", fc1_);
-  add_child("fc2", fc2_);
-  add_child("drop", drop_);
-}
-
-Tensor Mlp::forward(const LayerNorm& norm, const Tensor& x, const Tensor& residual) const {
-  const Tensor hidden = norm.then(fc1_, x);  // before GELU: [B, T, ratio * p]
-  const int64_t h = hidden.size(-1);
-  if (!drop_.active()) return gelu_linear(hidden, fc2_.weight_for(h), fc2_.bias_for(h), residual);
-  const Tensor y = drop_.forward(fc2_.forward(drop_.forward(gelu(hidden))));
-  return residual.defined() ? residual + y : y;
-}
-
-// --- block ------------------------------------------------------------------------------------------------------------------
-
-Block::Block(const BlockConfig& c, Init& init)
-    : norm1_(c.width),
-      attn_(c.width, c.head_dim, c.dropout, init),
-      norm2_(c.width),
-      mlp_(c.width, c.hidden, c.dropout, init),
-      drop_path_(c.drop_path) {
-  add_child("norm1", norm1_);
-  add_child("attn", attn_);
-  add_child("norm2", norm2_);
-  add_child("mlp", mlp_);
-  add_child("drop_path", drop_path_);
-  if (c.layer_scale > 0) {
-    scale1_ = std::make_unique<LayerScale>(c.width, c.layer_scale);
-    scale2_ = std::make_unique<LayerScale>(c.width, c.layer_scale);
-    add_child("ls1", *scale1_);
-    add_child("ls2", *scale2_);
-  }
-}
-
-Tensor Block::finish(const Tensor& x, const Tensor& mixed) const {
-  if (!scale1_ && !drop_path_.active()) {  // the residual joins inside the last product of each branch
-    const Tensor y = attn_.project(mixed, x);
-    return mlp_.forward(norm2_, y, y);
-  }
-  const auto branch = [&](const Tensor& y, const std::unique_ptr<LayerScale>& scale) {
-    return drop_path_.forward(scale ? scale->forward(y) : y);
-  };
-  const Tensor y = x + branch(attn_.project(mixed, {}), scale1_);
-  return y + branch(mlp_.forward(norm2_, y, {}), scale2_);
-}
-
-// --- patches and convolution ------------------------------------------------------------------------------------------------
-
-PatchEmbed::Proj::Proj(int64_t channels, int64_t patch, int64_t width, Init& init) {
-  const int64_t fan_in = channels * patch * patch;
-  weight = add_parameter("weight", init.weight({width, channels, patch, patch}, fan_in), {true, false, false, false});
-  bias = add_parameter("bias", init.bias(width, fan_in), {true}, false);
-}
-
-PatchEmbed::PatchEmbed(int64_t channels, int64_t patch, int64_t width, Init& init)
-    : patch_(patch), proj_(channels, patch, width, init) {
-  add_child("proj", proj_);
-}
-
-Tensor PatchEmbed::forward(const Tensor& images, int64_t width) const {
-  const Tensor weight = proj_.weight.view({proj_.weight.size(0), -1}).slice(0, 0, width);  // [p, C P P]
-  return linear(patchify(images, patch_), weight, proj_.bias.slice(0, 0, width));
+Lazy LayerScale::operator()(const Lazy& x) const {
+  if (!gamma_.value.defined()) return x;
+  const int64_t p = width_of("layer_scale", x.shape(), gamma_, 0);
+  return Tensor(x) * live(gamma_, p, gamma_.value.size(0));
 }
 
 Conv2d::Conv2d(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding, Init& init)

@@ -1,4 +1,4 @@
-// Losses: small values that turn a model's output and the truth into a scalar to differentiate. Formulas: core/ops.h.
+// Losses: small values that turn a model's output and its target into a scalar. The formulas are in core/ops/loss.cpp.
 // Thread rule: as core/ops.h.
 #pragma once
 
@@ -17,7 +17,7 @@ struct CrossEntropy {
   Tensor operator()(const Tensor& logits, const Tensor& targets) const { return cross_entropy(logits, targets, smoothing); }
 };
 
-// For labels that do not exclude one another: a yes or no a class.
+// For labels that do not exclude one another: one yes or no per class.
 struct BinaryCrossEntropy {
   Tensor operator()(const Tensor& logits, const Tensor& targets) const { return bce_with_logits(logits, targets); }
 };

@@ -5,24 +5,12 @@
 
 namespace hv::nn {
 
-Tensor leading(const Parameter& parameter, int64_t width, int64_t full_width) {
-  HV_CHECK(width > 0 && width <= full_width, "leading: width ", width, " of '", parameter.name, "' is not in 1 to ",
-           full_width);
-  Tensor view = parameter.value;
-  for (size_t d = 0; d < parameter.elastic.size(); ++d) {
-    if (!parameter.elastic[d]) continue;
-    const int dim = static_cast<int>(d);
-    view = view.slice(dim, 0, view.size(dim) * width / full_width);
-  }
-  return view;
-}
-
-Tensor Module::add_parameter(const std::string& name, Tensor value, std::vector<bool> elastic, bool decay) {
+Parameter Module::add_parameter(const std::string& name, Tensor value, std::vector<bool> elastic, bool decay) {
   HV_CHECK(elastic.empty() || static_cast<int>(elastic.size()) == value.rank(), "module: '", name, "' of shape ", value.shape(),
            " with ", elastic.size(), " elastic flags");
   value.requires_grad_();
-  own_.push_back({name, value, std::move(elastic), decay});
-  return value;
+  own_.push_back({name, std::move(value), std::move(elastic), decay});
+  return own_.back();
 }
 
 void Module::collect(const std::string& prefix, std::vector<Parameter>& out) const {

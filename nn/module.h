@@ -3,7 +3,7 @@
 // Invariants
 //   1. A module owns its parameters; names join with dots as in timm: "blocks.0.attn.qkv.weight".
 //   2. parameters() lists them in the order they were registered, parents before children.
-//   3. No module stores a width. The activation carries it (idea 2): a layer reads x.size(-1) and uses the leading rectangle.
+//   3. No module stores a width. The activation carries it (idea 2): an elastic layer reads it from its input.
 //   4. Training mode is set on the whole tree; only Dropout and DropPath read it.
 // Thread rule: one thread at a time uses a module.
 #pragma once
@@ -19,14 +19,10 @@ namespace hv::nn {
 struct Parameter {
   std::string name;
   Tensor value;  // requires_grad, contiguous
-  // Which dimensions shrink with the width: at width p of E, an elastic dimension of size n keeps its first n * p / E entries.
+  // Which dimensions shrink with the width: at width p of E an elastic dimension of size n uses n * p / E entries (nn/part.h).
   std::vector<bool> elastic;
   bool decay = true;  // weight decay; off for biases, norms, CLS and positions (timm's convention)
 };
-
-// The leading rectangle of a parameter for width p of the full width E: a leaf view (inside NoGrad: a plain one, without
-// gradient).
-Tensor leading(const Parameter& parameter, int64_t width, int64_t full_width);
 
 class Module {
  public:
@@ -46,7 +42,7 @@ class Module {
   std::string summary() const;
 
  protected:
-  Tensor add_parameter(const std::string& name, Tensor value, std::vector<bool> elastic = {}, bool decay = true);
+  Parameter add_parameter(const std::string& name, Tensor value, std::vector<bool> elastic = {}, bool decay = true);
   template <class Child>
   Child& add_child(const std::string& name, Child& child) {
     children_.emplace_back(name, &child);
@@ -60,8 +56,7 @@ class Module {
   bool training_ = true;
 };
 
-// The seed and step that Dropout and DropPath draw from while one of these is alive (idea 5). Layers number their draws
-// themselves.
+// The seed and step that Dropout and DropPath draw from while it is alive (idea 5). Its draws are numbered 0, 1, 2, ...
 class NoiseScope {
  public:
   NoiseScope(uint64_t seed, uint64_t step);
@@ -74,6 +69,6 @@ class NoiseScope {
   NoiseKey next_;
   friend NoiseKey next_noise_key();
 };
-NoiseKey next_noise_key();  // the next draw inside the scope: index 0, 1, 2, ... in the order of the forward pass
+NoiseKey next_noise_key();  // of the next draw inside the innermost scope
 
 }  // namespace hv::nn

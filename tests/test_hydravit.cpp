@@ -9,6 +9,7 @@
 #include "models/hydravit.h"
 #include "models/mlp_classifier.h"
 #include "nn/losses.h"
+#include "nn/part.h"
 
 using namespace hv;
 using namespace hv::models;
@@ -140,6 +141,34 @@ TEST_CASE("an extracted model is its own: training it leaves the large one alone
   CHECK(model.parameter("norm.weight").at({0}) == 1);
 }
 
+TEST_CASE("trailing parts: the subnetwork at the other end of every weight, forward, extracted and in its gradients") {
+  HydraViT model(tiny(), 5);
+  disturb(model);
+  const Tensor images = random_images(model.settings(), 2);
+  const Subnet& narrow = model.subnets()[0];
+  const int64_t p = narrow.dim, e = model.settings().width();
+  const Tensor leading = model.forward(images, narrow).detach();
+  const nn::TrailingParts scope;
+  const auto small = model.extract(narrow);
+  const Tensor theirs = small->parameter("blocks.1.attn.qkv.weight").detach();
+  CHECK(largest(theirs -
+                model.parameter("blocks.1.attn.qkv.weight").detach().slice(0, 3 * (e - p), 3 * e).slice(1, e - p, e)) == 0);
+  const Tensor logits = model.forward(images, narrow);
+  CHECK(largest(logits.detach() - small->forward(images, small->subnets()[0]).detach()) < 1e-6);
+  CHECK(largest(logits.detach() - leading) > 1e-3);
+  sum(logits * logits).backward();
+  const auto parameters = model.parameters();
+  const auto parts = model.active(narrow);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    CAPTURE(parameters[i].name);
+    CHECK(largest(parts[i].grad()) > 0);
+    nn::Parameter copy = parameters[i];
+    copy.value = parameters[i].value.grad().clone().detach();
+    nn::live(copy, p, e).fill_(0);
+    CHECK(largest(copy.value) == 0);
+  }
+}
+
 TEST_CASE("gradients at every width: something in the rectangle, exactly 0 outside") {
   HydraViT model(tiny(), 1);
   disturb(model);
@@ -156,7 +185,7 @@ TEST_CASE("gradients at every width: something in the rectangle, exactly 0 outsi
       const Tensor outside = parameters[i].value.grad().clone().detach();
       nn::Parameter copy = parameters[i];
       copy.value = outside;
-      nn::leading(copy, width.dim, model.settings().width()).fill_(0);
+      nn::live(copy, width.dim, model.settings().width()).fill_(0);
       CHECK(largest(outside) == 0);
     }
   }
@@ -353,9 +382,7 @@ TEST_CASE("rollout: the product of (A + I) / 2 over the blocks, by loops; at eac
   const Tensor images = random_images(c, 2);
   for (const Subnet& width : model.subnets()) {
     const int64_t p = width.dim, t = c.tokens(), n = t - 1;
-    const auto part = [&](const std::string& name) {
-      return nn::leading({name, model.parameter(name), {false, false, true}}, p, c.width());
-    };
+    const auto part = [&](const std::string& name) { return nn::part(model.parameter(name), 2, p); };
     const Tensor kernel = model.parameter("patch_embed.proj.weight").view({c.width(), -1}).slice(0, 0, p);
     const Tensor patches = linear(patchify(images, c.patch), kernel, model.parameter("patch_embed.proj.bias").slice(0, 0, p));
     Tensor x = cat({part("cls_token").expand({2, 1, p}), patches}, 1) + part("pos_embed");
@@ -367,7 +394,7 @@ TEST_CASE("rollout: the product of (A + I) / 2 over the blocks, by loops; at eac
       nn::Block block({p, c.head_dim, c.mlp_ratio * p}, init);
       for (const nn::Parameter& own : block.parameters())
         own.value.copy_(small->parameter(concat("blocks.", layer, ".", own.name)));
-      const Tensor a = block.attention().probabilities(block.attention_norm(), x);
+      const Tensor a = block.attention(x);
       std::vector<double> next(flow.size());
       for (int64_t b = 0; b < 2; ++b) {
         for (int64_t i = 0; i < t; ++i) {

@@ -115,9 +115,9 @@ namespace {
 struct Toy : nn::Module {
   Toy() {
     Stream stream(7, Purpose::test);
-    weight = add_parameter("weight", Tensor::normal({70, 500}, 0, 1, stream), {true, true});  // more than one chunk
-    bias = add_parameter("bias", Tensor::normal({70}, 0, 1, stream), {true}, false);
-    cube = add_parameter("cube", Tensor::normal({1, 6, 8}, 0, 1, stream), {false, false, true});
+    weight = add_parameter("weight", Tensor::normal({70, 500}, 0, 1, stream), {true, true}).value;  // more than one chunk
+    bias = add_parameter("bias", Tensor::normal({70}, 0, 1, stream), {true}, false).value;
+    cube = add_parameter("cube", Tensor::normal({1, 6, 8}, 0, 1, stream), {false, false, true}).value;
   }
   void set_gradients(uint64_t step) const {
     Stream stream(8, Purpose::test, step);

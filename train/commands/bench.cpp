@@ -4,7 +4,7 @@
 // turn with the steps, because the machine's speed drifts, over the time of the step. 100 % would mean that all else is free.
 // A train step is forward, loss, backward and AdamW on one batch that lies in memory, as in other programs' benchmarks.
 // GFLOP/s counts 2 x MACs x images, three times that for training. MACs are the published convention's, every block in full;
-// the program itself makes about 8 % fewer (nn::Block::forward_first), so a share can pass 100 %.
+// the program itself computes about 8 % fewer (nn::first_token), so a share can pass 100 %.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "nn/part.h"
 #include "train/commands/setup.h"
 #include "train/io/printable.h"
 
@@ -32,7 +33,7 @@ std::vector<TimmShape> timm_shapes(const models::HydraViTConfig& c) {
 Tensor timm_view(const Tensor& ours, const TimmShape& timm, int64_t head_dim) {
   HV_CHECK(ours.rank() == timm.shape.size(), "timm: ", timm.name, " is ", timm.shape, " there and ", ours.shape(), " here");
   Tensor view = ours;
-  for (int d = 0; d < view.rank(); ++d) view = view.slice(d, 0, timm.shape[d]);
+  for (int d = 0; d < view.rank(); ++d) view = nn::part(view, d, timm.shape[d]);
   if (timm.name.find(".attn.qkv.") == std::string::npos) return view;
   // [3p, p] as [head, {q, k, v}, head_dim, p] -> [{q, k, v}, head, head_dim, p]; the bias without the last
   const int64_t heads = timm.shape[0] / (3 * head_dim);

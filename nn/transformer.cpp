@@ -1,0 +1,66 @@
+#include "nn/transformer.h"
+
+#include "nn/part.h"
+
+namespace hv::nn {
+
+MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t head_dim, double dropout, Init& init, Elastic elastic)
+    : head_dim_(head_dim), qkv_(width, 3 * width, init, elastic), proj_(width, width, init, elastic), drop_(dropout) {
+  add_child("qkv", qkv_);
+  add_child("proj", proj_);
+  add_child("drop", drop_);
+}
+
+Lazy MultiHeadAttention::operator()(const Lazy& x, Keep keep) const {
+  return drop_(proj_(keep(hv::attention(qkv_(x), head_dim_))));  // [B, T, p] -> [B, T, 3p] -> [B, T, p] -> kept rows of p
+}
+
+Tensor MultiHeadAttention::probabilities(const Lazy& x) const {
+  const NoGrad off;
+  return attention_probabilities(qkv_(x), head_dim_);
+}
+
+Mlp::Mlp(int64_t width, int64_t hidden, double dropout, Init& init, Elastic elastic)
+    : fc1_(width, hidden, init, elastic), fc2_(hidden, width, init, elastic), drop_(dropout) {
+  add_child("fc1", fc1_);
+  add_child("fc2", fc2_);
+  add_child("drop", drop_);
+}
+
+Lazy Mlp::operator()(const Lazy& x) const { return drop_(fc2_(drop_(gelu(fc1_(x))))); }
+
+Block::Block(const BlockConfig& c, Init& init)
+    : norm1_(c.width, c.elastic),
+      attn_(c.width, c.head_dim, c.dropout, init, c.elastic),
+      norm2_(c.width, c.elastic),
+      mlp_(c.width, c.hidden, c.dropout, init, c.elastic),
+      scale1_(c.width, c.layer_scale, c.elastic),
+      scale2_(c.width, c.layer_scale, c.elastic),
+      drop_path_(c.drop_path) {
+  add_child("norm1", norm1_);
+  add_child("attn", attn_);
+  add_child("norm2", norm2_);
+  add_child("mlp", mlp_);
+  add_child("drop_path", drop_path_);
+  add_child("ls1", scale1_);
+  add_child("ls2", scale2_);
+}
+
+Tensor Block::forward(const Tensor& x, Keep keep) const {
+  const Tensor y = keep(x) + drop_path_(scale1_(attn_(norm1_(x), keep)));
+  return y + drop_path_(scale2_(mlp_(norm2_(y))));
+}
+
+PatchEmbed::PatchEmbed(int64_t channels, int64_t patch, int64_t width, Init& init) : patch_(patch) {
+  const int64_t fan_in = channels * patch * patch;
+  weight_ = add_parameter("proj.weight", init.weight({width, channels, patch, patch}, fan_in), {true, false, false, false});
+  bias_ = add_parameter("proj.bias", init.bias(width, fan_in), {true}, false);
+}
+
+Tensor PatchEmbed::operator()(const Tensor& images, int64_t width) const {
+  const int64_t full = bias_.value.size(0);
+  const Tensor weight = live(weight_, width, full).view({width, -1});  // [p, C P P]
+  return linear(patchify(images, patch_), weight, live(bias_, width, full));
+}
+
+}  // namespace hv::nn

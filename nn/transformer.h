@@ -1,0 +1,76 @@
+// The parts of a vision transformer: attention, MLP, block, patch embedding.
+//
+// Letters: B images, T tokens, p the width at hand, E the full width.
+// Invariants and thread rule: as nn/layers.h. All layers of a block are elastic, or none is.
+#pragma once
+
+#include "nn/layers.h"
+
+namespace hv::nn {
+
+// Which tokens a block goes on with after attention, where no token sees another any more. A classifier reads only the CLS
+// token of its last block, so first_token there saves five eighths of the products of that block (at MLP ratio 2).
+using Keep = Tensor (*)(const Tensor& tokens);
+inline Tensor all_tokens(const Tensor& x) { return x; }
+inline Tensor first_token(const Tensor& x) { return x.select(1, 0); }  // [B, T, p] -> [B, p]
+
+// proj(attention(qkv(x))). The rows of qkv are packed (head, {q, k, v}, head_dim), so the first k heads are a prefix of them.
+class MultiHeadAttention : public Module {
+ public:
+  MultiHeadAttention(int64_t width, int64_t head_dim, double dropout, Init& init, Elastic elastic = Elastic::none);
+  Lazy operator()(const Lazy& x, Keep keep = all_tokens) const;  // [B, T, p] -> keep([B, T, p])
+  Tensor probabilities(const Lazy& x) const;                     // [B, heads, T, T], without a gradient: for display
+
+ private:
+  int64_t head_dim_;
+  Linear qkv_, proj_;
+  Dropout drop_;
+};
+
+// fc2(gelu(fc1(x)))
+class Mlp : public Module {
+ public:
+  Mlp(int64_t width, int64_t hidden, double dropout, Init& init, Elastic elastic = Elastic::none);
+  Lazy operator()(const Lazy& x) const;
+
+ private:
+  Linear fc1_, fc2_;
+  Dropout drop_;
+};
+
+struct BlockConfig {
+  int64_t width = 0, head_dim = 0, hidden = 0;
+  double dropout = 0, drop_path = 0;
+  double layer_scale = 0;  // 0: none
+  Elastic elastic = Elastic::none;
+};
+
+// Pre-norm: y = x + attn(norm1(x)), then y + mlp(norm2(y)).
+class Block : public Module {
+ public:
+  Block(const BlockConfig& config, Init& init);
+  Tensor forward(const Tensor& x, Keep keep = all_tokens) const;                      // [B, T, p] -> keep([B, T, p])
+  Tensor attention(const Tensor& x) const { return attn_.probabilities(norm1_(x)); }  // [B, heads, T, T], without a gradient
+
+ private:
+  LayerNorm norm1_;
+  MultiHeadAttention attn_;
+  LayerNorm norm2_;
+  Mlp mlp_;
+  LayerScale scale1_, scale2_;
+  DropPath drop_path_;
+};
+
+// Images to tokens: a convolution whose stride is its kernel, as one product on unfolded patches; proj.weight [E, C, P, P] as
+// in timm. The width is an argument, because images carry none.
+class PatchEmbed : public Module {
+ public:
+  PatchEmbed(int64_t channels, int64_t patch, int64_t width, Init& init);
+  Tensor operator()(const Tensor& images, int64_t width) const;  // [B, C, H, W] -> [B, N, width]
+
+ private:
+  int64_t patch_;
+  Parameter weight_, bias_;
+};
+
+}  // namespace hv::nn
