@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/trainer_fixtures.h"
-#include "train/io/json.h"
 
 using namespace hv;
 using namespace hv::train;

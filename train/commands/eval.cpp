@@ -48,6 +48,20 @@ void write_predictions(const std::string& path, const Loaded& loaded, const data
                     std::move(tensors));
 }
 
+std::string evaluate_json(const std::vector<WidthResult>& results) {
+  Json rows = Json::empty_list();
+  for (const WidthResult& r : results) {
+    rows.push({{"heads", r.subnet.key},
+               {"params", r.params},
+               {"macs", r.macs},
+               {"top1", r.top1},
+               {"top5", r.top5},
+               {"loss", r.loss},
+               {"images", r.images}});
+  }
+  return Json{{"results", rows}}.text();
+}
+
 int run_eval(const EvalArguments& a) {
   if (!a.predictions.empty()) check_output("--predictions", a.predictions);
   start_compute(a.threads);

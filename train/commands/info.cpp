@@ -63,6 +63,52 @@ void print_tensors(const std::vector<Row>& rows, bool listed) {
   }
 }
 
+Json widths_json(const std::vector<models::Cost>& costs) {
+  Json json = Json::empty_list();
+  for (const models::Cost& cost : costs) {
+    json.push({{"heads", cost.subnet.key},
+               {"dim", cost.subnet.dim},
+               {"params", cost.params},
+               {"macs", cost.macs},
+               {"macs_with_norms", cost.macs_with_norms}});
+  }
+  return json;
+}
+
+std::string info_json(const Header& header, const std::vector<models::Cost>& costs) {
+  Json tensors = Json::empty_list();
+  for (const TensorEntry& entry : header.tensors) {
+    tensors.push({{"name", entry.name}, {"shape", Json::list(entry.shape)}, {"crc32c", entry.crc}});
+  }
+  return Json{{"format", kCheckpointFormat},
+              {"model", typed(header.model)},
+              {"widths", widths_json(costs)},
+              {"options", typed(header.options)},
+              {"provenance", header.provenance},
+              {"counters", header.counters},
+              {"metrics", header.metrics},
+              {"seed", header.seed},
+              {"class_names", Json::list(header.class_names)},
+              {"mean", Json::list(header.mean)},
+              {"std", Json::list(header.std)},
+              {"tensors", tensors}}
+      .text();
+}
+
+// `model` and `costs` are empty if the architecture is not known.
+std::string info_json(const SafetensorsHeader& header, const models::Config& model, const std::vector<models::Cost>& costs) {
+  Json tensors = Json::empty_list();
+  for (const StoredTensor& tensor : header.tensors) {
+    tensors.push({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", Json::list(tensor.shape)}});
+  }
+  return Json{{"format", "safetensors"},
+              {"model", typed(model)},
+              {"widths", widths_json(costs)},
+              {"metadata", header.metadata},
+              {"tensors", tensors}}
+      .text();
+}
+
 void checkpoint_info(const std::string& path, const InfoArguments& a) {
   const Header header = a.verify ? load_checkpoint(path, [](const std::string&) { return false; }).header : read_header(path);
   std::vector<models::Cost> costs;

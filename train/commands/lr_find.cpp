@@ -33,6 +33,14 @@ std::string curve_csv(const LrCurve& curve) {
   return text;
 }
 
+std::string curve_json(const LrCurve& curve, const LrSuggestions& suggestions) {
+  Json results = Json::empty_list();
+  for (const LrPoint& p : curve.points) results.push({{"lr", p.lr}, {"loss", p.loss}, {"smoothed_loss", p.smooth}});
+  return Json{
+      {"steepest", suggestions.steepest}, {"valley", suggestions.valley}, {"stopped", curve.stopped}, {"results", results}}
+      .text();
+}
+
 std::string curve_svg(const LrCurve& curve, const LrSuggestions& suggestions) {
   Series raw{"loss of a step", group_colour(1), {}, -1}, smooth{"smoothed", group_colour(0), {}, -1};
   double least = curve.points[0].smooth, most = least;
@@ -77,7 +85,7 @@ int run_lr_find(LrFindArguments& a) {
   const LrSuggestions suggestions = suggest_lr(curve);
   if (!a.out.empty()) write_file(a.out, picture ? curve_svg(curve, suggestions) : curve_csv(curve));
   if (a.json) {
-    std::printf("%s\n", lr_find_json(curve, suggestions).c_str());
+    std::printf("%s\n", curve_json(curve, suggestions).c_str());
     return 0;
   }
   std::printf("%10s %10s %10s\n", "lr", "loss", "smoothed");

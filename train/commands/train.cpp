@@ -58,6 +58,18 @@ void check_same_data(const Checkpoint& checkpoint, const std::map<std::string, s
                  "); name their folder with --data");
 }
 
+// config.json of a run folder: every resolved option with its type, the model, provenance.
+std::string config_json(const Header& header) {
+  const Json json{{"options", typed(header.options)},
+                  {"model", typed(header.model)},
+                  {"provenance", header.provenance},
+                  {"seed", header.seed},
+                  {"class_names", Json::list(header.class_names)},
+                  {"mean", Json::list(header.mean)},
+                  {"std", Json::list(header.std)}};
+  return json.text(2) + "\n";
+}
+
 int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   TrainOptions& o = arguments.options;
   Checkpoint checkpoint;

@@ -160,6 +160,16 @@ SafetensorsHeader read_header(InputFile& file, const std::string& path) {
   return std::move(reader.header);
 }
 
+std::string header_json(const SafetensorsHeader& header) {
+  Json json{{kMetadata, header.metadata}};
+  for (const StoredTensor& tensor : header.tensors) {
+    json.add(tensor.name, {{"dtype", tensor.dtype},
+                           {"shape", Json::list(tensor.shape)},
+                           {"data_offsets", Json::list(std::vector{tensor.begin, tensor.end})}});
+  }
+  return json.text();
+}
+
 // --- the checksum -----------------------------------------------------------------------------------------------------------
 
 // Of the header: each text as its length and its bytes, each number as u64, entries and tensors in the order of their names.
@@ -259,7 +269,7 @@ void write_safetensors(const std::string& path, Metadata metadata, std::vector<T
     stored.push_back({tensor.name, tensor.dtype, tensor.shape, position, position + bytes});
     position += bytes;
   }
-  std::string text = safetensors_json(header.metadata, stored);
+  std::string text = header_json(header);
   const std::string entry = concat('"', kSafetensorsChecksum, "\":\"");  // in a text its quotes would be escaped
   const size_t digits = text.find(entry) + entry.size();
   text.resize((text.size() + 7) / 8 * 8, ' ');
