@@ -12,6 +12,7 @@
 #include "train/io/crc32c.h"
 #include "train/io/file.h"
 #include "train/state/checkpoint.h"
+#include "train/state/load.h"
 #include "train/state/run_folder.h"
 
 using namespace hv;

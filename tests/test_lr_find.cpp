@@ -5,7 +5,7 @@
 
 #include "data/shapes10.h"
 #include "error_of.h"
-#include "train/commands/prepare.h"
+#include "train/start/setup.h"
 #include "train/lr_find.h"
 
 using namespace hv;

@@ -10,12 +10,13 @@
 #include "data/open.h"
 #include "data_fixtures.h"
 #include "models/hydravit.h"
-#include "train/commands/setup.h"
 #include "train/draw/html.h"
 #include "train/draw/statistics.h"
 #include "train/io/json.h"
 #include "train/report/charts.h"
 #include "train/report/report.h"
+#include "train/start/provenance.h"
+#include "train/start/setup.h"
 #include "train/trainer.h"
 
 using namespace hv;

@@ -6,7 +6,7 @@
 
 #include "core/kernels/bf16.h"
 #include "tests/trainer_fixtures.h"
-#include "train/interrupt.h"
+#include "train/io/interrupt.h"
 
 using namespace hv;
 using namespace hv::train;

@@ -2,10 +2,14 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
+#include "train/io/print.h"
 #include "train/log/summary.h"
+#include "train/start/provenance.h"
+#include "train/start/setup.h"
+#include "train/state/load.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
+#include "train/start/setup.h"
 #include "train/exchange/onnx.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/sampler.h"

@@ -2,10 +2,11 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
 #include "train/io/printable.h"
+#include "train/start/setup.h"
+#include "train/state/run_folder.h"
 
 namespace hv::train {
 namespace {

@@ -4,11 +4,10 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
-#include "train/commands/prepare.h"
-#include "train/commands/setup.h"
+#include "train/start/setup.h"
 #include "train/draw/plot.h"
-#include "train/interrupt.h"
 #include "train/io/file.h"
+#include "train/io/interrupt.h"
 #include "train/io/json.h"
 
 namespace hv::train {

@@ -3,13 +3,14 @@
 #include <optional>
 
 #include "train/commands/commands.h"
-#include "train/commands/prepare.h"
-#include "train/commands/setup.h"
-#include "train/interrupt.h"
 #include "train/io/file.h"
+#include "train/io/interrupt.h"
 #include "train/io/json.h"
+#include "train/io/print.h"
 #include "train/log/summary.h"
 #include "train/report/report.h"
+#include "train/start/provenance.h"
+#include "train/start/setup.h"
 #include "train/state/run_folder.h"
 #include "train/trainer.h"
 
@@ -152,8 +153,9 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
 Command train_command() {
   const auto arguments = std::make_shared<TrainArguments>();
   Fields fields = train_fields(arguments->options);
-  fields.push_back({"resume", &arguments->resume, "go on with this run (folder or checkpoint), with its own options"});
-  fields.push_back({"report", &arguments->report, "write report.html into the run folder at the end"});
+  add_fields(fields, "saving",
+             {{"resume", &arguments->resume, "go on with this run (folder or checkpoint), with its own options"},
+              {"report", &arguments->report, "write report.html into the run folder at the end"}});
   return {"train", "train a model of many widths", std::move(fields), {}, [arguments](const std::set<std::string>& given) {
             return run_train(*arguments, given);
           }};

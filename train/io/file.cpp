@@ -144,6 +144,15 @@ void InputFile::read(void* data, size_t bytes) {
   }
 }
 
+std::string read_file(const std::string& path, int64_t most) {
+  HV_CHECK_INPUT(file_exists(path), path, ": is not there");
+  InputFile file(path);
+  HV_CHECK_INPUT(file.size() <= most, path, ": has ", file.size(), " bytes, more than the ", most, " that are read");
+  std::string text(static_cast<size_t>(file.size()), '\0');
+  file.read(text.data(), text.size());
+  return text;
+}
+
 bool is_folder(const std::string& path) {
   struct stat info {};
   return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);

@@ -35,6 +35,8 @@ class AtomicFile {
   int file_ = -1;
 };
 
+// All of a file that must hold at most `most` bytes; if it is missing or longer: an error (Fault::input).
+std::string read_file(const std::string& path, int64_t most);
 void write_file(const std::string& path, const std::string& text);  // atomically
 // The error of every failed write: "<path>: cannot <what>: <reason>", and what to do where that is known.
 [[noreturn]] void write_failed(const std::string& path, const char* what, int error);

@@ -1,9 +1,9 @@
 #include "train/io/json.h"
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "core/check.h"
+#include "train/io/numbers.h"
 
 namespace hv::train {
 namespace {
@@ -75,9 +75,8 @@ std::string Json::text(int indent) const {
 Json typed(const std::string& text) {
   int64_t whole = 0;
   double real = 0;
-  const char *begin = text.data(), *end = begin + text.size();
-  if (const auto [at, error] = std::from_chars(begin, end, whole); error == std::errc() && at == end) return whole;
-  if (const auto [at, error] = std::from_chars(begin, end, real); error == std::errc() && at == end) return real;
+  if (parse_number(text, whole)) return whole;
+  if (parse_number(text, real)) return real;
   if (text == "on" || text == "off") return text == "on";
   return text;
 }

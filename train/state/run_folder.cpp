@@ -67,4 +67,40 @@ FolderLock::FolderLock(const std::string& folder, const std::function<void(const
 
 FolderLock::~FolderLock() { close(file_); }
 
+std::string checkpoint_path(const std::string& run_or_file) {
+  return is_folder(run_or_file) ? kept_path(run_or_file, 0) : run_or_file;
+}
+
+Checkpoint load_run(const std::string& run_or_file, const std::function<void(const std::string&)>& warn,
+                    const std::function<bool(const std::string&)>& wanted) {
+  if (!is_folder(run_or_file)) return load_checkpoint(run_or_file, wanted);
+  for (int64_t age = 0;; ++age) {
+    const std::string before = kept_path(run_or_file, age + 1);
+    try {
+      return load_checkpoint(kept_path(run_or_file, age), wanted);
+    } catch (const Error& error) {
+      if (error.fault() != Fault::input || !file_exists(before)) throw;
+      warn(concat("WARNING: ", error.what(), "; using the one before it, ", before));
+    }
+  }
+}
+
+void save_run(const std::string& folder, const Header& header, const std::vector<NamedTensor>& tensors, int64_t keep_last) {
+  std::vector<std::string> keep;
+  for (int64_t age = 1; age < keep_last; ++age) keep.push_back(kept_path(folder, age));
+  save_checkpoint(kept_path(folder, 0), header, tensors, keep);
+  for (int64_t age = keep_last; remove_file(kept_path(folder, age)); ++age) {  // of an earlier session that kept more
+  }
+}
+
+void go_on_from(const std::string& folder, const std::string& checkpoint) {
+  const std::string last = kept_path(folder, 0);
+  if (checkpoint == last) return;
+  int64_t end = 1;
+  while (kept_path(folder, end) != checkpoint && file_exists(kept_path(folder, end))) ++end;
+  if (file_exists(last)) keep_as(last, last + ".damaged");
+  rename_file(checkpoint, last);  // before the others go: at no moment is there a gap before a good one
+  for (int64_t age = 1; age < end; ++age) rename_file(kept_path(folder, age), kept_path(folder, age) + ".damaged");
+}
+
 }  // namespace hv::train

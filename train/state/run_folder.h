@@ -9,6 +9,9 @@
 
 #include <functional>
 #include <string>
+#include <vector>
+
+#include "train/state/checkpoint.h"
 
 namespace hv::train {
 
@@ -32,5 +35,17 @@ class FolderLock {
  private:
   int file_ = -1;
 };
+
+// CKPT of the command line: a file, or a run folder, which means its last.ckpt.
+std::string checkpoint_path(const std::string& run_or_file);
+// The same for loading: where a folder's last.ckpt is missing or damaged, `warn` is told and the state before it is loaded
+// instead.
+Checkpoint load_run(const std::string& run_or_file, const std::function<void(const std::string&)>& warn,
+                    const std::function<bool(const std::string&)>& wanted = {});
+// Saves as last.ckpt of the folder; of the states before, the newest `keep_last - 1` stay.
+void save_run(const std::string& folder, const Header& header, const std::vector<NamedTensor>& tensors, int64_t keep_last);
+// What a run does before it goes on from `checkpoint` of its folder: that becomes last.ckpt again. Newer ones, which could not
+// be read, are set aside as <name>.damaged, so that none of them ever takes the place of a good one.
+void go_on_from(const std::string& folder, const std::string& checkpoint);
 
 }  // namespace hv::train

@@ -1,4 +1,4 @@
-#include "train/commands/cli.h"
+#include "train/io/cli.h"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -57,6 +57,7 @@ struct Program::Parser {
         std::string& text = texts.emplace_back();
         CLI::Option* option = field.flag ? b.app->add_flag("--" + field.name, flags.emplace_back(), help_of(field))
                                          : b.app->add_option("--" + field.name, text, help_of(field))->type_name("");
+        if (!field.topic.empty()) option->group(field.topic);
         b.values.emplace_back(option, &text);
       }
     }

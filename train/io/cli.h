@@ -1,4 +1,4 @@
-// The command line: commands, options, help, and errors that name the nearest known word. CLI11 is named in train/commands/cli.cpp
+// The command line: commands, options, help, and errors that name the nearest known word. CLI11 is named in train/io/cli.cpp
 // alone.
 //
 // Invariants
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "train/options.h"
+#include "train/io/fields.h"
 
 namespace hv::train {
 

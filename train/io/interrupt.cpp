@@ -1,4 +1,4 @@
-#include "train/interrupt.h"
+#include "train/io/interrupt.h"
 
 #include <signal.h>
 #include <time.h>
