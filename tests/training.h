@@ -79,7 +79,7 @@ class Training {
   }
 
  private:
-  Folder folder_{"training"};
+  Folder folder_;
 };
 
 }  // namespace hv::crash_fixtures

@@ -21,9 +21,9 @@
 #include "core/random.h"
 #include "models/hydravit.h"
 #include "tests/predict_fixtures.h"
-#include "train/start/setup.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/predict/predict.h"
+#include "train/start/setup.h"
 #include "train/state/load.h"
 
 // --- every allocation of C++, counted; the n-th fails -----------------------------------------------------------------------
