@@ -254,7 +254,7 @@ TEST_CASE("report: the command that repeats a run holds what was chosen, quoted 
   Header header;
   for (const Field& field : train_fields(o)) header.options[field.name] = field.get();
   CHECK(repeat_command(header) ==
-        "hydravit train --preset cifar --data 'a b'\\''s' --lr 0.002 --active-only --shuffle off --seed 0");
+        "hydravit train --preset cifar --data 'a b'\\''s' --shuffle off --lr 0.002 --active-only --seed 0");
 }
 
 TEST_CASE("report: what is missing is said in its place") {

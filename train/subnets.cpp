@@ -11,7 +11,9 @@ std::vector<models::Subnet> choose_widths(const models::ElasticModel& model, con
   for (const int64_t k : parse_heads("--heads", heads)) {
     bool found = false;
     for (const models::Subnet& subnet : model.subnets()) {
-      if (subnet.key == k) widths.push_back(subnet), found = true;
+      if (subnet.key != k) continue;
+      widths.push_back(subnet);
+      found = true;
     }
     HV_CHECK_USAGE(found, "--heads: ", k, " is outside the model; it runs with ", model.subnets().front().key, " to ",
                    model.subnets().back().key, " heads");

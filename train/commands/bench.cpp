@@ -17,10 +17,10 @@
 #include "core/timing.h"
 #include "models/hydravit.h"
 #include "train/commands/commands.h"
-#include "train/start/setup.h"
 #include "train/io/json.h"
 #include "train/optimizer.h"
 #include "train/recipe.h"
+#include "train/start/setup.h"
 #include "train/subnets.h"
 
 namespace hv::train {

@@ -39,7 +39,10 @@ void write_predictions(const std::string& path, const Loaded& loaded, const data
                      }});
   tensors.push_back({"images", "U8", {n, 3, test.height(), test.width()}, [&](const Put& put) {
                        std::vector<uint8_t> image(static_cast<size_t>(test.image_bytes()));
-                       for (int64_t i = 0; i < n; ++i) test.image(i, image.data()), put(image.data(), image.size());
+                       for (int64_t i = 0; i < n; ++i) {
+                         test.image(i, image.data());
+                         put(image.data(), image.size());
+                       }
                      }});
   std::string names;
   for (const std::string& name : loaded.header.class_names) names += name + "\n";

@@ -170,7 +170,11 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
 
 int run_info(const InfoArguments& a) {
   const std::string path = checkpoint_path(a.checkpoint.at(0));
-  is_safetensors(path) ? safetensors_info(path, a) : checkpoint_info(path, a);
+  if (is_safetensors(path)) {
+    safetensors_info(path, a);
+  } else {
+    checkpoint_info(path, a);
+  }
   return 0;
 }
 

@@ -4,11 +4,11 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
-#include "train/start/setup.h"
 #include "train/draw/plot.h"
 #include "train/io/file.h"
 #include "train/io/interrupt.h"
 #include "train/io/json.h"
+#include "train/start/setup.h"
 
 namespace hv::train {
 namespace {
@@ -47,7 +47,7 @@ std::string curve_svg(const LrCurve& curve, const LrSuggestions& suggestions) {
     least = std::min(least, p.smooth);
     most = std::max(most, p.smooth);
   }
-  const double top = std::max(curve.points[0].smooth, least) * 1.25;  // where training breaks, the plot may be cut
+  const double top = std::max(curve.points[0].smooth, least) * 1.25;  // the plot may be cut where training diverges
   for (const LrPoint& p : curve.points) {
     if (p.loss <= top) raw.points.push_back({p.lr, p.loss});
     if (p.smooth <= top) smooth.points.push_back({p.lr, p.smooth});
@@ -103,7 +103,7 @@ int run_lr_find(LrFindArguments& a) {
 
 Command lr_find_command() {
   const auto a = std::make_shared<LrFindArguments>();
-  // Of training's options those that shape a step.
+  // The options of a training that change a step.
   Fields fields;
   for (const char* name : {"preset",      "heads",        "weights",  "data",      "kind",      "batch-size", "grad-accum",
                            "optimizer",   "weight-decay", "momentum", "clip-grad", "smoothing", "drop-path",  "dropout",

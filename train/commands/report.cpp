@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
-#include "train/start/setup.h"
 #include "train/io/numbers.h"
+#include "train/start/setup.h"
 
 namespace hv::train {
 namespace {

@@ -23,7 +23,7 @@ struct TrainArguments {
   bool report = true;
 };
 
-// The stored options, with those given now where that is allowed.
+// The stored options, replaced by those given now if that is allowed.
 TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, const std::set<std::string>& given) {
   TrainOptions options;
   const Fields stored = train_fields(options), fresh = train_fields(now);
@@ -36,7 +36,7 @@ TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, con
       fail(Fault::input, checkpoint.path, ": damaged header: ", error.what());
     }
   }
-  options.threads = 0;  // this machine's business
+  options.threads = 0;  // a choice for this machine, not for the run
   options.stop_after = 0;
   for (const std::string& name : given) {
     if (name == "resume" || name == "report") continue;

@@ -29,7 +29,7 @@ struct Parsed {
 
 }  // namespace
 
-// What CLI11 knows of the commands: it keeps the addresses of texts and flags, one an option.
+// The commands as CLI11 knows them. CLI11 keeps the address of one text or flag per option, so these never move.
 struct Program::Parser {
   struct Bound {
     CLI::App* app;

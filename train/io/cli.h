@@ -35,8 +35,8 @@ class Program {
  public:
   explicit Program(std::vector<Command> commands);
   ~Program();
-  // Parses, runs the command, turns errors into one line on stderr and an exit code. What was parsed before is forgotten, but
-  // for the values that the options have set.
+  // Parses, runs the command, turns errors into one line on stderr and an exit code. A second call forgets what the first one
+  // parsed, but options keep the values that they were given.
   int run(int argc, char** argv);
 
  private:

@@ -1,5 +1,5 @@
-// Options as data: a list says for each option its name, place, range and help. The command line, config.json, the checkpoint and
-// --resume all go through such a list, so an option exists in all of them or in none.
+// Options as data: a list says for each option its name, place, range and help. The command line, config.json, the checkpoint
+// and --resume all go through such a list, so an option exists in all of them or in none.
 //
 // Invariants
 //   1. set() checks type and range; an error (Fault::usage) names the option, the value and what is allowed.
@@ -34,8 +34,9 @@ const Field* find_field(const Fields& fields, const std::string& name);  // null
 // Appends `more`, as options of `topic`.
 void add_fields(Fields& fields, const std::string& topic, Fields more);
 
-// The nearest of `names` by edit distance, or "" if none is near: for "did you mean".
+// The nearest of `names` by edit distance, or "" if none is near.
 std::string nearest(const std::string& word, const std::vector<std::string>& names);
+// "; did you mean <before><nearest>?", or "" if none is near.
 std::string did_you_mean(const std::string& word, const std::vector<std::string>& names, const std::string& before = "");
 
 }  // namespace hv::train

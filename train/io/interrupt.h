@@ -1,10 +1,11 @@
-// Ctrl-C, SIGTERM and a terminal that closes (SIGHUP): the first asks the loop to finish its step and save; Ctrl-C or SIGTERM
-// once more ends the program at once. A signal that the program was started to ignore, as nohup does, stays ignored.
+// Ctrl-C (SIGINT), SIGTERM and a terminal that closes (SIGHUP). The first signal asks the loop to finish its step and to save.
+// A second Ctrl-C or SIGTERM ends the program at once. A signal that was ignored when the program started (nohup) stays
+// ignored. Thread rule: one thread makes scopes; any thread may ask.
 #pragma once
 
 namespace hv::train {
 
-class InterruptScope {  // listens while one is alive; an inner one changes nothing
+class InterruptScope {  // handles signals while it lives; a scope inside another one has no effect
  public:
   InterruptScope();
   ~InterruptScope();
@@ -12,6 +13,6 @@ class InterruptScope {  // listens while one is alive; an inner one changes noth
   InterruptScope& operator=(const InterruptScope&) = delete;
 };
 
-int interrupted();  // the signal that came, 0: none
+int interrupted();  // the number of the signal that came; 0 if none came
 
 }  // namespace hv::train

@@ -15,18 +15,51 @@ struct SaxAdapter {
   const std::string& where;
   JsonEvents& to;
 
-  bool null() { return to.other("null"), true; }
-  bool boolean(bool) { return to.other("true or false"), true; }
-  bool number_integer(int64_t) { return to.other("a negative number"), true; }
-  bool number_unsigned(uint64_t value) { return to.number(value), true; }
-  bool number_float(double, const std::string&) { return to.other("a number that is not whole"), true; }
-  bool string(std::string& text) { return to.text(text), true; }
+  bool null() {
+    to.other("null");
+    return true;
+  }
+  bool boolean(bool) {
+    to.other("true or false");
+    return true;
+  }
+  bool number_integer(int64_t) {
+    to.other("a negative number");
+    return true;
+  }
+  bool number_unsigned(uint64_t value) {
+    to.number(value);
+    return true;
+  }
+  bool number_float(double, const std::string&) {
+    to.other("a number that is not whole");
+    return true;
+  }
+  bool string(std::string& text) {
+    to.text(text);
+    return true;
+  }
   bool binary(std::vector<uint8_t>&) { return false; }  // not in JSON
-  bool start_object(size_t) { return to.open('{'), true; }
-  bool key(std::string& text) { return to.key(text), true; }
-  bool end_object() { return to.close(), true; }
-  bool start_array(size_t) { return to.open('['), true; }
-  bool end_array() { return to.close(), true; }
+  bool start_object(size_t) {
+    to.open('{');
+    return true;
+  }
+  bool key(std::string& text) {
+    to.key(text);
+    return true;
+  }
+  bool end_object() {
+    to.close();
+    return true;
+  }
+  bool start_array(size_t) {
+    to.open('[');
+    return true;
+  }
+  bool end_array() {
+    to.close();
+    return true;
+  }
   bool parse_error(size_t byte, const std::string&, const std::exception&) {
     fail(Fault::input, where, ": no valid JSON at byte ", byte);
   }

@@ -1,5 +1,5 @@
-// JSON: a value under construction, which each producer fills with a shape of its own, and a parser for untrusted texts. The JSON
-// library is named in train/io/json.cpp alone.
+// JSON: a value under construction, which each producer fills with a shape of its own, and a parser for untrusted texts. The
+// JSON library is named in train/io/json.cpp alone.
 //
 // Invariants
 //   1. An object keeps the order in which its members were added.

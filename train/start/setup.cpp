@@ -34,8 +34,8 @@ models::Config model_config(const TrainOptions& o, int64_t classes) {
 
 int64_t image_side(const TrainOptions& o) { return std::stoll(models::named_model(o.preset, 10).at("image")); }
 
-// The weights of a checkpoint or of timm's model; a narrower one becomes the leading rectangle, as the authors start from
-// DeiT-tiny.
+// Copies the weights of a checkpoint or of timm's model. Those of a narrower model become the leading rectangle, as the
+// HydraViT authors start from DeiT-tiny.
 void start_from(const std::string& path, const models::ElasticModel& model) {
   const models::HydraViTConfig config = models::from_config(model.config());
   const TimmModel start = is_safetensors(path) ? read_timm_safetensors(path, config.head_dim) : load_timm(path, 0, false);
@@ -60,7 +60,7 @@ void check_output(const std::string& option, const std::string& path) {
   HV_CHECK_USAGE(!file_exists(path) || std::filesystem::is_regular_file(path), option, ": ", path,
                  " is a folder or a device; name a file");
   HV_CHECK_USAGE(!is_checkpoint(path), option, ": ", path, " holds a checkpoint; name another file");
-  AtomicFile probe(path);  // created and removed
+  AtomicFile probe(path);  // created and removed at once: an error if the place cannot be written to
 }
 
 data::Source choose_data(const std::string& folder, const std::string& kind, int64_t image_size) {

@@ -19,7 +19,7 @@ static_assert(sizeof(float) == 4);
 
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// --- the header as a cereal archive: only fixed-width numbers and bytes go through cereal, sizes go through us --------------
+// --- the header as a cereal archive: cereal handles fixed-width numbers and bytes alone; sizes are checked here first --------
 
 class Writer {
  public:
@@ -35,7 +35,10 @@ class Writer {
   template <class Value>
   void put(const std::map<std::string, Value>& entries) {
     put(static_cast<uint64_t>(entries.size()));
-    for (const auto& [key, value] : entries) put(key), put(value);
+    for (const auto& [key, value] : entries) {
+      put(key);
+      put(value);
+    }
   }
 
  private:
@@ -49,7 +52,7 @@ class Reader {
   void get(uint64_t& value) { archive_(value); }
   void get(int64_t& value) { archive_(value); }
   void get(double& value) { archive_(value); }
-  // A count is believed only if that many entries of at least `bytes` each fit into what is left.
+  // A count is accepted only if that many entries of at least `bytes` each fit into what is left.
   uint64_t count(int64_t bytes) {
     uint64_t value = 0;
     get(value);
@@ -94,7 +97,10 @@ std::string pack(const Header& header) {
     writer.put(header.seed);
     writer.put(static_cast<uint64_t>(header.class_names.size()));
     for (const std::string& name : header.class_names) writer.put(name);
-    for (int c = 0; c < 3; ++c) writer.put(header.mean[c]), writer.put(header.std[c]);
+    for (int c = 0; c < 3; ++c) {
+      writer.put(header.mean[c]);
+      writer.put(header.std[c]);
+    }
     writer.put(static_cast<uint64_t>(header.tensors.size()));
     for (const TensorEntry& entry : header.tensors) {
       writer.put(entry.name);
@@ -119,7 +125,10 @@ Header unpack(const std::string& bytes, const std::string& path) {
   reader.get(header.seed);
   header.class_names.resize(reader.count(8));
   for (std::string& name : header.class_names) reader.get(name);
-  for (int c = 0; c < 3; ++c) reader.get(header.mean[c]), reader.get(header.std[c]);
+  for (int c = 0; c < 3; ++c) {
+    reader.get(header.mean[c]);
+    reader.get(header.std[c]);
+  }
   header.tensors.resize(reader.count(24));
   std::set<std::string> names;
   for (TensorEntry& entry : header.tensors) {
@@ -175,7 +184,7 @@ struct Scanner {
     file.read(data, bytes);
     all.add(data, bytes);
   }
-  // Padding must be zero, so that no byte of a file is without meaning.
+  // Padding must be zero, so that every byte of a file is verified.
   void skip_padding(const std::string& path) {
     char zeros[64] = {};
     const size_t bytes = static_cast<size_t>(aligned(file.position()) - file.position());
@@ -211,7 +220,7 @@ Header scan_header(Scanner& scanner, const std::string& path) {
     header = unpack(text, path);
   } catch (const Error&) {
     throw;
-  } catch (const std::exception&) {  // cereal's own, for an archive that ends too early
+  } catch (const std::exception&) {  // cereal throws its own type if an archive ends too early
     fail(Fault::input, path, ": damaged header: it ends too early");
   }
   const int64_t wanted = file_bytes(bytes, header.tensors);

@@ -5,7 +5,7 @@
 //   u64 length of the file | u64 CRC-32C of all before this line | "HYDRAVIT"
 //
 // Invariants
-//   1. A file is untrusted: its size is compared with what the header says before anything is allocated, counts are bounded
+//   1. A file is untrusted. Its size is compared with what the header says before anything is allocated, counts are bounded
 //      before anything is resized, and reading takes at most the file's size in memory (plus a megabyte).
 //   2. load_checkpoint() verifies every byte, padding included. read_header() reads and verifies the header alone.
 //   3. Any defect is one error (Fault::input) that names the file and the place.
@@ -62,7 +62,7 @@ struct Checkpoint {
 void save_checkpoint(const std::string& path, Header header, const std::vector<NamedTensor>& tensors,
                      const std::vector<std::string>& keep = {});
 Header read_header(const std::string& path);
-// Does the file begin as a checkpoint does, whole or not? What cannot be read does not.
+// Does the file begin as a checkpoint does? It may be damaged after that. False if it cannot be read.
 bool is_checkpoint(const std::string& path);
 // `wanted` chooses the tensors to keep, by name; all are verified.
 Checkpoint load_checkpoint(const std::string& path, const std::function<bool(const std::string&)>& wanted = {});
