@@ -1,4 +1,4 @@
-// What the tests of data/ share: made-up record files, the text and code of an error.
+// What the tests of data/ share: generated record files, the text and code of an error.
 #pragma once
 
 #include <cstdint>

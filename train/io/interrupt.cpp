@@ -20,17 +20,17 @@ long long milliseconds() {
   return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-// timeout(1) and service managers signal a process and then its group, so one request may arrive twice. A second signal counts
-// as a second request only after this time.
-constexpr long long kSameRequest = 300;  // ms
+// timeout(1) and service managers signal a process and then its group, so one request may arrive twice. A signal within this
+// time after the first one is taken for the same request.
+constexpr long long kSameWish = 300;  // ms
 
 void on_signal(int signal) {
   if (caught != 0) {
-    // A terminal that closes may send SIGHUP several times. Only the user's own signals end the program at once.
-    if (signal == SIGHUP || milliseconds() - caught_at < kSameRequest) return;
+    // A closed terminal may send SIGHUP several times, so a repeated SIGHUP does not mean that the user wants to stop at once.
+    if (signal == SIGHUP || milliseconds() - caught_at < kSameWish) return;
     _exit(128 + signal);
   }
-  const int error = errno;  // belongs to the code that was interrupted
+  const int error = errno;  // belongs to the code that the signal interrupted, so it is restored
   caught_at = milliseconds();
   caught = signal;
   constexpr char text[] = "\nstopping after this step; once more to stop at once\n";
@@ -52,8 +52,8 @@ InterruptScope::InterruptScope() {
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < kSignals.size(); ++i) {
     sigaction(kSignals[i], nullptr, &before[i]);
-    // The parent process may have told the program to ignore a signal: nohup does so, and a shell script does so for its
-    // background jobs.
+    // A signal that was ignored when the program started stays ignored: nohup sets SIGHUP so, and a shell script sets SIGINT so
+    // for a command that it runs in the background.
     if (before[i].sa_handler != SIG_IGN) sigaction(kSignals[i], &action, nullptr);
   }
 }
