@@ -1,4 +1,4 @@
-// What the tests of data/ share: a directory that removes itself, made-up record files, the text and code of an error.
+// What the tests of data/ share: generated record files, the text and code of an error.
 #pragma once
 
 #include <cstdint>
@@ -11,28 +11,9 @@
 #include <vector>
 
 #include "core/check.h"
+#include "tests/temp_dir.h"
 
 namespace hv::fixtures {
-
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "hydravit-test-XXXXXX").string();
-    HV_CHECK(::mkdtemp(pattern.data()), "test: no temporary directory");
-    path_ = pattern;
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 inline void write_bytes(const std::string& path, std::span<const uint8_t> bytes) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());

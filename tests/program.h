@@ -14,6 +14,7 @@
 
 #include "core/check.h"
 #include "data/shapes10.h"
+#include "tests/temp_dir.h"
 
 namespace hv::program_fixtures {
 
@@ -34,11 +35,11 @@ struct Result {
 // A folder of its own, and a small data set in it: 256 training and 128 test images.
 class Program {
  public:
-  Program() : folder_(fs::temp_directory_path() / concat("hydravit-cli-", getpid())) {
+  Program() {
     fs::create_directories(folder_ / "data");
     for (const auto& [split, name, count] :
          {std::tuple{data::Split::train, "data_batch_1.bin", 256}, std::tuple{data::Split::test, "test_batch.bin", 128}}) {
-      std::ofstream out(folder_ / "data" / name, std::ios::binary);
+      std::ofstream out(fs::path(folder_ / "data") / name, std::ios::binary);
       std::vector<uint8_t> record(3073);
       for (int i = 0; i < count; ++i) {
         data::draw_shape_record(1, split, i, record.data());
@@ -46,10 +47,9 @@ class Program {
       }
     }
   }
-  ~Program() { fs::remove_all(folder_); }
   static const char* binary() { return std::getenv("HYDRAVIT_BINARY"); }
   Result operator()(const std::string& arguments, const std::string& before = "") const {
-    const std::string command = concat("cd '", folder_.string(), "' && unset HYDRAVIT_DATA && ", before, " '",
+    const std::string command = concat("cd '", folder_.path(), "' && unset HYDRAVIT_DATA && ", before, " '",
                                        fs::absolute(binary()).string(), "' ", arguments, " >out 2>err </dev/null");
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(folder_ / "out"), slurp(folder_ / "err")};
@@ -57,7 +57,7 @@ class Program {
   fs::path operator/(const std::string& name) const { return folder_ / name; }
 
  private:
-  fs::path folder_;
+  fixtures::TempDir folder_;
 };
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

@@ -61,7 +61,7 @@ TEST_CASE("bad numbers: a learning rate of 1e6 or more ends with the name of a t
         find_field(fields, name)->set(value);
       }
       const Folder folder;
-      Run run(options, folder.str());
+      Run run(options, folder.path());
       int fault = 0;
       std::string text;
       try {

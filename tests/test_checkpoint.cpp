@@ -9,27 +9,20 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/temp_dir.h"
 #include "train/io/crc32c.h"
 #include "train/io/file.h"
 #include "train/state/checkpoint.h"
+#include "train/state/load.h"
 #include "train/state/run_folder.h"
 
 using namespace hv;
 using namespace hv::train;
+using fixtures::Folder;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Folder {  // in memory where possible: tens of thousands of files are written; removed at the end
-  Folder()
-      : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) / fs::path(concat("hydravit-test-", getpid()))) {
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator/(const std::string& name) const { return (path / name).string(); }
-  fs::path path;
-};
 
 std::string read_all(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -132,7 +125,7 @@ TEST_CASE("checkpoint: what is saved is loaded") {
   CHECK(load_checkpoint(path, [](const std::string& name) { return name == "model.scalar"; }).tensors.size() == 1);
   CHECK_THROWS_WITH_AS(loaded.tensor("model.x"), doctest::Contains("has no tensor model.x"), Error);
   CHECK(fs::file_size(path) % 4 == 0);
-  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator{}) == 1);  // no temporary files
+  CHECK(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator{}) == 1);  // no temporary files
 }
 
 TEST_CASE("checkpoint: every cut, every flipped bit of the header, many of the body") {
@@ -221,7 +214,7 @@ TEST_CASE("checkpoint: texts of the errors") {
   other[bytes.size() - 88] ^= 1;  // in the last tensor with elements
   CHECK(error_of(other).find("model.scalar") != std::string::npos);
   CHECK(load_error(folder / "missing.ckpt").find("cannot open") != std::string::npos);
-  CHECK(load_error(folder.path.string()).find("not a regular file") != std::string::npos);
+  CHECK(load_error(folder.path()).find("not a regular file") != std::string::npos);
   std::vector<NamedTensor> twice = small_tensors();
   twice.push_back(twice[0]);
   save_checkpoint(bad, small_header(), twice);
@@ -261,7 +254,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   CHECK(text.find(last + ": cannot write") == 0);
   CHECK(read_header(last).counters.at("step") == 3);
   CHECK(read_header(prev).counters.at("step") == 2);
-  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator{}) == 2);
+  CHECK(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator{}) == 2);
 
   CHECK_THROWS_WITH_AS(save_checkpoint(folder / "no/such/folder.ckpt", header, small_tensors()),
                        doctest::Contains("cannot create: No such file or directory"), Error);
@@ -269,7 +262,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   SUBCASE("a damaged last.ckpt: prev.ckpt is used, loudly") {
     write_all(last, read_all(last).substr(0, 400));
     std::string warning;
-    const Checkpoint loaded = load_run(folder.path.string(), [&](const std::string& line) { warning = line; });
+    const Checkpoint loaded = load_run(folder.path(), [&](const std::string& line) { warning = line; });
     CHECK(loaded.header.counters.at("step") == 2);
     CHECK(warning.find("WARNING: ") == 0);
     CHECK(warning.find("using the one before it") != std::string::npos);
@@ -281,7 +274,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
     const std::string ours =
         folder / concat("last.ckpt.tmp.", getpid());  // of one before us: in a container, numbers come again
     write_all(ours, "x");
-    remove_stale_files(folder.path.string());
+    remove_stale_files(folder.path());
     CHECK_FALSE(fs::exists(folder / "last.ckpt.tmp.999999999"));
     CHECK_FALSE(fs::exists(ours));
     CHECK(fs::exists(folder / "last.ckpt.tmp.1"));
@@ -293,12 +286,12 @@ TEST_CASE("checkpoint: the newest states are kept; unreadable ones are set aside
   const auto save = [&](int64_t step, int64_t keep_last) {
     Header header = small_header();
     header.counters["step"] = step;
-    save_run(folder.path.string(), header, small_tensors(), keep_last);
+    save_run(folder.path(), header, small_tensors(), keep_last);
   };
   const auto steps = [&] {  // of last.ckpt, prev.ckpt, prev2.ckpt, ...
     std::vector<int64_t> found;
-    for (int64_t age = 0; file_exists(kept_path(folder.path.string(), age)); ++age) {
-      found.push_back(load_checkpoint(kept_path(folder.path.string(), age)).header.counters.at("step"));
+    for (int64_t age = 0; file_exists(kept_path(folder.path(), age)); ++age) {
+      found.push_back(load_checkpoint(kept_path(folder.path(), age)).header.counters.at("step"));
     }
     return found;
   };
@@ -315,16 +308,16 @@ TEST_CASE("checkpoint: the newest states are kept; unreadable ones are set aside
   write_all(folder / "last.ckpt", "damaged");
   fs::resize_file(folder / "prev.ckpt", 300);
   std::vector<std::string> warnings;
-  const Checkpoint loaded = load_run(folder.path.string(), [&](const std::string& line) { warnings.push_back(line); });
+  const Checkpoint loaded = load_run(folder.path(), [&](const std::string& line) { warnings.push_back(line); });
   CHECK(loaded.path == folder / "prev2.ckpt");
   CHECK(warnings.size() == 2);
-  go_on_from(folder.path.string(), loaded.path);
+  go_on_from(folder.path(), loaded.path);
   CHECK(steps() == Steps{9});
   CHECK(read_all(folder / "last.ckpt.damaged") == "damaged");
   CHECK(fs::file_size(folder / "prev.ckpt.damaged") == 300);
   save(10, 4);
   CHECK(steps() == Steps{10, 9});
-  go_on_from(folder.path.string(), folder / "last.ckpt");
+  go_on_from(folder.path(), folder / "last.ckpt");
   CHECK(steps() == Steps{10, 9});
 }
 
@@ -332,19 +325,19 @@ TEST_CASE("run folder: one lock at a time") {
   const Folder folder;
   const auto warn = [](const std::string& text) { FAIL(text); };
   {
-    const FolderLock lock(folder.path.string(), warn);
+    const FolderLock lock(folder.path(), warn);
     CHECK_THROWS_WITH_AS(
-        FolderLock(folder.path.string(), warn),
+        FolderLock(folder.path(), warn),
         doctest::Contains(concat("another training is going on in this folder, process ", getpid(), ";").c_str()), Error);
   }
-  CHECK_NOTHROW(FolderLock(folder.path.string(), warn));
+  CHECK_NOTHROW(FolderLock(folder.path(), warn));
   CHECK_THROWS_WITH_AS(FolderLock(folder / "none", warn), doctest::Contains("none/run.lock: cannot open: No such file"), Error);
 }
 
 TEST_CASE("run folder: a number where the name is taken, an error where a run is") {
   const Folder folder;
   const fs::path before = fs::current_path();
-  fs::current_path(folder.path);
+  fs::current_path(folder.path());
   const std::string first = make_run_folder("", "nano"), second = make_run_folder("", "nano");
   CHECK(first.find("runs/nano-") == 0);
   CHECK(first != second);

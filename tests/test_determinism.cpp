@@ -69,7 +69,7 @@ TEST_CASE("determinism: twenty steps of training leave the same bits on any numb
     MESSAGE("HYDRAVIT_BINARY is not set: skipped");
     return;
   }
-  const Folder folder("determinism");
+  const Folder folder;
   write_records(folder / "data", 64, 16);
   const bool v3 = __builtin_cpu_supports("avx2"), v4 = __builtin_cpu_supports("avx512vl");
   std::vector<Kernels> tried;

@@ -22,7 +22,7 @@ int64_t open_files() { return std::distance(fs::directory_iterator("/proc/self/f
 
 TEST_CASE("endurance: memory and open files stay as they are, logs grow by a line an interval and an evaluation") {
   const Threads threads;
-  const Folder folder("endurance");
+  const Folder folder;
   TrainOptions o = tiny_options();
   o.steps = long_form() ? 200000 : 3000;
   o.batch_size = 4;   // 26 steps an epoch
@@ -32,7 +32,7 @@ TEST_CASE("endurance: memory and open files stay as they are, logs grow by a lin
   o.tensorboard = true;
   int64_t warm = 0, most = 0, files = 0, most_files = 0;
   Run run(
-      o, folder.str(), true,
+      o, folder.path(), true,
       [&](int64_t step, double) {
         if (step % 500 != 0) return;
         const bool warming = step <= o.steps / 2 && step <= 20000;
@@ -56,5 +56,5 @@ TEST_CASE("endurance: memory and open files stay as they are, logs grow by a lin
         1 + o.steps / o.log_interval + evaluations + 2 + 1);  // start, steps, evaluations, the last two, end
   for (const std::string& line : events) REQUIRE(line.size() < 2000);
   CHECK(std::ssize(lines(folder / "summary.csv")) == 1 + evaluations + 2);
-  CHECK(litter(folder.str()).find(".tmp.") == std::string::npos);
+  CHECK(litter(folder.path()).find(".tmp.") == std::string::npos);
 }

@@ -95,11 +95,11 @@ TEST_CASE(
       Header header;
       const auto save = [&](int64_t step) {
         header.counters["step"] = step;
-        save_run(folder.str(), header, tensors, 3);
+        save_run(folder.path(), header, tensors, 3);
       };
       for (int64_t step = 1; step <= 4; ++step) save(step);
       const size_t files = open_files();
-      faults::arm({folder.str(), fault.kind, fault.error, n, dead ? int64_t{1} << 40 : n});
+      faults::arm({folder.path(), fault.kind, fault.error, n, dead ? int64_t{1} << 40 : n});
       const std::string error = error_of([&] { save(5); });
       const int64_t calls = faults::calls();
       faults::disarm();
@@ -110,19 +110,19 @@ TEST_CASE(
       if (fault.kind == faults::Kind::shorten) CHECK(error == "no error");
       CHECK(open_files() == files);
       std::string warning;
-      const int64_t step = step_of(load_run(folder.str(), [&](const std::string& text) { warning = text; }));
+      const int64_t step = step_of(load_run(folder.path(), [&](const std::string& text) { warning = text; }));
       CHECK(warning == "");
       CHECK((step == 5 || (step == 4 && error != "no error")));
       CHECK(step_of(load_checkpoint(folder / "prev.ckpt")) >= 3);
       CHECK(step_of(load_checkpoint(folder / "prev2.ckpt")) >= 2);
       if (error != "no error") {
-        CHECK(error.find(folder.str()) == 0);
+        CHECK(error.find(folder.path()) == 0);
         CHECK(contains(error, std::strerror(fault.error)));
       }
-      remove_stale_files(folder.str());
-      CHECK(litter(folder.str()) == " prev2.ckpt");
+      remove_stale_files(folder.path());
+      CHECK(litter(folder.path()) == " prev2.ckpt");
       CHECK(error_of([&] { save(6); }) == "no error");
-      CHECK(newest_step(folder.str()) == 6);
+      CHECK(newest_step(folder.path()) == 6);
     }
   }
   for (const char* name : {"open", "write", "fsync", "close", "link", "rename"}) CHECK(met.count(name) == 1);
@@ -141,13 +141,13 @@ TEST_CASE(
       std::string error, told;
       int64_t saved = -1;
       {
-        SixSteps broken(folder.str());
+        SixSteps broken(folder.path());
         ErrorOutput output;
-        faults::arm({folder.str(), fault.kind, fault.error, n, n});
+        faults::arm({folder.path(), fault.kind, fault.error, n, n});
         error = error_of([&] { broken.run.trainer.run(); });
         faults::disarm();
         told = output.text();
-        saved = newest_step(folder.str());
+        saved = newest_step(folder.path());
         if (error == "no error") CHECK(broken.run.state() == expected);
         if (error == "no error") CHECK(best_of(folder / "best.ckpt") == best_of(folder / "last.ckpt"));
       }
@@ -155,17 +155,17 @@ TEST_CASE(
       ++runs;
       INFO(fault.name << " at call " << n << ", " << faults::met() << ": " << error << "; told: " << told);
       CHECK(open_files() == files);
-      CHECK(litter(folder.str()) == "");
+      CHECK(litter(folder.path()) == "");
       if (error == "no error") {
         ++went_on;
         CHECK(saved == 6);
-        if (!told.empty()) CHECK((contains(told, folder.str()) && contains(told, std::strerror(fault.error))));
+        if (!told.empty()) CHECK((contains(told, folder.path()) && contains(told, std::strerror(fault.error))));
       } else {
         ++stopped;
-        CHECK(error.find(folder.str()) == 0);
+        CHECK(error.find(folder.path()) == 0);
         CHECK(contains(error, std::strerror(fault.error)));
-        SixSteps again(folder.str());
-        if (saved >= 0) again.run.trainer.restore(load_run(folder.str(), [](const std::string&) {}));
+        SixSteps again(folder.path());
+        if (saved >= 0) again.run.trainer.restore(load_run(folder.path(), [](const std::string&) {}));
         again.run.trainer.run();
         CHECK(again.run.state() == expected);
         CHECK(best_of(folder / "best.ckpt") == best_of(folder / "last.ckpt"));
@@ -182,7 +182,7 @@ TEST_CASE(
     "told") {
   const Threads threads;
   const Folder folder;
-  SixSteps whole(folder.str());
+  SixSteps whole(folder.path());
   whole.run.trainer.run();
   const std::string last = folder / "last.ckpt", prev = folder / "prev.ckpt";
   const std::vector<uint8_t> last_bytes = fixtures::read_bytes(last), prev_bytes = fixtures::read_bytes(prev);
@@ -191,7 +191,7 @@ TEST_CASE(
   // What it loads, or the error; the folder is as before whatever happens.
   const auto broken = [&](const Break& fault, int64_t n, const auto& load) {
     const size_t files = open_files();
-    faults::arm({.folder = folder.str(), .kind = fault.kind, .error = fault.error, .first = n, .last = n, .reads = true});
+    faults::arm({.folder = folder.path(), .kind = fault.kind, .error = fault.error, .first = n, .last = n, .reads = true});
     const std::string error = error_of(load);
     faults::disarm();
     if (faults::calls() >= n) met.insert(fault.name + (" " + faults::met()));
@@ -221,7 +221,7 @@ TEST_CASE(
       std::string told;
       Checkpoint taken;
       const auto tell = [&](const std::string& text) { told = text; };
-      const std::string folder_error = broken(fault, n, [&] { taken = load_run(folder.str(), tell); });
+      const std::string folder_error = broken(fault, n, [&] { taken = load_run(folder.path(), tell); });
       CHECK(folder_error == "no error");
       CHECK(taken.path == (fails ? prev : last));
       CHECK(told.empty() == !fails);
@@ -232,7 +232,7 @@ TEST_CASE(
   CHECK(reads > 100);
   for (const char* kind : {"EIO read", "EINTR read", "short read", "EIO open"}) CHECK(met.count(kind) == 1);
 
-  go_on_from(folder.str(), prev);  // what a resumed run does then
+  go_on_from(folder.path(), prev);  // what a resumed run does then
   CHECK(fixtures::read_bytes(last) == prev_bytes);
   CHECK(fixtures::read_bytes(last + ".damaged") == last_bytes);
 
@@ -241,7 +241,7 @@ TEST_CASE(
   for (const Break& fault : kFaults) {
     for (int64_t n = 2; n <= 3; ++n) {  // 1 is open
       size_t bytes = 0;
-      faults::arm({.folder = folder.str(), .kind = fault.kind, .error = fault.error, .first = n, .last = n, .reads = true});
+      faults::arm({.folder = folder.path(), .kind = fault.kind, .error = fault.error, .first = n, .last = n, .reads = true});
       const std::string error = error_of([&] {
         bytes = data::read_small(folder / "data", 1 << 20).size();
         data::read_chunks(folder / "data", [&](std::span<const uint8_t> piece) { bytes += piece.size(); });
@@ -261,17 +261,17 @@ TEST_CASE(
 TEST_CASE("faults: a disk that is full for a while costs saves and log lines, not the run") {
   const Threads threads;
   const Folder folder;
-  faults::arm({folder.str(), faults::Kind::none, 0, 0, 0});
-  SixSteps whole(folder.str());
+  faults::arm({folder.path(), faults::Kind::none, 0, 0, 0});
+  SixSteps whole(folder.path());
   whole.run.trainer.run();
   const int64_t calls = faults::calls();
   faults::disarm();
   for (const bool for_good : {false, true}) {
-    fs::remove_all(folder.path);
-    fs::create_directories(folder.path);
-    SixSteps run(folder.str());
+    fs::remove_all(folder.path());
+    fs::create_directories(folder.path());
+    SixSteps run(folder.path());
     ErrorOutput output;
-    faults::arm({folder.str(), faults::Kind::fail, ENOSPC, calls / 3, for_good ? int64_t{1} << 40 : calls / 3 + 8});
+    faults::arm({folder.path(), faults::Kind::fail, ENOSPC, calls / 3, for_good ? int64_t{1} << 40 : calls / 3 + 8});
     const std::string error = error_of([&] { run.run.trainer.run(); });
     faults::disarm();
     const std::string told = output.text();
@@ -281,10 +281,10 @@ TEST_CASE("faults: a disk that is full for a while costs saves and log lines, no
     CHECK(contains(told, "events.jsonl: cannot write: No space left on device"));
     if (for_good) {
       CHECK(contains(error, "cannot create: No space left on device"));
-      CHECK(newest_step(folder.str()) >= 1);
+      CHECK(newest_step(folder.path()) >= 1);
     } else {
       CHECK(error == "no error");
-      CHECK(newest_step(folder.str()) == 6);
+      CHECK(newest_step(folder.path()) == 6);
       CHECK(run.run.state() == whole.run.state());
       for (const std::string& line : lines(folder / "events.jsonl")) CHECK((line.front() == '{' && line.back() == '}'));
     }
@@ -315,9 +315,9 @@ TEST_CASE("faults: a log line that did not fit leaves no part of itself") {
 TEST_CASE("faults: the best state is saved before the last one, so that a run killed between the two finds it again") {
   const Threads threads;
   const Folder folder;
-  SixSteps run(folder.str());
+  SixSteps run(folder.path());
   std::vector<faults::Call> record;
-  faults::arm({folder.str(), faults::Kind::none, 0, 0, 0});
+  faults::arm({folder.path(), faults::Kind::none, 0, 0, 0});
   faults::record(&record);
   run.run.trainer.run();
   faults::record(nullptr);
@@ -332,17 +332,17 @@ TEST_CASE("faults: the best state is saved before the last one, so that a run ki
 TEST_CASE("faults: a real full disk, then a larger one") {
   const Threads threads;
   const Folder folder;
-  if (mount("tmpfs", folder.str().c_str(), "tmpfs", 0, "size=200k") != 0) {
+  if (mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=200k") != 0) {
     MESSAGE("no tmpfs may be mounted here (" << std::strerror(errno) << "): skipped");
     return;
   }
   const struct Unmount {
     const Folder& folder;
-    ~Unmount() { umount2(folder.str().c_str(), MNT_DETACH); }
+    ~Unmount() { umount2(folder.path().c_str(), MNT_DETACH); }
   } unmount{folder};
   std::string told, error;
   {
-    SixSteps run(folder.str());
+    SixSteps run(folder.path());
     ErrorOutput output;
     error = error_of([&] { run.run.trainer.run(); });
     told = output.text();
@@ -350,11 +350,11 @@ TEST_CASE("faults: a real full disk, then a larger one") {
   INFO(told);
   CHECK(contains(error, "last.ckpt: cannot write: No space left on device"));
   CHECK(contains(told, "training goes on, the next save tries again"));
-  CHECK(litter(folder.str()) == "");
-  CHECK(newest_step(folder.str()) == 1);  // one fits
-  REQUIRE(mount("tmpfs", folder.str().c_str(), "tmpfs", MS_REMOUNT, "size=8m") == 0);
-  SixSteps again(folder.str());
-  again.run.trainer.restore(load_run(folder.str(), [](const std::string&) {}));
+  CHECK(litter(folder.path()) == "");
+  CHECK(newest_step(folder.path()) == 1);  // one fits
+  REQUIRE(mount("tmpfs", folder.path().c_str(), "tmpfs", MS_REMOUNT, "size=8m") == 0);
+  SixSteps again(folder.path());
+  again.run.trainer.restore(load_run(folder.path(), [](const std::string&) {}));
   again.run.trainer.run();
   CHECK(again.run.state() == expected_state());
 }

@@ -9,8 +9,8 @@
 
 #include "models/hydravit.h"
 #include "tests/data_fixtures.h"
-#include "train/commands/setup.h"
 #include "train/exchange/timm_safetensors.h"
+#include "train/state/load.h"
 
 using namespace hv;
 using namespace hv::train;

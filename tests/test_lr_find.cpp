@@ -5,8 +5,8 @@
 
 #include "data/shapes10.h"
 #include "error_of.h"
-#include "train/commands/prepare.h"
 #include "train/lr_find.h"
+#include "train/start/setup.h"
 
 using namespace hv;
 using namespace hv::train;

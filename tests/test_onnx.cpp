@@ -17,20 +17,15 @@
 
 #include "models/hydravit.h"
 #include "tests/error_of.h"
+#include "tests/temp_dir.h"
 #include "train/exchange/onnx.h"
 
 using namespace hv;
+using fixtures::Folder;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Folder {
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator/(const std::string& name) const { return (path / name).string(); }
-  fs::path path = fs::temp_directory_path() / concat("hydravit-onnx-", getpid());
-};
 
 models::HydraViTConfig small() {
   models::HydraViTConfig c;
@@ -181,5 +176,5 @@ TEST_CASE("onnx: what cannot be written leaves nothing behind") {
   setrlimit(RLIMIT_FSIZE, &before);
   signal(SIGXFSZ, old_action);
   CHECK(error == folder / "a.onnx: cannot write: File too large; free some space, what was there before is untouched");
-  CHECK(fs::is_empty(folder.path));
+  CHECK(fs::is_empty(folder.path()));
 }

@@ -151,7 +151,7 @@ Outcome replay(const std::string& base, const std::vector<faults::Call>& record,
       }
       if (!done.insert(hash).second) return;
       ++outcome.states;
-      const Folder after("after");
+      const Folder after;
       for (const auto& [path, bytes] : files) std::ofstream(after / fs::path(path).filename(), std::ios::binary) << bytes;
       const auto look = [&](int64_t least, auto&& load) {
         try {
@@ -160,7 +160,7 @@ Outcome replay(const std::string& base, const std::vector<faults::Call>& record,
           outcome.unreadable += least > 0;
         }
       };
-      look(last, [&] { return load_run(after.str(), [](const std::string&) {}); });
+      look(last, [&] { return load_run(after.path(), [](const std::string&) {}); });
       look(best, [&] { return load_checkpoint(after / "best.ckpt"); });
     });
   }
@@ -172,7 +172,7 @@ Outcome replay(const std::string& base, const std::vector<faults::Call>& record,
 TEST_CASE("power loss: whatever of the last changes the disk kept, what was saved before loads") {
   const Folder folder;
   std::vector<faults::Call> record;
-  faults::arm({folder.str(), faults::Kind::none, 0, 0, 0});
+  faults::arm({folder.path(), faults::Kind::none, 0, 0, 0});
   faults::record(&record);
   const std::string run = make_run_folder(folder / "runs/one", "nano");
   for (int64_t step = 1; step <= 9; ++step) {
@@ -191,14 +191,14 @@ TEST_CASE("power loss: whatever of the last changes the disk kept, what was save
   faults::disarm();
 
   const int contents = long_form() ? 64 : 16;
-  const Outcome legal = replay(folder.str(), record, contents, [](const std::string&) { return true; });
+  const Outcome legal = replay(folder.path(), record, contents, [](const std::string&) { return true; });
   CHECK(legal.states >= 2000);
   CHECK(legal.unreadable == 0);
   CHECK(legal.too_old == 0);
   MESSAGE(legal.states << " states of the disk");
   // Can this test fail? Without the flushes of files, of the run folder, of the folders above, it does.
   const auto is_file = [](const std::string& path) { return path.find(".ckpt") != std::string::npos; };
-  CHECK(replay(folder.str(), record, 2, [&](const std::string& path) { return !is_file(path); }).lost() > 0);
-  CHECK(replay(folder.str(), record, 2, [&](const std::string& path) { return is_file(path) || path != run; }).lost() > 0);
-  CHECK(replay(folder.str(), record, 2, [&](const std::string& path) { return is_file(path) || path == run; }).lost() > 0);
+  CHECK(replay(folder.path(), record, 2, [&](const std::string& path) { return !is_file(path); }).lost() > 0);
+  CHECK(replay(folder.path(), record, 2, [&](const std::string& path) { return is_file(path) || path != run; }).lost() > 0);
+  CHECK(replay(folder.path(), record, 2, [&](const std::string& path) { return is_file(path) || path == run; }).lost() > 0);
 }

@@ -10,12 +10,13 @@
 #include "data/open.h"
 #include "data_fixtures.h"
 #include "models/hydravit.h"
-#include "train/commands/setup.h"
 #include "train/draw/html.h"
 #include "train/draw/statistics.h"
 #include "train/io/json.h"
 #include "train/report/charts.h"
 #include "train/report/report.h"
+#include "train/start/provenance.h"
+#include "train/start/setup.h"
 #include "train/trainer.h"
 
 using namespace hv;
@@ -253,7 +254,7 @@ TEST_CASE("report: the command that repeats a run holds what was chosen, quoted 
   Header header;
   for (const Field& field : train_fields(o)) header.options[field.name] = field.get();
   CHECK(repeat_command(header) ==
-        "hydravit train --preset cifar --data 'a b'\\''s' --lr 0.002 --active-only --shuffle off --seed 0");
+        "hydravit train --preset cifar --data 'a b'\\''s' --shuffle off --lr 0.002 --active-only --seed 0");
 }
 
 TEST_CASE("report: what is missing is said in its place") {

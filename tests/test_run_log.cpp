@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/trainer_fixtures.h"
-#include "train/io/json.h"
 
 using namespace hv;
 using namespace hv::train;
@@ -99,7 +98,7 @@ TEST_CASE("events: a line each log interval, before each save, evaluation and th
   options.log_interval = 4;
   options.eval_limit = 30;
   options.eval_every = 2;
-  Told told(options, folder.str(), true);
+  Told told(options, folder.path(), true);
   CHECK(told.run.trainer.run() == Ending::finished);
   const std::string path = folder / "events.jsonl";
   // Steps 4, 6 (epoch: saved), 8, 12 (evaluated), 16, 18 (saved), 20; then on 30 and on all 50 test images.
@@ -146,7 +145,7 @@ TEST_CASE("events: a resumed run drops a cut line and the steps it does again, a
   options.stop_after = 14;
   Told whole(tiny_options(), "");
   whole.run.trainer.run();
-  Told first(options, folder.str());
+  Told first(options, folder.path());
   CHECK(first.run.trainer.run() == Ending::stopped);
   CHECK(events(path).back().at("how") == "stopped");
   first.check_logs(path, 14);
@@ -156,7 +155,7 @@ TEST_CASE("events: a resumed run drops a cut line and the steps it does again, a
                "\n"
                R"({"event":"log","step":17,"lo)");
   options.stop_after = 0;
-  Run second(options, folder.str());
+  Run second(options, folder.path());
   second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
   CHECK(second.trainer.run() == Ending::finished);
   const std::vector<std::string> after = lines(path);
@@ -166,7 +165,7 @@ TEST_CASE("events: a resumed run drops a cut line and the steps it does again, a
   CHECK(Json::parse(after[before.size()]).at("step") == 14);
   whole.check_logs(path, 30);
 
-  Run anew(options, folder.str());  // not resumed: what is there belongs to another run
+  Run anew(options, folder.path());  // not resumed: what is there belongs to another run
   CHECK(anew.trainer.run() == Ending::finished);
   CHECK(events(path)[0].at("event") == "start");
   whole.check_logs(path, 30);
@@ -177,7 +176,7 @@ TEST_CASE("events: interrupted and diverged runs say so") {
   const Folder folder;
   const std::string path = folder / "events.jsonl";
   TrainOptions options = tiny_options();
-  Run stopped(options, folder.str(), false, [&](int64_t step, double) {
+  Run stopped(options, folder.path(), false, [&](int64_t step, double) {
     if (step == 4) raise(SIGTERM);
   });
   CHECK(stopped.trainer.run() == Ending::interrupted);
@@ -185,7 +184,7 @@ TEST_CASE("events: interrupted and diverged runs say so") {
   CHECK(events(path).back().at("how") == "interrupted");
   CHECK(events(path).back().at("step") == 4);
 
-  Run broken(options, folder.str(), false, [&](int64_t step, double) {
+  Run broken(options, folder.path(), false, [&](int64_t step, double) {
     if (step == 3) broken.model->parameters()[0].value.detach().fill_(std::nan(""));
   });
   CHECK_THROWS_AS(broken.trainer.run(), Error);
@@ -313,9 +312,9 @@ TEST_CASE("tensorboard: the scalars are those of events.jsonl; a resumed run voi
   options.steps = 12;
   options.eval_limit = 30;
   options.tensorboard = true;
-  Run first(options, folder.str(), true);
+  Run first(options, folder.path(), true);
   CHECK(first.trainer.run() == Ending::finished);
-  std::vector<BoardEvent> found = board_events(folder.str());
+  std::vector<BoardEvent> found = board_events(folder.path());
   CHECK(found[0].version == "brain.Event:2");
   size_t at = 1;
   for (const Json& event : events(folder / "events.jsonl")) {
@@ -337,14 +336,14 @@ TEST_CASE("tensorboard: the scalars are those of events.jsonl; a resumed run voi
   }
   CHECK(at == found.size());
 
-  for (const auto& entry : fs::directory_iterator(folder.path)) {
+  for (const auto& entry : fs::directory_iterator(folder.path())) {
     if (entry.path().filename().string().rfind("events.out", 0) == 0) fs::remove(entry.path());
   }
   options.steps = 15;
-  Run second(options, folder.str(), true);
+  Run second(options, folder.path(), true);
   second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
   CHECK(second.trainer.run() == Ending::finished);
-  found = board_events(folder.str());
+  found = board_events(folder.path());
   CHECK(found[1].session == "\x08\x01");
   CHECK(found[1].step == 13);
   CHECK(found[2].step == 15);

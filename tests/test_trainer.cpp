@@ -6,7 +6,7 @@
 
 #include "core/kernels/bf16.h"
 #include "tests/trainer_fixtures.h"
-#include "train/interrupt.h"
+#include "train/io/interrupt.h"
 
 using namespace hv;
 using namespace hv::train;
@@ -25,7 +25,7 @@ TEST_CASE("trainer: resumed at any step, on any number of threads, a run ends in
   TrainOptions options = tiny_options();
   const auto go_on = [&](int64_t stop_after) {  // one session: a new model, a new trainer, the checkpoint
     options.stop_after = stop_after;
-    Run run(options, folder.str(), false, [&](int64_t, double loss) { found.push_back(loss); });
+    Run run(options, folder.path(), false, [&](int64_t, double loss) { found.push_back(loss); });
     if (file_exists(folder / "last.ckpt")) run.trainer.restore(load_checkpoint(folder / "last.ckpt"));
     const Ending ending = run.trainer.run();
     CHECK(ending == (run.trainer.step() == 30 ? Ending::finished : Ending::stopped));
@@ -87,13 +87,13 @@ TEST_CASE("trainer: a signal ends it after the step, with a checkpoint that goes
   whole.trainer.run();
   for (const int signal : {SIGINT, SIGTERM}) {
     const Folder folder;
-    Run first(tiny_options(), folder.str(), false, [&](int64_t step, double) {
+    Run first(tiny_options(), folder.path(), false, [&](int64_t step, double) {
       if (step == 4) raise(signal);
     });
     CHECK(first.trainer.run() == Ending::interrupted);
     CHECK(interrupted() == signal);
     CHECK(read_header(folder / "last.ckpt").counters.at("step") == 4);
-    Run second(tiny_options(), folder.str());
+    Run second(tiny_options(), folder.path());
     second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
     CHECK(second.trainer.run() == Ending::finished);
     CHECK(second.state() == whole.state());
@@ -106,7 +106,7 @@ TEST_CASE("trainer: a loss that is not finite names its step and keeps the last 
   TrainOptions options = tiny_options();
   options.save_every = 1;
   int64_t at = 0;
-  Run run(options, folder.str(), false, [&](int64_t step, double) {
+  Run run(options, folder.path(), false, [&](int64_t step, double) {
     if (step == 6) run.model->parameters()[0].value.detach().fill_(std::nan(""));
     at = step;
   });
@@ -186,11 +186,11 @@ TEST_CASE("trainer: --on-nan skips a bad step or rolls back, a few times in a ro
     options.on_nan = policy;
     int64_t bad = 7;  // counted from 0
     const auto recipe = [&](const models::ElasticModel& model) { return std::make_unique<Planted>(model, "image", bad); };
-    const Folder folder("nan"), other("nan-resumed");
+    const Folder folder, other;
     std::vector<double> at_five, at_seven, at_eight;
     Run* watched = nullptr;
     Run whole(
-        options, folder.str(), false,
+        options, folder.path(), false,
         [&](int64_t step, double loss) {
           CHECK(std::isnan(loss) == (step == 8));
           if (step == 5) at_five = watched->state();
@@ -204,7 +204,7 @@ TEST_CASE("trainer: --on-nan skips a bad step or rolls back, a few times in a ro
 
     for (int64_t step = 0; step < 12; step += 5) {  // sessions that end where a save is due
       options.stop_after = step < 10 ? 5 : 0;
-      Run part(options, other.str(), false, {}, tiny_model(), recipe);
+      Run part(options, other.path(), false, {}, tiny_model(), recipe);
       if (step > 0) part.trainer.restore(load_checkpoint(other / "last.ckpt"));
       part.trainer.run();
       if (step == 10) CHECK(part.state() == whole.state());
@@ -212,11 +212,11 @@ TEST_CASE("trainer: --on-nan skips a bad step or rolls back, a few times in a ro
 
     options.stop_after = 0;
     bad = -1;  // every image
-    Run hopeless(options, folder.str(), false, {}, tiny_model(), recipe);
+    Run hopeless(options, folder.path(), false, {}, tiny_model(), recipe);
     hopeless.trainer.restore(load_checkpoint(folder / "last.ckpt"));
     CHECK(hopeless.trainer.run() == Ending::finished);  // all steps were done
     options.steps = 40;
-    Run again(options, folder.str(), false, {}, tiny_model(), recipe);
+    Run again(options, folder.path(), false, {}, tiny_model(), recipe);
     again.trainer.restore(load_checkpoint(folder / "last.ckpt"));
     CHECK_THROWS_WITH_AS(again.trainer.run(), doctest::Contains(", as the 10 steps before; the last good checkpoint is "),
                          Error);
@@ -233,12 +233,12 @@ TEST_CASE("trainer: a run that goes on drops the predictions of its earlier end"
   const Folder folder;
   TrainOptions options = tiny_options();
   options.steps = 3;
-  Run first(options, folder.str(), true);
+  Run first(options, folder.path(), true);
   first.trainer.run();
   CHECK(fs::exists(folder / "predictions.csv"));
   options.steps = 6;
   options.stop_after = 1;
-  Run second(options, folder.str(), true);
+  Run second(options, folder.path(), true);
   second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
   CHECK(second.trainer.run() == Ending::stopped);
   CHECK(!fs::exists(folder / "predictions.csv"));
@@ -250,11 +250,11 @@ TEST_CASE("trainer: run folder with summary and best; a resumed run repeats no r
   TrainOptions options = tiny_options();
   options.eval_limit = 30;
   options.stop_after = 17;
-  Run first(options, folder.str(), true);
+  Run first(options, folder.path(), true);
   CHECK(first.trainer.run() == Ending::stopped);
   CHECK(lines(folder / "summary.csv").size() == 3);  // head, epochs 1 and 2
   options.stop_after = 0;
-  Run second(options, folder.str(), true);
+  Run second(options, folder.path(), true);
   second.trainer.restore(load_checkpoint(folder / "last.ckpt"));
   CHECK(second.trainer.run() == Ending::finished);
   const std::vector<std::string> rows = lines(folder / "summary.csv");
@@ -272,7 +272,7 @@ TEST_CASE("trainer: run folder with summary and best; a resumed run repeats no r
   CHECK(header.class_names == data::shapes10_classes());
   CHECK(second.trainer.results().size() == 3);
   CHECK(second.trainer.results()[0].images == 50);
-  Run third(options, folder.str(), true);  // finished already: evaluates again, no new row
+  Run third(options, folder.path(), true);  // finished already: evaluates again, no new row
   third.trainer.restore(load_checkpoint(folder / "last.ckpt"));
   CHECK(third.trainer.run() == Ending::finished);
   CHECK(lines(folder / "summary.csv").size() == 7);

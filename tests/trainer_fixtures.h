@@ -13,6 +13,7 @@
 #include "core/parallel.h"
 #include "data/shapes10.h"
 #include "models/hydravit.h"
+#include "tests/temp_dir.h"
 #include "train/io/file.h"
 #include "train/trainer.h"
 
@@ -83,17 +84,7 @@ struct Run {
   Trainer trainer;
 };
 
-struct Folder {
-  explicit Folder(const std::string& name = "run")
-      : path((fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path()) /
-             fs::path(concat("hydravit-", name, "-", getpid()))) {
-    fs::create_directories(path);
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string str() const { return path.string(); }
-  std::string operator/(const std::string& name) const { return (path / name).string(); }
-  fs::path path;
-};
+using fixtures::Folder;
 
 // A model this small runs as fast on one thread, and on a busy machine much faster.
 struct Threads {

@@ -5,8 +5,8 @@
 #include "data/open.h"
 #include "tests/crash_fixtures.h"
 #include "tests/process.h"
-#include "train/commands/prepare.h"
-#include "train/commands/setup.h"
+#include "train/start/provenance.h"
+#include "train/start/setup.h"
 
 namespace hv::crash_fixtures {
 
@@ -79,7 +79,7 @@ class Training {
   }
 
  private:
-  Folder folder_{"training"};
+  Folder folder_;
 };
 
 }  // namespace hv::crash_fixtures

@@ -1,38 +1,13 @@
-// Options by name: one list says for each its place, range and help. The command line, config.json, the checkpoint and --resume
-// all go through that list, so an option exists in all of them or in none.
-//
-// Invariants
-//   1. set() checks type and range; an error (Fault::usage) names the option, the value and what is allowed.
-//   2. get() writes the shortest text that set() reads back to the same value.
+// The options of a training: their defaults, and the list that names them (train/io/fields.h).
 // Thread rule: plain data.
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <string>
-#include <variant>
-#include <vector>
+
+#include "train/io/fields.h"
 
 namespace hv::train {
-
-struct Field {
-  std::string name;  // without the dashes
-  std::variant<int64_t*, double*, std::string*, bool*> at;
-  std::string help;
-  double low = 0, high = 0;               // of numbers
-  std::vector<std::string> choices = {};  // of texts; empty: any. A bool is on or off
-  bool flag = false;                      // a bool that is given without a value
-
-  void set(const std::string& text) const;
-  std::string get() const;
-  std::string range() const;  // "0 to 1", "cosine or constant"
-};
-using Fields = std::vector<Field>;
-const Field* find_field(const Fields& fields, const std::string& name);
-
-// The nearest of `names` by edit distance, or "" if none is near: for "did you mean".
-std::string nearest(const std::string& word, const std::vector<std::string>& names);
-std::string did_you_mean(const std::string& word, const std::vector<std::string>& names, const std::string& before = "");
 
 struct TrainOptions {
   std::string preset = "nano", heads, weights;

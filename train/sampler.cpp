@@ -1,12 +1,11 @@
 #include "train/sampler.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <sstream>
 
 #include "core/check.h"
 #include "core/random.h"
+#include "train/io/numbers.h"
 
 namespace hv::train {
 
@@ -42,30 +41,14 @@ double WidthSampler::probability(int64_t choice) const {
   return upper_[i] - (i > 0 ? upper_[i - 1] : 0.0);
 }
 
-namespace {
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream in(text + ",");
-  for (std::string part; std::getline(in, part, ',');) parts.push_back(part);
-  return parts;
-}
-
-template <class Number>
-bool parse(const std::string& text, Number& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-}  // namespace
-
 std::vector<int64_t> parse_heads(const std::string& option, const std::string& text) {
   std::vector<int64_t> heads;
-  for (const std::string& part : split(text)) {
+  for (const std::string& part : split(text, ',')) {
     const size_t dash = part.find('-', 1);
     int64_t first = 0, last = 0;
-    const bool good = dash == std::string::npos ? parse(part, first) && parse(part, last)
-                                                : parse(part.substr(0, dash), first) && parse(part.substr(dash + 1), last);
+    const bool good = dash == std::string::npos
+                          ? parse_number(part, first) && parse_number(part, last)
+                          : parse_number(part.substr(0, dash), first) && parse_number(part.substr(dash + 1), last);
     HV_CHECK_USAGE(good && first >= 1 && first <= last && last <= 1024, option, ": '", text,
                    "' is no list of heads; write 3-8 or 3,5,8");
     for (int64_t k = first; k <= last; ++k) heads.push_back(k);
@@ -79,9 +62,9 @@ std::vector<int64_t> parse_heads(const std::string& option, const std::string& t
 std::vector<double> parse_weights(const std::string& option, const std::string& text) {
   std::vector<double> weights;
   if (text.empty()) return weights;
-  for (const std::string& part : split(text)) {
+  for (const std::string& part : split(text, ',')) {
     double value = 0;
-    HV_CHECK_USAGE(parse(part, value), option, ": '", text, "' is no list of numbers; write 1,1,2.5");
+    HV_CHECK_USAGE(parse_number(part, value), option, ": '", text, "' is no list of numbers; write 1,1,2.5");
     weights.push_back(value);
   }
   return weights;

@@ -3,9 +3,11 @@
 #include <atomic>
 #include <cmath>
 
-#include "train/interrupt.h"
 #include "train/io/file.h"
+#include "train/io/interrupt.h"
 #include "train/log/predictions.h"
+#include "train/state/load.h"
+#include "train/state/run_folder.h"
 
 namespace hv::train {
 namespace {

@@ -7,7 +7,7 @@
 //   3. Checkpoints hold the state between two steps.
 //   4. In the middle of a run a save or a log line that fails is told, and the run goes on: the next save tries again. The
 //      state at the end is saved, or the run fails.
-// Thread rule: one thread; the signals of train/interrupt.h may come at any time.
+// Thread rule: one thread; the signals of train/io/interrupt.h may come at any time.
 #pragma once
 
 #include <chrono>

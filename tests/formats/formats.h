@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "core/ops.h"
-#include "train/commands/setup.h"
+#include "train/start/setup.h"
+#include "train/state/load.h"
 
 namespace hv::formats {
 

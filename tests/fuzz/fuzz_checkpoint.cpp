@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "tests/fuzz/memory_file.h"
-#include "train/commands/setup.h"
+#include "train/state/load.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string& path = hv::fuzz::memory_file(data, size);

@@ -21,9 +21,10 @@
 #include "core/random.h"
 #include "models/hydravit.h"
 #include "tests/predict_fixtures.h"
-#include "train/commands/setup.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/predict/predict.h"
+#include "train/start/setup.h"
+#include "train/state/load.h"
 
 // --- every allocation of C++, counted; the n-th fails -----------------------------------------------------------------------
 
@@ -220,7 +221,7 @@ void starve(const char* name, long most, const std::function<void()>& action) {
       action();
       through = until_failure.load() >= 0;
     } catch (const std::bad_alloc&) {
-      ++messages;  // the program's message: train/commands/cli.cpp
+      ++messages;  // the program's message: train/io/cli.cpp
     } catch (const Error& error) {
       messages += *error.what() != 0;
     }

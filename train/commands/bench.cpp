@@ -18,10 +18,11 @@
 #include "core/timing.h"
 #include "models/hydravit.h"
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
 #include "train/io/json.h"
 #include "train/optimizer.h"
 #include "train/recipe.h"
+#include "train/start/setup.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
@@ -32,6 +33,21 @@ struct BenchArguments {
   std::string preset = "cifar", heads, mode = "train,infer", precision = "fp32";
   int64_t batch_size = 128, steps = 10, threads = 0;
   bool detail = false, scaling = false, json = false;
+};
+
+struct BenchResult {
+  std::string mode;  // "train" or "infer"
+  int64_t heads = 0, dim = 0, batch = 0;
+  double images_per_second = 0, step_ms = 0, gflops = 0;
+  double efficiency = 0;  // time of the step's matrix products alone / time of the step; 0: not measured
+  PartSeconds split{};    // seconds of a mean step, by kind of work
+  double speedup = 0;     // time of the step on one thread / on all; 0: not measured
+};
+struct BenchReport {
+  int64_t threads = 0;
+  std::string precision;  // of the operands of products, as they were computed: "fp32" or "bf16"
+  double gemm_gflops = 0, peak_rss_mib = 0;
+  std::vector<BenchResult> results;
 };
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
@@ -147,6 +163,31 @@ void print_table(const BenchReport& report, bool detail, bool scaling) {
     }
     std::puts("");
   }
+}
+
+std::string bench_json(const BenchReport& report) {
+  Json results = Json::empty_list();
+  for (const BenchResult& r : report.results) {
+    Json split;
+    for (size_t i = 0; i < r.split.size(); ++i) split.add(kPartNames[i], r.split[i]);
+    Json result{{"mode", r.mode},
+                {"heads", r.heads},
+                {"dim", r.dim},
+                {"batch", r.batch},
+                {"images_per_second", r.images_per_second},
+                {"step_ms", r.step_ms},
+                {"gflops", r.gflops},
+                {"efficiency", r.efficiency},
+                {"split", split}};
+    if (r.speedup > 0) result.add("speedup", r.speedup);
+    results.push(result);
+  }
+  return Json{{"threads", report.threads},
+              {"precision", report.precision},
+              {"gemm_gflops", report.gemm_gflops},
+              {"peak_rss_mib", report.peak_rss_mib},
+              {"results", results}}
+      .text();
 }
 
 int run_bench(const BenchArguments& a) {

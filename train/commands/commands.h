@@ -1,7 +1,7 @@
 // The commands of the program, one file each.
 #pragma once
 
-#include "train/commands/cli.h"
+#include "train/io/cli.h"
 
 namespace hv::train {
 

@@ -6,7 +6,7 @@
 #include "data/download.h"
 #include "data/inspect.h"
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
+#include "train/start/setup.h"
 
 namespace hv::train {
 namespace {

@@ -2,10 +2,14 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
+#include "train/io/print.h"
 #include "train/log/summary.h"
+#include "train/start/provenance.h"
+#include "train/start/setup.h"
+#include "train/state/load.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
@@ -35,7 +39,10 @@ void write_predictions(const std::string& path, const Loaded& loaded, const data
                      }});
   tensors.push_back({"images", "U8", {n, 3, test.height(), test.width()}, [&](const Put& put) {
                        std::vector<uint8_t> image(static_cast<size_t>(test.image_bytes()));
-                       for (int64_t i = 0; i < n; ++i) test.image(i, image.data()), put(image.data(), image.size());
+                       for (int64_t i = 0; i < n; ++i) {
+                         test.image(i, image.data());
+                         put(image.data(), image.size());
+                       }
                      }});
   std::string names;
   for (const std::string& name : loaded.header.class_names) names += name + "\n";
@@ -46,6 +53,20 @@ void write_predictions(const std::string& path, const Loaded& loaded, const data
                      {"data", test.name()},
                      {"data_checksum", test.checksum()}},
                     std::move(tensors));
+}
+
+std::string evaluate_json(const std::vector<WidthResult>& results) {
+  Json rows = Json::empty_list();
+  for (const WidthResult& r : results) {
+    rows.push({{"heads", r.subnet.key},
+               {"params", r.params},
+               {"macs", r.macs},
+               {"top1", r.top1},
+               {"top5", r.top5},
+               {"loss", r.loss},
+               {"images", r.images}});
+  }
+  return Json{{"results", rows}}.text();
 }
 
 int run_eval(const EvalArguments& a) {

@@ -3,10 +3,10 @@
 #include <filesystem>
 
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
 #include "train/exchange/onnx.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/sampler.h"
+#include "train/start/setup.h"
 
 namespace hv::train {
 namespace {

@@ -4,9 +4,10 @@
 #include <filesystem>
 
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
 #include "train/exchange/timm_safetensors.h"
+#include "train/io/print.h"
 #include "train/io/printable.h"
+#include "train/start/setup.h"
 
 namespace hv::train {
 namespace {

@@ -2,10 +2,11 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
 #include "train/io/printable.h"
+#include "train/start/setup.h"
+#include "train/state/run_folder.h"
 
 namespace hv::train {
 namespace {
@@ -61,6 +62,52 @@ void print_tensors(const std::vector<Row>& rows, bool listed) {
   for (const Row& row : rows) {
     if (listed) std::printf("  %-44s %-4s %s\n", row.name.c_str(), row.dtype.c_str(), concat(row.shape).c_str());
   }
+}
+
+Json widths_json(const std::vector<models::Cost>& costs) {
+  Json json = Json::empty_list();
+  for (const models::Cost& cost : costs) {
+    json.push({{"heads", cost.subnet.key},
+               {"dim", cost.subnet.dim},
+               {"params", cost.params},
+               {"macs", cost.macs},
+               {"macs_with_norms", cost.macs_with_norms}});
+  }
+  return json;
+}
+
+std::string info_json(const Header& header, const std::vector<models::Cost>& costs) {
+  Json tensors = Json::empty_list();
+  for (const TensorEntry& entry : header.tensors) {
+    tensors.push({{"name", entry.name}, {"shape", Json::list(entry.shape)}, {"crc32c", entry.crc}});
+  }
+  return Json{{"format", kCheckpointFormat},
+              {"model", typed(header.model)},
+              {"widths", widths_json(costs)},
+              {"options", typed(header.options)},
+              {"provenance", header.provenance},
+              {"counters", header.counters},
+              {"metrics", header.metrics},
+              {"seed", header.seed},
+              {"class_names", Json::list(header.class_names)},
+              {"mean", Json::list(header.mean)},
+              {"std", Json::list(header.std)},
+              {"tensors", tensors}}
+      .text();
+}
+
+// `model` and `costs` are empty if the architecture is not known.
+std::string info_json(const SafetensorsHeader& header, const models::Config& model, const std::vector<models::Cost>& costs) {
+  Json tensors = Json::empty_list();
+  for (const StoredTensor& tensor : header.tensors) {
+    tensors.push({{"name", tensor.name}, {"dtype", tensor.dtype}, {"shape", Json::list(tensor.shape)}});
+  }
+  return Json{{"format", "safetensors"},
+              {"model", typed(model)},
+              {"widths", widths_json(costs)},
+              {"metadata", header.metadata},
+              {"tensors", tensors}}
+      .text();
 }
 
 void checkpoint_info(const std::string& path, const InfoArguments& a) {
@@ -123,7 +170,11 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
 
 int run_info(const InfoArguments& a) {
   const std::string path = checkpoint_path(a.checkpoint.at(0));
-  is_safetensors(path) ? safetensors_info(path, a) : checkpoint_info(path, a);
+  if (is_safetensors(path)) {
+    safetensors_info(path, a);
+  } else {
+    checkpoint_info(path, a);
+  }
   return 0;
 }
 

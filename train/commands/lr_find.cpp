@@ -4,12 +4,11 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
-#include "train/commands/prepare.h"
-#include "train/commands/setup.h"
 #include "train/draw/plot.h"
-#include "train/interrupt.h"
 #include "train/io/file.h"
+#include "train/io/interrupt.h"
 #include "train/io/json.h"
+#include "train/start/setup.h"
 
 namespace hv::train {
 namespace {
@@ -33,6 +32,14 @@ std::string curve_csv(const LrCurve& curve) {
   return text;
 }
 
+std::string curve_json(const LrCurve& curve, const LrSuggestions& suggestions) {
+  Json results = Json::empty_list();
+  for (const LrPoint& p : curve.points) results.push({{"lr", p.lr}, {"loss", p.loss}, {"smoothed_loss", p.smooth}});
+  return Json{
+      {"steepest", suggestions.steepest}, {"valley", suggestions.valley}, {"stopped", curve.stopped}, {"results", results}}
+      .text();
+}
+
 std::string curve_svg(const LrCurve& curve, const LrSuggestions& suggestions) {
   Series raw{"loss of a step", group_colour(1), {}, -1}, smooth{"smoothed", group_colour(0), {}, -1};
   double least = curve.points[0].smooth, most = least;
@@ -40,7 +47,7 @@ std::string curve_svg(const LrCurve& curve, const LrSuggestions& suggestions) {
     least = std::min(least, p.smooth);
     most = std::max(most, p.smooth);
   }
-  const double top = std::max(curve.points[0].smooth, least) * 1.25;  // where training breaks, the plot may be cut
+  const double top = std::max(curve.points[0].smooth, least) * 1.25;  // the plot may be cut where training diverges
   for (const LrPoint& p : curve.points) {
     if (p.loss <= top) raw.points.push_back({p.lr, p.loss});
     if (p.smooth <= top) smooth.points.push_back({p.lr, p.smooth});
@@ -77,7 +84,7 @@ int run_lr_find(LrFindArguments& a) {
   const LrSuggestions suggestions = suggest_lr(curve);
   if (!a.out.empty()) write_file(a.out, picture ? curve_svg(curve, suggestions) : curve_csv(curve));
   if (a.json) {
-    std::printf("%s\n", lr_find_json(curve, suggestions).c_str());
+    std::printf("%s\n", curve_json(curve, suggestions).c_str());
     return 0;
   }
   std::printf("%10s %10s %10s\n", "lr", "loss", "smoothed");
@@ -96,7 +103,7 @@ int run_lr_find(LrFindArguments& a) {
 
 Command lr_find_command() {
   const auto a = std::make_shared<LrFindArguments>();
-  // Of training's options those that shape a step.
+  // The options of a training that change a step.
   Fields fields;
   for (const char* name : {"preset",      "heads",        "weights",  "data",      "kind",      "batch-size", "grad-accum",
                            "optimizer",   "weight-decay", "momentum", "clip-grad", "smoothing", "drop-path",  "dropout",

@@ -10,11 +10,14 @@
 
 #include "core/parallel.h"
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
 #include "train/io/file.h"
+#include "train/io/print.h"
 #include "train/io/printable.h"
 #include "train/predict/budget.h"
 #include "train/predict/predict_format.h"
+#include "train/start/setup.h"
+#include "train/state/load.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {

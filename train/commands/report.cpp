@@ -1,12 +1,11 @@
 // hydravit report: one page about a run.
 #include "train/report/report.h"
 
-#include <charconv>
 #include <cstdio>
-#include <sstream>
 
 #include "train/commands/commands.h"
-#include "train/commands/setup.h"
+#include "train/io/numbers.h"
+#include "train/start/setup.h"
 
 namespace hv::train {
 namespace {
@@ -19,12 +18,10 @@ struct ReportArguments {
 
 std::vector<int64_t> parse_images(const std::string& text) {
   std::vector<int64_t> images;
-  std::istringstream parts(text);
-  for (std::string part; std::getline(parts, part, ',');) {
+  if (text.empty()) return images;
+  for (const std::string& part : split(text, ',')) {
     int64_t number = -1;
-    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
-    HV_CHECK_USAGE(error == std::errc() && end == part.data() + part.size() && number >= 0, "--images: '", text,
-                   "' is no list of images; write 3,14,15");
+    HV_CHECK_USAGE(parse_number(part, number) && number >= 0, "--images: '", text, "' is no list of images; write 3,14,15");
     images.push_back(number);
   }
   HV_CHECK_USAGE(images.size() <= 24, "--images: ", images.size(), " images, expected at most 24");

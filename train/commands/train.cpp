@@ -3,13 +3,14 @@
 #include <optional>
 
 #include "train/commands/commands.h"
-#include "train/commands/prepare.h"
-#include "train/commands/setup.h"
-#include "train/interrupt.h"
 #include "train/io/file.h"
+#include "train/io/interrupt.h"
 #include "train/io/json.h"
+#include "train/io/print.h"
 #include "train/log/summary.h"
 #include "train/report/report.h"
+#include "train/start/provenance.h"
+#include "train/start/setup.h"
 #include "train/state/run_folder.h"
 #include "train/trainer.h"
 
@@ -22,7 +23,7 @@ struct TrainArguments {
   bool report = true;
 };
 
-// The stored options, with those given now where that is allowed.
+// The stored options, replaced by those given now if that is allowed.
 TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, const std::set<std::string>& given) {
   TrainOptions options;
   const Fields stored = train_fields(options), fresh = train_fields(now);
@@ -35,7 +36,7 @@ TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, con
       fail(Fault::input, checkpoint.path, ": damaged header: ", error.what());
     }
   }
-  options.threads = 0;  // this machine's business
+  options.threads = 0;  // a choice for this machine, not for the run
   options.stop_after = 0;
   for (const std::string& name : given) {
     if (name == "resume" || name == "report") continue;
@@ -56,6 +57,18 @@ void check_same_data(const Checkpoint& checkpoint, const std::map<std::string, s
                  ": these are not the training images of ", checkpoint.path, " (checksum ", now.at("data_checksum"),
                  ", expected ", stored == checkpoint.header.provenance.end() ? "none" : stored->second,
                  "); name their folder with --data");
+}
+
+// config.json of a run folder: every resolved option with its type, the model, provenance.
+std::string config_json(const Header& header) {
+  const Json json{{"options", typed(header.options)},
+                  {"model", typed(header.model)},
+                  {"provenance", header.provenance},
+                  {"seed", header.seed},
+                  {"class_names", Json::list(header.class_names)},
+                  {"mean", Json::list(header.mean)},
+                  {"std", Json::list(header.std)}};
+  return json.text(2) + "\n";
 }
 
 int run_train(TrainArguments arguments, const std::set<std::string>& given) {
@@ -140,8 +153,9 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
 Command train_command() {
   const auto arguments = std::make_shared<TrainArguments>();
   Fields fields = train_fields(arguments->options);
-  fields.push_back({"resume", &arguments->resume, "go on with this run (folder or checkpoint), with its own options"});
-  fields.push_back({"report", &arguments->report, "write report.html into the run folder at the end"});
+  add_fields(fields, "saving",
+             {{"resume", &arguments->resume, "go on with this run (folder or checkpoint), with its own options"},
+              {"report", &arguments->report, "write report.html into the run folder at the end"}});
   return {"train", "train a model of many widths", std::move(fields), {}, [arguments](const std::set<std::string>& given) {
             return run_train(*arguments, given);
           }};

@@ -7,7 +7,7 @@
 #include <exception>
 #include <variant>
 
-// Debian builds the schema with its machine-learning part under this namespace; the header does not remember either.
+// Debian builds the schema with ONNX_ML and this namespace. The installed header contains neither, so both are defined here.
 #define ONNX_ML 1
 #define ONNX_NAMESPACE onnx
 #include <onnx/onnx_pb.h>
@@ -27,7 +27,7 @@ struct Attribute {
   std::variant<int64_t, float, Ints> value;
 };
 
-// Adds to a GraphProto. Every function gives the name of the value it made, for the next node to take.
+// Adds to a GraphProto. Each function returns the name of the value that it made, as an input for the next node.
 class Graph {
  public:
   Graph(onnx::GraphProto& graph, const TimmModel& model) : graph_(graph), model_(model) {}
@@ -105,7 +105,7 @@ class Graph {
   const TimmModel& model_;
 };
 
-// Values that all blocks share. In shapes, -1 is where the batch decides.
+// Values that all blocks share. In shapes, -1 is the dimension that depends on the batch.
 void add_constants(Graph& g, const models::HydraViTConfig& c) {
   const int64_t p = c.width();
   g.shape("shape.patches", {0, p, -1});                               // [B, p, N]; 0 keeps the batch
@@ -180,7 +180,8 @@ void describe(onnx::ValueInfoProto& value, const char* name, const Ints& sizes) 
   for (const int64_t size : sizes) type.mutable_shape()->add_dim()->set_dim_value(size);
 }
 
-// Protobuf writes here. No exception may pass through its buffers, which write again as they unwind: it waits in `error`.
+// Protobuf writes here. An exception must not pass through its buffers, because their destructors write again, so it is kept in
+// `error`.
 struct Output : google::protobuf::io::CopyingOutputStream {
   explicit Output(const std::string& path) : file(path) {}
   bool Write(const void* data, int bytes) override {

@@ -18,7 +18,7 @@ constexpr int64_t kMaxHeader = 100'000'000, kChunk = 1 << 16;
 constexpr size_t kMaxEntries = 1 << 17, kMaxName = 1024;
 constexpr const char* kMetadata = "__metadata__";
 
-// Bits an element, of every dtype the format knows; 0: unknown.
+// Bits per element, of every dtype that the format knows; 0: unknown.
 int64_t bits_of(const std::string& dtype) {
   static const std::map<std::string, int64_t> bits = {{"BOOL", 8}, {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
                                                       {"I8", 8},   {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},
@@ -30,8 +30,8 @@ int64_t bits_of(const std::string& dtype) {
 
 // --- the header -------------------------------------------------------------------------------------------------------------
 
-// Reads {"name": {"dtype": ..., "shape": [...], "data_offsets": [...]}, "__metadata__": {"key": "text"}} from events. What has
-// another form is refused where it begins, so depth and memory stay small whatever comes.
+// Reads {"name": {"dtype": ..., "shape": [...], "data_offsets": [...]}, "__metadata__": {"key": "text"}} from events. Anything
+// else is refused where it begins, so depth and memory stay small for every input.
 class HeaderReader : public JsonEvents {
  public:
   explicit HeaderReader(const std::string& path) : path_(path) {}
@@ -96,7 +96,9 @@ class HeaderReader : public JsonEvents {
       tensor.shape.push_back(n);
     } else {
       if (offsets_ == 2) refuse(where(), ": \"data_offsets\" holds more than 2 numbers");
-      (offsets_++ == 0 ? tensor.begin : tensor.end) = n;
+      int64_t& offset = offsets_ == 0 ? tensor.begin : tensor.end;
+      offset = n;
+      ++offsets_;
     }
   }
   void other(const char* what) override { unexpected(what); }
@@ -107,10 +109,9 @@ class HeaderReader : public JsonEvents {
     fail(Fault::input, path_, ": damaged safetensors header: ", parts...);
   }
   [[noreturn]] void unexpected(const char* what) const {
-    refuse(depth_ == 0    ? "the beginning"
-           : in_metadata_ ? "metadata"
-                          : where(),
-           ": ", what, depth_ == 2 && in_metadata_ ? " where only texts may be" : " where there must be none");
+    std::string place = in_metadata_ ? "metadata" : where();
+    if (depth_ == 0) place = "the beginning";
+    refuse(place, ": ", what, depth_ == 2 && in_metadata_ ? " where only texts may be" : " where there must be none");
   }
   std::string where() const { return concat("tensor \"", name_, '"'); }
   static std::string shown(const std::string& text) { return printable(text.substr(0, 64)); }
@@ -122,7 +123,8 @@ class HeaderReader : public JsonEvents {
   std::set<std::string> names_, fields_;
 };
 
-// Every tensor as long as it says, one after another, the last to the end: no byte without an owner, none with two.
+// Each tensor is as long as its shape and dtype say, begins where the one before ends, and the last ends with the file. So
+// every byte belongs to exactly one tensor.
 void check_places(std::vector<StoredTensor>& tensors, int64_t bytes, const std::string& path) {
   std::sort(tensors.begin(), tensors.end(),
             [](const StoredTensor& a, const StoredTensor& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
@@ -160,6 +162,16 @@ SafetensorsHeader read_header(InputFile& file, const std::string& path) {
   return std::move(reader.header);
 }
 
+std::string header_json(const SafetensorsHeader& header) {
+  Json json{{kMetadata, header.metadata}};
+  for (const StoredTensor& tensor : header.tensors) {
+    json.add(tensor.name, {{"dtype", tensor.dtype},
+                           {"shape", Json::list(tensor.shape)},
+                           {"data_offsets", Json::list(std::vector{tensor.begin, tensor.end})}});
+  }
+  return json.text();
+}
+
 // --- the checksum -----------------------------------------------------------------------------------------------------------
 
 // Of the header: each text as its length and its bytes, each number as u64, entries and tensors in the order of their names.
@@ -167,16 +179,24 @@ SafetensorsHeader read_header(InputFile& file, const std::string& path) {
 Crc32c checksum_of(const SafetensorsHeader& header) {
   Crc32c crc;
   const auto number = [&](size_t n) { crc.add(&n, sizeof n); };
-  const auto text = [&](const std::string& s) { number(s.size()), crc.add(s.data(), s.size()); };
+  const auto text = [&](const std::string& s) {
+    number(s.size());
+    crc.add(s.data(), s.size());
+  };
   for (const auto& [key, value] : header.metadata) {
-    if (key != kSafetensorsChecksum) text(key), text(value);
+    if (key == kSafetensorsChecksum) continue;
+    text(key);
+    text(value);
   }
   std::map<std::string, const StoredTensor*> tensors;
   for (const StoredTensor& tensor : header.tensors) tensors[tensor.name] = &tensor;
   for (const auto& [name, tensor] : tensors) {
-    text(name), text(tensor->dtype), number(tensor->shape.size());
+    text(name);
+    text(tensor->dtype);
+    number(tensor->shape.size());
     for (const int64_t d : tensor->shape) number(static_cast<size_t>(d));
-    number(static_cast<size_t>(tensor->begin)), number(static_cast<size_t>(tensor->end));
+    number(static_cast<size_t>(tensor->begin));
+    number(static_cast<size_t>(tensor->end));
   }
   return crc;
 }
@@ -259,7 +279,7 @@ void write_safetensors(const std::string& path, Metadata metadata, std::vector<T
     stored.push_back({tensor.name, tensor.dtype, tensor.shape, position, position + bytes});
     position += bytes;
   }
-  std::string text = safetensors_json(header.metadata, stored);
+  std::string text = header_json(header);
   const std::string entry = concat('"', kSafetensorsChecksum, "\":\"");  // in a text its quotes would be escaped
   const size_t digits = text.find(entry) + entry.size();
   text.resize((text.size() + 7) / 8 * 8, ' ');

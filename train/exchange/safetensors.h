@@ -10,10 +10,11 @@
 //      larger than the file itself is allocated.
 //   2. Any defect is one error (Fault::input) that names the file and the place. Names of tensors hold no control characters;
 //      metadata may (a list of lines, say): pass it through printable() (train/io/printable.h) on its way to a terminal.
-//   3. The format has no checksum, so one of ours is an entry of the metadata, "crc32c": of all that the header says, in no
-//      matter what order, and of the tensors' bytes. A file that has it is compared with it; other programs take it for a note.
-//   4. Writing keeps invariant 1 of train/io/file.h, and is deterministic: wider elements first, then names in byte order; data
-//      begin at a multiple of 8.
+//   3. The format has no checksum, so this program adds one to the metadata, "crc32c". It covers what the header says, whatever
+//      the order of its entries, and the tensors' bytes. A file that has the entry is compared with it; other programs ignore
+//      it.
+//   4. Writing keeps invariant 1 of train/io/file.h and is deterministic. Tensors of wider elements come first, then names in
+//      byte order. The data begin at a multiple of 8 bytes.
 // Thread rule: any thread; one at a time per file.
 #pragma once
 
@@ -45,7 +46,7 @@ inline constexpr const char* kSafetensorsChecksum = "crc32c";  // the metadata's
 // that names the tensor.
 std::vector<NamedTensor> load_safetensors(const std::string& path, const std::function<bool(const std::string&)>& wanted);
 
-// One that will be written: `write` puts all its bytes, in as many pieces as it likes.
+// A tensor to write: `write` passes all its bytes to `put`, in any number of pieces.
 using Put = std::function<void(const void* data, size_t bytes)>;
 struct TensorToWrite {
   std::string name, dtype;
@@ -54,7 +55,7 @@ struct TensorToWrite {
 };
 void write_safetensors(const std::string& path, Metadata metadata, std::vector<TensorToWrite> tensors);
 
-// Does the file begin as one: a plausible length and a '{'? The caller's first question; says nothing of the rest.
+// Does the file begin as one, with a plausible length and a '{'? The rest is not looked at.
 bool looks_like_safetensors(const std::string& path);
 
 }  // namespace hv::train

@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "nn/part.h"
-#include "train/commands/setup.h"
+#include "train/io/print.h"
 #include "train/io/printable.h"
+#include "train/state/run_folder.h"
 
 namespace hv::train {
 

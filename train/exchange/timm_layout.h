@@ -1,16 +1,16 @@
-// A subnetwork as timm's VisionTransformer, without a copy: the seam between checkpoints and the formats of the world.
+// A subnetwork as timm's VisionTransformer, without a copy. Every format of other programs is written from it and read into it.
 //
-// The names of our parameters are timm's, and so are all layouts but one: qkv rows. Ours are packed (head, {q, k, v},
-// head_dim), timm's are three blocks [q; k; v]. A permuted view says that, and it serves both ways: read for export, written
-// through by import.
+// The names of our parameters are timm's, and so are all layouts but one, the qkv rows. Ours are packed (head, {q, k, v},
+// head_dim), timm's are three blocks [q; k; v]. One permuted view expresses the difference for both directions: export reads
+// through it, import writes through it.
 //
 // Invariants
 //   1. timm_shapes(config) are the names and shapes of the plain vision transformer of config.heads heads, in the model's
 //      order.
-//   2. TimmTensor::value shows, in row-major order, the tensor's numel(shape) numbers. It is strided, and qkv's has another
-//      rank.
-//   3. Whatever is narrower than its model is the leading rectangle: width k of a model is the stand-alone transformer of k
-//      heads.
+//   2. TimmTensor::value shows, in row-major order, the tensor's numel(shape) numbers. It is strided, and for qkv it has
+//      another rank.
+//   3. The part of a parameter that a narrower model uses is its leading rectangle: width k of a model is the stand-alone
+//      transformer of k heads.
 // Thread rule: plain data.
 #pragma once
 
@@ -37,7 +37,7 @@ struct TimmTensor {
   std::string name;
   Shape shape;
   Tensor value;
-  // float32, row-major, contiguous: the view itself where it is so already, else a copy
+  // The numbers as float32, row-major and contiguous: the view itself if it is already so, else a copy.
   Tensor packed() const { return value.contiguous().view(shape); }
 };
 
@@ -50,14 +50,13 @@ struct TimmModel {
 };
 std::string widths_text(const models::HydraViTConfig& config);  // "3 heads", "3 to 8 heads"
 
-// Out of a checkpoint (file or run folder): the stand-alone subnetwork of `heads` heads, or with 0 the whole nested model.
-// No model is built and no random number drawn: memory is that of the weights.
+// From a checkpoint (file or run folder): the stand-alone subnetwork of `heads` heads, or with 0 the whole nested model.
+// No model is built and no random number is drawn, so the memory used is that of the weights.
 TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema);
 
 // Writes `from` into the leading rectangle of `ours`, the parameters of a model of configuration `to`, by name. What does not
-// fit (a wider model, another depth, ...) is an error (Fault::input) that begins with `path`. Classifiers of different numbers
-// of classes:
-// `ours` keeps its own, and the answer is false.
+// fit (a wider model, another depth, ...) is an error (Fault::input) that begins with `path`. If the numbers of classes differ,
+// `ours` keeps its own classifier, and the answer is false.
 bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to,
               const std::vector<NamedTensor>& ours);
 

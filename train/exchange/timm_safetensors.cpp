@@ -1,11 +1,11 @@
 #include "train/exchange/timm_safetensors.h"
 
-#include <charconv>
 #include <cmath>
 #include <set>
 #include <sstream>
 
 #include "train/io/file.h"
+#include "train/io/numbers.h"
 #include "train/io/printable.h"
 
 namespace hv::train {
@@ -21,8 +21,7 @@ std::array<double, 3> triple(const std::string& path, const Metadata& metadata, 
   for (double& value : values) {
     std::string word;
     in >> word;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    good = good && error == std::errc() && end == word.data() + word.size() && std::isfinite(value) && value > least;
+    good = good && parse_number(word, value) && std::isfinite(value) && value > least;
   }
   HV_CHECK_INPUT(good, path, ": metadata: ", key, ": expected three numbers, found '", printable(in.str()), "'");
   return values;
@@ -66,9 +65,10 @@ using Shapes = std::map<std::string, Shape>;
 int64_t count_blocks(const Shapes& shapes) {
   int64_t count = 0;
   for (const auto& [name, shape] : shapes) {
+    const std::vector<std::string> parts = split(name, '.');  // "blocks", "0", "mlp", ...
     int64_t block = 0;
-    const auto [end, error] = std::from_chars(name.data() + std::min<size_t>(7, name.size()), name.data() + name.size(), block);
-    if (name.rfind("blocks.", 0) == 0 && error == std::errc() && block >= 0 && block < 256) count = std::max(count, block + 1);
+    const bool numbered = parts[0] == "blocks" && parts.size() > 1 && parse_number(parts[1], block);
+    if (numbered && block >= 0 && block < 256) count = std::max(count, block + 1);
   }
   return count;
 }
@@ -136,10 +136,7 @@ void compare(const std::string& path, Shapes found, const models::HydraViTConfig
 
 std::string triple_text(const std::array<double, 3>& values) {
   std::string text;
-  for (const double value : values) {
-    char digits[32];
-    text += (text.empty() ? "" : " ") + std::string(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
-  }
+  for (const double value : values) text += (text.empty() ? "" : " ") + number_text(value);
   return text;
 }
 

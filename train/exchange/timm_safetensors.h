@@ -1,8 +1,8 @@
 // timm's VisionTransformer in safetensors files: written from a checkpoint, read into a model.
 //
 // Invariants
-//   1. A file written here says all about its model in its metadata, so reading it needs no options, and exporting what was
-//      imported gives the same bytes.
+//   1. The metadata of a file written here describe its model completely, so reading it needs no options, and exporting what
+//      was imported gives the same bytes.
 //   2. A file without that metadata (timm's own, DeiT's) is described by the shapes of its tensors, all but head_dim.
 //   3. Every name and shape is compared before the first number is read.
 #pragma once
@@ -14,11 +14,11 @@ namespace hv::train {
 
 void write_timm_safetensors(const std::string& path, const TimmModel& model);
 
-// All but the tensors. `head_dim` is used where the metadata say nothing; 0 means 64, timm's usual. Without metadata classes
-// are named by their numbers and images are normalised as ImageNet's. A file that holds something else: an error (Fault::input)
-// that lists the names or the shape that do not fit.
+// All but the tensors. `head_dim` is used if the metadata do not say it; 0 means 64, as most of timm's models have. Without
+// metadata, classes are named by their numbers and images are normalised as ImageNet's. A file that holds something else is an
+// error (Fault::input) that lists the names or the shape that do not fit.
 TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header, int64_t head_dim = 0);
-bool describes_itself(const SafetensorsHeader& header);  // written here: has the metadata
+bool describes_itself(const SafetensorsHeader& header);  // does it have the metadata of files written here?
 
 TimmModel read_timm_safetensors(const std::string& path, int64_t head_dim = 0);
 

@@ -36,7 +36,7 @@ inline uint32_t crc32c(const void* data, size_t bytes) {
   return crc.value();
 }
 
-// Is a stored checksum the right one? In a fuzzing build every one is: its inputs must get past here to be worth anything.
+// Is a stored checksum the right one? A fuzzing build accepts every checksum, because its inputs must reach the code behind.
 inline bool same_crc([[maybe_unused]] uint64_t stored, [[maybe_unused]] uint64_t computed) {
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
   return true;

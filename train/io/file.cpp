@@ -37,7 +37,7 @@ void flush_folder(const std::string& folder) {
   if (file < 0) write_failed(folder, "open folder", errno);
   const int error = uninterrupted([&] { return fsync(file); }) == 0 ? 0 : errno;
   close(file);
-  // Some file systems cannot flush a folder and say EINVAL: nothing more can be done there.
+  // Some file systems cannot flush a folder and return EINVAL; nothing more can be done then.
   if (error != 0 && error != EINVAL) write_failed(folder, "flush folder", error);
 }
 
@@ -54,16 +54,15 @@ void write_all(int file, const std::string& path, const char* at, size_t bytes) 
 }  // namespace
 
 void write_failed(const std::string& path, const char* what, int error) {
-  const char* advice = error == ENOSPC || error == EDQUOT || error == EFBIG
-                           ? "; free some space, what was there before is untouched"
-                       : error == EACCES || error == EROFS || error == EPERM ? "; choose a folder you may write to with --out"
-                                                                             : "";
+  const char* advice = "";
+  if (error == ENOSPC || error == EDQUOT || error == EFBIG) advice = "; free some space, what was there before is untouched";
+  if (error == EACCES || error == EROFS || error == EPERM) advice = "; choose a folder you may write to with --out";
   fail(Fault::failure, path, ": cannot ", what, ": ", std::strerror(error), advice);
 }
 
 AtomicFile::AtomicFile(const std::string& path) : path_(path), temporary_(concat(path, kTemporary, getpid())) {
   file_ = open_file(temporary_, O_WRONLY | O_CREAT | O_EXCL);
-  if (file_ < 0 && errno == EEXIST) {  // left by a dead process that had our number
+  if (file_ < 0 && errno == EEXIST) {  // left by an earlier process of the same number
     unlink(temporary_.c_str());
     file_ = open_file(temporary_, O_WRONLY | O_CREAT | O_EXCL);
   }
@@ -112,14 +111,14 @@ void AppendFile::append(const std::string& bytes) {
   const off_t end = lseek(file_, 0, SEEK_END);
   try {
     write_all(file_, path_, bytes.data(), bytes.size());
-  } catch (const Error&) {  // a part of a line would spoil the next one, too
+  } catch (const Error&) {  // half a line would make the next line unreadable, too
     [[maybe_unused]] const int cut = ftruncate(file_, end);
     throw;
   }
 }
 
 InputFile::InputFile(const std::string& path) : path_(path) {
-  file_ = open_file(path, O_RDONLY | O_NONBLOCK);  // never wait for a pipe's other end
+  file_ = open_file(path, O_RDONLY | O_NONBLOCK);  // a pipe without a writer must not block
   HV_CHECK_INPUT(file_ >= 0, path, ": cannot open: ", std::strerror(errno), "; check the path");
   struct stat info {};
   const bool regular = fstat(file_, &info) == 0 && S_ISREG(info.st_mode);
@@ -142,6 +141,15 @@ void InputFile::read(void* data, size_t bytes) {
     bytes -= static_cast<size_t>(done);
     position_ += done;
   }
+}
+
+std::string read_file(const std::string& path, int64_t most) {
+  HV_CHECK_INPUT(file_exists(path), path, ": is not there");
+  InputFile file(path);
+  HV_CHECK_INPUT(file.size() <= most, path, ": has ", file.size(), " bytes, more than the ", most, " that are read");
+  std::string text(static_cast<size_t>(file.size()), '\0');
+  file.read(text.data(), text.size());
+  return text;
 }
 
 bool is_folder(const std::string& path) {
@@ -205,7 +213,7 @@ void remove_stale_files(const std::string& folder) {
     if (at == std::string::npos) continue;
     const long process = std::strtol(name.c_str() + at + std::strlen(kTemporary), nullptr, 10);
     const bool running = process > 0 && (kill(static_cast<pid_t>(process), 0) == 0 || errno == EPERM);
-    if (running && process != getpid()) continue;  // our own number, before we wrote anything: an earlier process had it
+    if (running && process != getpid()) continue;  // our own number belonged to an earlier process: we have written nothing yet
     unlink(join_path(folder, name).c_str());
   }
   closedir(entries);

@@ -1,4 +1,4 @@
-// Files, carefully: writing that never harms what was there before, reading that checks what it opens.
+// Durable files: writing that never harms what was there before, reading that checks what it opens.
 //
 // Invariants
 //   1. A file appears under its name complete or not at all: it is written beside its place (O_EXCL), flushed to the disk,
@@ -19,15 +19,14 @@ namespace hv::train {
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& path);
-  ~AtomicFile();  // without commit(): as if nothing had been
+  ~AtomicFile();  // without commit(), removes the temporary file; the old file stays
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(const void* data, size_t bytes);
-  void write_over(int64_t position, const void* data, size_t bytes);  // what was written; nothing may be written after it
-  // The new file takes the name. The file that had it stays under the first name of `keep`, the one that had that under the
-  // second, ...
-  // At no moment is there no file under a name that had one.
+  void write_over(int64_t position, const void* data, size_t bytes);  // replaces bytes already written; call it last
+  // Gives the new file its name. The old file of that name stays under keep[0], the old file of keep[0] under keep[1], and so
+  // on. A name that has a file has one at every moment.
   void commit(const std::vector<std::string>& keep = {});
 
  private:
@@ -35,6 +34,8 @@ class AtomicFile {
   int file_ = -1;
 };
 
+// All of a file that must hold at most `most` bytes; if it is missing or longer: an error (Fault::input).
+std::string read_file(const std::string& path, int64_t most);
 void write_file(const std::string& path, const std::string& text);  // atomically
 // The error of every failed write: "<path>: cannot <what>: <reason>", and what to do where that is known.
 [[noreturn]] void write_failed(const std::string& path, const char* what, int error);
@@ -45,7 +46,7 @@ class AppendFile {  // a log that grows: nothing before its end is ever touched
   ~AppendFile();
   AppendFile(const AppendFile&) = delete;
   AppendFile& operator=(const AppendFile&) = delete;
-  // One write(), so that lines of a killed process are whole. If it fails, the file ends where it did.
+  // One write(), so that lines of a killed process are whole. If it fails, the file keeps its old length.
   void append(const std::string& bytes);
 
  private:
@@ -62,7 +63,7 @@ class InputFile {  // a regular file, read once from the start
 
   int64_t size() const { return size_; }  // of the open file, by fstat
   int64_t position() const { return position_; }
-  void read(void* data, size_t bytes);  // all of them
+  void read(void* data, size_t bytes);  // exactly so many; a file that ends before is an error
 
  private:
   std::string path_;
@@ -73,13 +74,13 @@ class InputFile {  // a regular file, read once from the start
 bool is_folder(const std::string& path);
 bool file_exists(const std::string& path);
 std::string join_path(const std::string& folder, const std::string& name);
-std::string parent_of(const std::string& path);  // "." for a mere name
-// Makes a folder and flushes the one that names it to the disk; false: something has that name already.
+std::string parent_of(const std::string& path);  // "." if the path is a name alone
+// Makes a folder and flushes its parent to the disk. False if something has that name already.
 bool make_folder(const std::string& folder);
-void make_folders(const std::string& folder);  // with those above it, where there are none yet
-bool remove_file(const std::string& path);     // false: it was not there, or stays
+void make_folders(const std::string& folder);  // with its parents, if there are none yet
+bool remove_file(const std::string& path);     // false if it was not there or cannot be removed
 void rename_file(const std::string& path, const std::string& to);
-// Gives the file a second name, in place of a file that has it. A file system without links: renames it.
+// Gives the file a second name; a file of that name is replaced. On a file system without links the file is renamed.
 void keep_as(const std::string& path, const std::string& second);
 
 // Removes the temporary files of processes that are gone.

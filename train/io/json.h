@@ -1,50 +1,65 @@
-// Everything the program writes or reads as JSON. The JSON library is named in train/io/json.cpp alone.
+// JSON: a value under construction, which each producer fills with a shape of its own, and a parser for untrusted texts. The
+// JSON library is named in train/io/json.cpp alone.
+//
+// Invariants
+//   1. An object keeps the order in which its members were added.
+//   2. A written text is valid JSON: bytes that are no UTF-8 become U+FFFD, and a number that is not finite becomes null.
+//   3. A double is written with the fewest digits that are read back as the same double.
+// Thread rule: plain data.
 #pragma once
 
+#include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
-
-#include "train/evaluate.h"
-#include "train/exchange/safetensors.h"
-#include "train/log/events.h"
-#include "train/lr_find.h"
-#include "train/state/checkpoint.h"
 
 namespace hv::train {
 
-struct BenchResult {
-  std::string mode;  // "train" or "infer"
-  int64_t heads = 0, dim = 0, batch = 0;
-  double images_per_second = 0, step_ms = 0, gflops = 0;
-  double efficiency = 0;  // time of the step's matrix products alone / time of the step; 0: not measured
-  PartSeconds split{};    // seconds of a mean step, by kind of work
-  double speedup = 0;     // time of the step on one thread / on all; 0: not measured
-};
-struct BenchReport {
-  int64_t threads = 0;
-  std::string precision;  // of the operands of products, as they were made: "fp32" or "bf16"
-  double gemm_gflops = 0, peak_rss_mib = 0;
-  std::vector<BenchResult> results;
-};
-struct Prediction {
-  std::string image;
-  int64_t heads = 0;
-  std::vector<std::pair<std::string, double>> classes;  // name, probability; most probable first
+class Json {
+ public:
+  using Member = std::pair<std::string, Json>;
+
+  Json(std::initializer_list<Member> members = {}) : value_(std::vector<Member>(members)) {}  // an object
+  Json(const std::string& text) : value_(text) {}
+  Json(const char* text) : value_(std::string(text)) {}
+  template <class Number, class = std::enable_if_t<std::is_arithmetic_v<Number>>>
+  Json(Number number) {
+    if constexpr (std::is_same_v<Number, bool> || std::is_floating_point_v<Number>) {
+      value_ = number;
+    } else if constexpr (std::is_signed_v<Number>) {
+      value_ = int64_t{number};
+    } else {
+      value_ = uint64_t{number};
+    }
+  }
+  template <class Value>
+  Json(const std::map<std::string, Value>& members) : Json() {
+    for (const auto& [key, value] : members) add(key, value);
+  }
+  template <class Values>
+  static Json list(const Values& values) {
+    Json list = empty_list();
+    for (const auto& value : values) list.push(value);
+    return list;
+  }
+  static Json empty_list();
+
+  Json& add(const std::string& key, Json value);  // to an object that has no such member
+  Json& push(Json value);                         // to a list
+  std::string text(int indent = -1) const;        // indent -1: in one line
+
+ private:
+  friend struct JsonText;
+  std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<Member>, std::vector<Json>> value_;
 };
 
-std::string bench_json(const BenchReport& report);
-std::string lr_find_json(const LrCurve& curve, const LrSuggestions& suggestions);
-std::string evaluate_json(const std::vector<WidthResult>& results);
-std::string prediction_json(const Prediction& prediction);
-std::string problem_json(const std::string& image, const std::string& problem);
-// What `info` tells: `costs` and, of a safetensors file, `model` are empty where the architecture is not known.
-std::string info_json(const Header& header, const std::vector<models::Cost>& costs);
-std::string info_json(const SafetensorsHeader& header, const models::Config& model, const std::vector<models::Cost>& costs);
-// config.json of a run folder: every resolved option with its type, the model, provenance.
-std::string config_json(const Header& header);
-std::string safetensors_json(const std::map<std::string, std::string>& metadata, const std::vector<StoredTensor>& tensors);
+// An option's text as what it is: a number, true or false ("on" and "off"), or a text.
+Json typed(const std::string& text);
+Json typed(const std::map<std::string, std::string>& entries);
 
 // Reading, as events: nothing is built, so a hostile text costs no memory and no recursion. A handler ends it by throwing.
 class JsonEvents {
@@ -59,13 +74,6 @@ class JsonEvents {
 };
 // What is no UTF-8 or no JSON: an error (Fault::input), "<where>: no valid JSON at byte 17".
 void parse_json(const std::string& text, const std::string& where, JsonEvents& events);
-
-// Lines of events.jsonl (train/log/events.h says what they hold), without their ends.
-std::string event_json(const StartEvent& event);
-std::string event_json(const LogEvent& event);
-std::string event_json(const EvalEvent& event);
-std::string end_event_json(int64_t step, const std::string& how);
-int64_t event_step(const std::string& line);  // -1: not a whole event
 
 // An object out of an untrusted text, without its structure: "/widths/0/heads" -> "3". A null is left out. Not an object, or
 // nested deeper than 16: an error (Fault::input).

@@ -1,4 +1,4 @@
-// printf into a std::string, for the numbers of tables: at most 255 bytes.
+// printf into a std::string, for the numbers of tables: at most 255 bytes. And one line to people.
 #pragma once
 
 #include <cstdio>
@@ -12,5 +12,7 @@ std::string print(const char* format, Args... args) {
   std::snprintf(text, sizeof text, format, args...);
   return text;
 }
+
+inline void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
 
 }  // namespace hv::train

@@ -21,14 +21,18 @@ std::string valid_utf8(const std::string& text) {
   for (size_t i = 0; i < text.size();) {
     const auto byte = [&](size_t j) { return j < text.size() ? static_cast<unsigned char>(text[j]) : 0u; };
     const unsigned first = byte(i);
-    const size_t length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    size_t length = 0;  // of a character that begins with this byte; 0: none does
+    if (first < 0x80) length = 1;
+    if (first >= 0xC2 && first < 0xE0) length = 2;
+    if (first >= 0xE0 && first < 0xF0) length = 3;
+    if (first >= 0xF0 && first < 0xF5) length = 4;
     bool good = length > 0;
     for (size_t k = 1; k < length; ++k) good = good && (byte(i + k) & 0xC0) == 0x80;
-    // No longer form than needed, no half of a surrogate pair, nothing past U+10FFFF: all show in the second byte.
+    // Overlong forms, halves of surrogate pairs and numbers above U+10FFFF are invalid. The second byte shows all of them.
     const unsigned second = length > 1 ? byte(i + 1) : 0;
     good = good && !(first == 0xE0 && second < 0xA0) && !(first == 0xED && second > 0x9F) &&
            !(first == 0xF0 && second < 0x90) && !(first == 0xF4 && second > 0x8F);
-    good ? valid.append(text, i, length) : valid.append("\xEF\xBF\xBD");
+    valid += good ? text.substr(i, length) : "\xEF\xBF\xBD";
     i += good ? length : 1;
   }
   return valid;

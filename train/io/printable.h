@@ -1,15 +1,16 @@
-// Texts from files and file names on their way to a terminal: none of them may move its cursor or change its colours.
+// Texts from outside (files, names of files) on their way to a terminal. They must not move its cursor or change its colours.
+// Thread rule: any thread.
 #pragma once
 
 #include <string>
 
 namespace hv::train {
 
-// Is there a control character at text[i]: one of ASCII, or of Unicode's second set, U+0080 to U+009F, two bytes in UTF-8?
+// Does a control character begin at text[i]? Either an ASCII one, or one of U+0080 to U+009F, which are two bytes in UTF-8.
 bool is_control(const std::string& text, size_t i);
 std::string printable(std::string text);  // control characters become spaces
 
-// Bytes that are no UTF-8 (a folder's name may hold any) become U+FFFD, as other programs expect texts.
+// Replaces bytes that are not UTF-8 (a folder's name may hold any byte) with U+FFFD, because other programs expect UTF-8.
 std::string valid_utf8(const std::string& text);
 
 }  // namespace hv::train

@@ -1,11 +1,53 @@
 #include "train/log/events.h"
 
+#include <chrono>
+#include <cmath>
 #include <fstream>
 
 #include "train/io/json.h"
 
 namespace hv::train {
 namespace {
+
+Json event(const char* kind, int64_t step) {
+  const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return {{"event", kind}, {"unix_time", std::round(now * 1000) / 1000}, {"step", step}};
+}
+
+Json event(const char* kind, const RunPoint& at) {
+  return event(kind, at.step).add("epoch", at.epoch).add("seconds", std::round(at.seconds * 1000) / 1000);
+}
+
+Json event_results(const std::vector<WidthResult>& results) {
+  Json json = Json::empty_list();
+  for (const WidthResult& r : results) {
+    json.push({{"heads", r.subnet.key},
+               {"top1", r.top1},
+               {"top5", r.top5},
+               {"loss", r.loss},
+               {"images_per_second", r.images_per_second}});
+  }
+  return json;
+}
+
+// Finds the member "step" of a line: a whole number of the outermost object.
+class StepReader : public JsonEvents {
+ public:
+  int64_t step = -1;
+
+  void open(char) override { ++depth_; }
+  void close() override { --depth_; }
+  void key(const std::string& text) override { here_ = depth_ == 1 && text == "step"; }
+  void text(const std::string&) override {}
+  void number(uint64_t value) override {
+    if (here_ && depth_ == 1) step = static_cast<int64_t>(value);
+  }
+  void other(const char*) override {}
+
+ private:
+  int depth_ = 0;
+  bool here_ = false;  // here_: the last key read was "step"
+};
 
 // Leaves the lines that still hold for a run that goes on after `step`: none for a new run. Returns the path.
 const std::string& trimmed(const std::string& path, const StartEvent& start) {
@@ -20,6 +62,48 @@ const std::string& trimmed(const std::string& path, const StartEvent& start) {
 }
 
 }  // namespace
+
+std::string event_json(const StartEvent& e) {
+  Json widths = Json::empty_list();
+  for (const RunWidth& w : e.widths) {
+    widths.push({{"label", w.subnet.label},
+                 {"heads", w.subnet.key},
+                 {"dim", w.subnet.dim},
+                 {"params", w.params},
+                 {"macs", w.macs},
+                 {"share", w.share}});
+  }
+  Json json = event(e.resumed ? "resume" : "start", e.step);
+  return json.add("total_steps", e.total_steps).add("widths", widths).text();
+}
+
+std::string event_json(const LogEvent& e) {
+  Json widths = Json::empty_list(), time;
+  for (const LogEvent::Width& w : e.widths) widths.push({{"heads", w.subnet.key}, {"drawn", w.drawn}, {"loss", w.loss}});
+  for (size_t i = 0; i < e.time.size(); ++i) time.add(kPartNames[i], e.time[i]);
+  Json json = event("log", e.at);
+  json.add("loss", e.loss).add("lr", e.at.lr).add("images_per_second", e.images_per_second);
+  return json.add("widths", widths).add("time", time).text();
+}
+
+std::string event_json(const EvalEvent& e) {
+  Json json = event("eval", e.at);
+  json.add("images", e.live.empty() ? 0 : e.live[0].images).add("results", event_results(e.live));
+  if (!e.ema.empty()) json.add("ema", event_results(e.ema));
+  return json.text();
+}
+
+std::string end_event_json(int64_t step, const std::string& how) { return event("end", step).add("how", how).text(); }
+
+int64_t event_step(const std::string& line) {
+  StepReader reader;
+  try {
+    parse_json(line, "event", reader);
+  } catch (const Error&) {
+    return -1;
+  }
+  return reader.step;
+}
 
 EventFile::EventFile(const std::string& path, const StartEvent& start) : file_(trimmed(path, start)) {
   file_.append(event_json(start) + "\n");

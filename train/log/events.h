@@ -61,6 +61,13 @@ struct EvalEvent {
   std::vector<WidthResult> live, ema;  // ema may be empty
 };
 
+// A line of the file, without its end.
+std::string event_json(const StartEvent& event);
+std::string event_json(const LogEvent& event);
+std::string event_json(const EvalEvent& event);
+std::string end_event_json(int64_t step, const std::string& how);
+int64_t event_step(const std::string& line);  // -1: not a whole event
+
 class EventFile {
  public:
   EventFile(const std::string& path, const StartEvent& start);

@@ -9,16 +9,21 @@
 
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/elastic.h"
-#include "train/io/json.h"
 #include "train/predict/explain.h"
 #include "train/predict/image_paths.h"
 #include "train/state/checkpoint.h"
 
 namespace hv::train {
 
+struct Prediction {
+  std::string image;
+  int64_t heads = 0;
+  std::vector<std::pair<std::string, double>> classes;  // name, probability; most probable first
+};
 struct Outcome {
   std::string image, problem;           // problem empty: the picture was read
   std::vector<Prediction> predictions;  // one a width

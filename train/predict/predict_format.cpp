@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "train/io/json.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
 
@@ -15,6 +16,16 @@ size_t characters(const std::string& text) {  // of UTF-8: bytes that do not go 
 
 std::string padded(const std::string& text, size_t width) {
   return text + std::string(width - std::min(width, characters(text)), ' ');
+}
+
+std::string prediction_json(const Prediction& p) {
+  Json classes = Json::empty_list();
+  for (const auto& [name, probability] : p.classes) classes.push({{"class", name}, {"probability", probability}});
+  return Json{{"image", p.image}, {"heads", p.heads}, {"classes", classes}}.text();
+}
+
+std::string problem_json(const std::string& image, const std::string& problem) {
+  return Json{{"image", image}, {"error", problem}}.text();
 }
 
 class Table : public PredictFormat {

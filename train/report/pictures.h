@@ -11,9 +11,10 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "train/commands/setup.h"
+#include "data/open.h"
 #include "train/draw/html.h"
 #include "train/report/run_data.h"
+#include "train/state/load.h"
 
 namespace hv::train {
 

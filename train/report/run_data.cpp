@@ -1,14 +1,15 @@
 #include "train/report/run_data.h"
 
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <limits>
 
-#include "train/commands/setup.h"
 #include "train/io/file.h"
 #include "train/io/json.h"
+#include "train/io/numbers.h"
 #include "train/options.h"
+#include "train/state/load.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
@@ -16,25 +17,6 @@ namespace {
 constexpr int64_t kMaxFile = int64_t{64} << 20;
 constexpr size_t kMaxColumns = 1000;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
-std::string read_text(const std::string& path) {
-  HV_CHECK_INPUT(file_exists(path), path, ": is not there");
-  InputFile file(path);
-  HV_CHECK_INPUT(file.size() <= kMaxFile, path, ": has ", file.size(), " bytes, more than the ", kMaxFile, " a report reads");
-  std::string text(static_cast<size_t>(file.size()), '\0');
-  file.read(text.data(), text.size());
-  return text;
-}
-
-std::vector<std::string> split(const std::string& text, char at) {
-  std::vector<std::string> parts;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(at, begin), text.size());
-    parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
 
 // Numbers by name, out of a line of events.jsonl: "/widths/0/heads" -> 3.
 class Event {
@@ -45,10 +27,8 @@ class Event {
     return found == flat_.end() ? "" : found->second;
   }
   double number(const std::string& name) const {
-    const std::string value = text(name);
     double result = kNone;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
-    return error == std::errc() && end == value.data() + value.size() ? result : kNone;
+    return parse_number(text(name), result) ? result : kNone;
   }
   int64_t whole(const std::string& name) const {  // -1: none
     const double value = number(name);
@@ -119,7 +99,7 @@ const std::vector<double>* Table::find(const std::string& name) const {
   return nullptr;
 }
 
-Table read_table(const std::string& path) { return parse_table(read_text(path), path); }
+Table read_table(const std::string& path) { return parse_table(read_file(path, kMaxFile), path); }
 
 Table parse_table(const std::string& text, const std::string& name) {
   Table table;
@@ -138,9 +118,8 @@ Table parse_table(const std::string& text, const std::string& name) {
                    table.names.size());
     for (size_t k = 0; k < cells.size(); ++k) {
       double value = kNone;
-      const auto [end, error] = std::from_chars(cells[k].data(), cells[k].data() + cells[k].size(), value);
-      HV_CHECK_INPUT(cells[k].empty() || (error == std::errc() && end == cells[k].data() + cells[k].size()), name, ": line ",
-                     number, ": '", cells[k].substr(0, 40), "' is not a number");
+      HV_CHECK_INPUT(cells[k].empty() || parse_number(cells[k], value), name, ": line ", number, ": '", cells[k].substr(0, 40),
+                     "' is not a number");
       table.columns[k].push_back(std::isfinite(value) ? value : kNone);
     }
   }
@@ -149,7 +128,7 @@ Table parse_table(const std::string& text, const std::string& name) {
 }
 
 RunEvents read_events(const std::string& path) {
-  const std::vector<std::string> lines = split(read_text(path), '\n');
+  const std::vector<std::string> lines = split(read_file(path, kMaxFile), '\n');
   RunEvents events;
   int64_t images = -1;
   for (size_t i = 0; i + 1 < lines.size(); ++i) {  // what follows the last line end was cut by a killed process

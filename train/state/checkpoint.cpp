@@ -9,7 +9,6 @@
 
 #include "train/io/crc32c.h"
 #include "train/io/file.h"
-#include "train/state/run_folder.h"
 
 namespace hv::train {
 namespace {
@@ -20,7 +19,7 @@ static_assert(sizeof(float) == 4);
 
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// --- the header as a cereal archive: only fixed-width numbers and bytes go through cereal, sizes go through us --------------
+// --- the header as a cereal archive: cereal handles fixed-width numbers and bytes alone; sizes are checked here first --------
 
 class Writer {
  public:
@@ -36,7 +35,10 @@ class Writer {
   template <class Value>
   void put(const std::map<std::string, Value>& entries) {
     put(static_cast<uint64_t>(entries.size()));
-    for (const auto& [key, value] : entries) put(key), put(value);
+    for (const auto& [key, value] : entries) {
+      put(key);
+      put(value);
+    }
   }
 
  private:
@@ -50,7 +52,7 @@ class Reader {
   void get(uint64_t& value) { archive_(value); }
   void get(int64_t& value) { archive_(value); }
   void get(double& value) { archive_(value); }
-  // A count is believed only if that many entries of at least `bytes` each fit into what is left.
+  // A count is accepted only if that many entries of at least `bytes` each fit into what is left.
   uint64_t count(int64_t bytes) {
     uint64_t value = 0;
     get(value);
@@ -95,7 +97,10 @@ std::string pack(const Header& header) {
     writer.put(header.seed);
     writer.put(static_cast<uint64_t>(header.class_names.size()));
     for (const std::string& name : header.class_names) writer.put(name);
-    for (int c = 0; c < 3; ++c) writer.put(header.mean[c]), writer.put(header.std[c]);
+    for (int c = 0; c < 3; ++c) {
+      writer.put(header.mean[c]);
+      writer.put(header.std[c]);
+    }
     writer.put(static_cast<uint64_t>(header.tensors.size()));
     for (const TensorEntry& entry : header.tensors) {
       writer.put(entry.name);
@@ -120,7 +125,10 @@ Header unpack(const std::string& bytes, const std::string& path) {
   reader.get(header.seed);
   header.class_names.resize(reader.count(8));
   for (std::string& name : header.class_names) reader.get(name);
-  for (int c = 0; c < 3; ++c) reader.get(header.mean[c]), reader.get(header.std[c]);
+  for (int c = 0; c < 3; ++c) {
+    reader.get(header.mean[c]);
+    reader.get(header.std[c]);
+  }
   header.tensors.resize(reader.count(24));
   std::set<std::string> names;
   for (TensorEntry& entry : header.tensors) {
@@ -176,7 +184,7 @@ struct Scanner {
     file.read(data, bytes);
     all.add(data, bytes);
   }
-  // Padding must be zero, so that no byte of a file is without meaning.
+  // Padding must be zero, so that every byte of a file is verified.
   void skip_padding(const std::string& path) {
     char zeros[64] = {};
     const size_t bytes = static_cast<size_t>(aligned(file.position()) - file.position());
@@ -212,7 +220,7 @@ Header scan_header(Scanner& scanner, const std::string& path) {
     header = unpack(text, path);
   } catch (const Error&) {
     throw;
-  } catch (const std::exception&) {  // cereal's own, for an archive that ends too early
+  } catch (const std::exception&) {  // cereal throws its own type if an archive ends too early
     fail(Fault::input, path, ": damaged header: it ends too early");
   }
   const int64_t wanted = file_bytes(bytes, header.tensors);
@@ -311,53 +319,6 @@ bool is_checkpoint(const std::string& path) {
   char magic[sizeof kMagic] = {};
   std::ifstream(path, std::ios::binary).read(magic, sizeof magic);
   return std::memcmp(magic, kMagic, sizeof magic) == 0;
-}
-
-std::string checkpoint_path(const std::string& run_or_file) {
-  return is_folder(run_or_file) ? kept_path(run_or_file, 0) : run_or_file;
-}
-
-Checkpoint load_run(const std::string& run_or_file, const std::function<void(const std::string&)>& warn,
-                    const std::function<bool(const std::string&)>& wanted) {
-  if (!is_folder(run_or_file)) return load_checkpoint(run_or_file, wanted);
-  for (int64_t age = 0;; ++age) {
-    const std::string before = kept_path(run_or_file, age + 1);
-    try {
-      return load_checkpoint(kept_path(run_or_file, age), wanted);
-    } catch (const Error& error) {
-      if (error.fault() != Fault::input || !file_exists(before)) throw;
-      warn(concat("WARNING: ", error.what(), "; using the one before it, ", before));
-    }
-  }
-}
-
-void save_run(const std::string& folder, const Header& header, const std::vector<NamedTensor>& tensors, int64_t keep_last) {
-  std::vector<std::string> keep;
-  for (int64_t age = 1; age < keep_last; ++age) keep.push_back(kept_path(folder, age));
-  save_checkpoint(kept_path(folder, 0), header, tensors, keep);
-  for (int64_t age = keep_last; remove_file(kept_path(folder, age)); ++age) {  // of an earlier session that kept more
-  }
-}
-
-void go_on_from(const std::string& folder, const std::string& checkpoint) {
-  const std::string last = kept_path(folder, 0);
-  if (checkpoint == last) return;
-  int64_t end = 1;
-  while (kept_path(folder, end) != checkpoint && file_exists(kept_path(folder, end))) ++end;
-  if (file_exists(last)) keep_as(last, last + ".damaged");
-  rename_file(checkpoint, last);  // before the others go: at no moment is there a gap before a good one
-  for (int64_t age = 1; age < end; ++age) rename_file(kept_path(folder, age), kept_path(folder, age) + ".damaged");
-}
-
-void restore_parameters(const Checkpoint& checkpoint, const std::string& prefix, const nn::Module& model) {
-  NoGrad off;
-  const std::vector<nn::Parameter> parameters = model.parameters();
-  for (const nn::Parameter& parameter : parameters) {  // all checks before the first change
-    const Tensor& value = checkpoint.tensor(prefix + parameter.name);
-    HV_CHECK_INPUT(value.shape() == parameter.value.shape(), checkpoint.path, ": tensor ", prefix, parameter.name, " is ",
-                   value.shape(), ", the model wants ", parameter.value.shape(), "; is it a checkpoint of another model?");
-  }
-  for (const nn::Parameter& parameter : parameters) parameter.value.copy_(checkpoint.tensor(prefix + parameter.name));
 }
 
 }  // namespace hv::train

@@ -5,7 +5,7 @@
 //   u64 length of the file | u64 CRC-32C of all before this line | "HYDRAVIT"
 //
 // Invariants
-//   1. A file is untrusted: its size is compared with what the header says before anything is allocated, counts are bounded
+//   1. A file is untrusted. Its size is compared with what the header says before anything is allocated, counts are bounded
 //      before anything is resized, and reading takes at most the file's size in memory (plus a megabyte).
 //   2. load_checkpoint() verifies every byte, padding included. read_header() reads and verifies the header alone.
 //   3. Any defect is one error (Fault::input) that names the file and the place.
@@ -62,25 +62,9 @@ struct Checkpoint {
 void save_checkpoint(const std::string& path, Header header, const std::vector<NamedTensor>& tensors,
                      const std::vector<std::string>& keep = {});
 Header read_header(const std::string& path);
-// Does the file begin as a checkpoint does, whole or not? What cannot be read does not.
+// Does the file begin as a checkpoint does? It may be damaged after that. False if it cannot be read.
 bool is_checkpoint(const std::string& path);
 // `wanted` chooses the tensors to keep, by name; all are verified.
 Checkpoint load_checkpoint(const std::string& path, const std::function<bool(const std::string&)>& wanted = {});
-
-// CKPT of the command line: a file, or a run folder, which means its last.ckpt.
-std::string checkpoint_path(const std::string& run_or_file);
-// The same for loading: where a folder's last.ckpt is missing or damaged, `warn` is told and the state before it is loaded
-// instead.
-Checkpoint load_run(const std::string& run_or_file, const std::function<void(const std::string&)>& warn,
-                    const std::function<bool(const std::string&)>& wanted = {});
-// Saves as last.ckpt of the folder; of the states before, the newest `keep_last - 1` stay (train/state/run_folder.h names them).
-void save_run(const std::string& folder, const Header& header, const std::vector<NamedTensor>& tensors, int64_t keep_last);
-// What a run does before it goes on from `checkpoint` of its folder: that becomes last.ckpt again. Newer ones, which could not
-// be read, are set aside as <name>.damaged, so that none of them ever takes the place of a good one.
-void go_on_from(const std::string& folder, const std::string& checkpoint);
-
-// Writes tensors "<prefix><parameter name>" into the model's parameters. Another model's tensors: an error that shows both
-// shapes.
-void restore_parameters(const Checkpoint& checkpoint, const std::string& prefix, const nn::Module& model);
 
 }  // namespace hv::train

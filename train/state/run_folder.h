@@ -1,7 +1,7 @@
-// The folder of a run: made for a new run, held by one process at a time.
+// The folder of a run: made for a new run, held by one process at a time, with the newest states of the run.
 //
 // Invariants
-//   1. While a FolderLock lives, no other process gets one for that folder. The lock is the process's own: it goes with it,
+//   1. While a FolderLock lives, no other process gets one for that folder. The kernel releases the lock when the process ends,
 //      however it ends. The file run.lock stays and means nothing by itself.
 //   2. A folder that holds a run is never given to a new one.
 // Thread rule: one thread.
@@ -9,21 +9,24 @@
 
 #include <functional>
 #include <string>
+#include <vector>
+
+#include "train/state/checkpoint.h"
 
 namespace hv::train {
 
 // The names of the newest states, from 0: last.ckpt, prev.ckpt, prev2.ckpt, prev3.ckpt, ...
 std::string kept_path(const std::string& folder, int64_t age);
 
-// A folder for a new run; empty: runs/<preset>-<date>-<time>, with a number if that is taken.
+// A folder for a new run. If `wanted` is empty: runs/<preset>-<date>-<time>, with a number if that is taken.
 // Fails here, before any training, if nothing can be written in it.
 std::string make_run_folder(const std::string& wanted, const std::string& preset);
 void refuse_second_run(const std::string& folder);  // Fault::usage if the folder holds a run already
 
 class FolderLock {
  public:
-  // Another process holds it: Fault::usage, with its number. A file system without locks: `warn` is told, and nothing is
-  // locked.
+  // If another process holds the lock: an error (Fault::usage) with the number of that process. On a file system without locks
+  // `warn` is told, and nothing is locked.
   FolderLock(const std::string& folder, const std::function<void(const std::string&)>& warn);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
@@ -32,5 +35,16 @@ class FolderLock {
  private:
   int file_ = -1;
 };
+
+// CKPT of the command line: a file, or a run folder, which means its last.ckpt.
+std::string checkpoint_path(const std::string& run_or_file);
+// The same for loading. If a folder's last.ckpt is missing or damaged, `warn` is told, and the state before it is loaded.
+Checkpoint load_run(const std::string& run_or_file, const std::function<void(const std::string&)>& warn,
+                    const std::function<bool(const std::string&)>& wanted = {});
+// Saves as last.ckpt of the folder. Of the older states the newest `keep_last - 1` stay.
+void save_run(const std::string& folder, const Header& header, const std::vector<NamedTensor>& tensors, int64_t keep_last);
+// Called before a run goes on from `checkpoint` of its folder: that file becomes last.ckpt again. Newer files, which could not
+// be read, are renamed to <name>.damaged, so that none of them ever takes the place of a good one.
+void go_on_from(const std::string& folder, const std::string& checkpoint);
 
 }  // namespace hv::train

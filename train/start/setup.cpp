@@ -1,9 +1,19 @@
-#include "train/commands/prepare.h"
+#include "train/start/setup.h"
 
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "core/kernels/bf16.h"
+#include "core/kernels/gemm.h"
+#include "core/parallel.h"
 #include "models/hydravit.h"
-#include "train/commands/setup.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/file.h"
+#include "train/io/print.h"
+#include "train/start/provenance.h"
+#include "train/state/load.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
@@ -24,8 +34,8 @@ models::Config model_config(const TrainOptions& o, int64_t classes) {
 
 int64_t image_side(const TrainOptions& o) { return std::stoll(models::named_model(o.preset, 10).at("image")); }
 
-// The weights of a checkpoint or of timm's model; a narrower one becomes the leading rectangle, as the authors start from
-// DeiT-tiny.
+// Copies the weights of a checkpoint or of timm's model. Those of a narrower model become the leading rectangle, as the
+// HydraViT authors start from DeiT-tiny.
 void start_from(const std::string& path, const models::ElasticModel& model) {
   const models::HydraViTConfig config = models::from_config(model.config());
   const TimmModel start = is_safetensors(path) ? read_timm_safetensors(path, config.head_dim) : load_timm(path, 0, false);
@@ -38,6 +48,37 @@ void start_from(const std::string& path, const models::ElasticModel& model) {
 }
 
 }  // namespace
+
+void start_compute(int64_t threads, const std::string& precision) {
+  init_compute(threads > 0 ? static_cast<int>(threads) : num_threads());
+  const bool bf16 = precision == "bf16";
+  if (bf16 && bf16_unit() == Bf16Unit::none) say("NOTICE: this processor has no bf16 units; products are made in fp32");
+  set_precision(bf16 && bf16_unit() != Bf16Unit::none ? Precision::bf16 : Precision::fp32);
+}
+
+void check_output(const std::string& option, const std::string& path) {
+  HV_CHECK_USAGE(!file_exists(path) || std::filesystem::is_regular_file(path), option, ": ", path,
+                 " is a folder or a device; name a file");
+  HV_CHECK_USAGE(!is_checkpoint(path), option, ": ", path, " holds a checkpoint; name another file");
+  AtomicFile probe(path);  // created and removed at once: an error if the place cannot be written to
+}
+
+data::Source choose_data(const std::string& folder, const std::string& kind, int64_t image_size) {
+  data::Source source{folder, kind, image_size};
+  if (kind == "shapes10" && folder.empty()) source.data = "shapes10";
+  if (!source.data.empty()) return source;
+  const char* environment = std::getenv("HYDRAVIT_DATA");
+  if (environment && *environment) {
+    source.data = environment;
+  } else if (data::looks_like_data("datasets")) {
+    source.data = "datasets";
+  } else {
+    source.data = "shapes10";
+    say("NOTICE: no data given (--data DIR or HYDRAVIT_DATA) and none in datasets/: using the built-in shapes10, drawn shapes. "
+        "For real images: hydravit data get cifar10");
+  }
+  return source;
+}
 
 void check_heads(const TrainOptions& o) {
   if (o.heads.empty()) return;

@@ -1,4 +1,4 @@
-#include "train/commands/cli.h"
+#include "train/io/cli.h"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -29,7 +29,7 @@ struct Parsed {
 
 }  // namespace
 
-// What CLI11 knows of the commands: it keeps the addresses of texts and flags, one an option.
+// The commands as CLI11 knows them. CLI11 keeps the address of one text or flag per option, so these never move.
 struct Program::Parser {
   struct Bound {
     CLI::App* app;
@@ -57,6 +57,7 @@ struct Program::Parser {
         std::string& text = texts.emplace_back();
         CLI::Option* option = field.flag ? b.app->add_flag("--" + field.name, flags.emplace_back(), help_of(field))
                                          : b.app->add_option("--" + field.name, text, help_of(field))->type_name("");
+        if (!field.topic.empty()) option->group(field.topic);
         b.values.emplace_back(option, &text);
       }
     }

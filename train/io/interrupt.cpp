@@ -1,4 +1,4 @@
-#include "train/interrupt.h"
+#include "train/io/interrupt.h"
 
 #include <signal.h>
 #include <time.h>
@@ -20,17 +20,17 @@ long long milliseconds() {
   return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-// timeout(1) and service managers signal a process and its group, so one wish may arrive twice: a repeat counts only after a
-// while.
+// timeout(1) and service managers signal a process and then its group, so one request may arrive twice. A signal within this
+// time after the first one is taken for the same request.
 constexpr long long kSameWish = 300;  // ms
 
 void on_signal(int signal) {
   if (caught != 0) {
-    // A terminal that closes may tell so more than once: that is no one's wish to stop at once.
+    // A closed terminal may send SIGHUP several times, so a repeated SIGHUP does not mean that the user wants to stop at once.
     if (signal == SIGHUP || milliseconds() - caught_at < kSameWish) return;
     _exit(128 + signal);
   }
-  const int error = errno;  // of the code that is interrupted here
+  const int error = errno;  // belongs to the code that the signal interrupted, so it is restored
   caught_at = milliseconds();
   caught = signal;
   constexpr char text[] = "\nstopping after this step; once more to stop at once\n";
@@ -52,8 +52,8 @@ InterruptScope::InterruptScope() {
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < kSignals.size(); ++i) {
     sigaction(kSignals[i], nullptr, &before[i]);
-    // Who started the program may have told it to ignore a signal: nohup does, and a shell's script for what it runs in the
-    // background.
+    // A signal that was ignored when the program started stays ignored: nohup sets SIGHUP so, and a shell script sets SIGINT so
+    // for a command that it runs in the background.
     if (before[i].sa_handler != SIG_IGN) sigaction(kSignals[i], &action, nullptr);
   }
 }

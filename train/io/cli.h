@@ -1,4 +1,4 @@
-// The command line: commands, options, help, and errors that name the nearest known word. CLI11 is named in train/commands/cli.cpp
+// The command line: commands, options, help, and errors that name the nearest known word. CLI11 is named in train/io/cli.cpp
 // alone.
 //
 // Invariants
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "train/options.h"
+#include "train/io/fields.h"
 
 namespace hv::train {
 
@@ -35,8 +35,8 @@ class Program {
  public:
   explicit Program(std::vector<Command> commands);
   ~Program();
-  // Parses, runs the command, turns errors into one line on stderr and an exit code. What was parsed before is forgotten, but
-  // for the values that the options have set.
+  // Parses, runs the command, turns errors into one line on stderr and an exit code. A second call forgets what the first one
+  // parsed, but options keep the values that they were given.
   int run(int argc, char** argv);
 
  private:

@@ -1,0 +1,69 @@
+#include "train/start/provenance.h"
+
+#include <ctime>
+#include <fstream>
+
+#include "core/check.h"
+#include "core/kernels/bf16.h"
+#include "core/kernels/blas.h"
+#include "core/kernels/simd.h"
+#include "core/parallel.h"
+
+namespace hv::train {
+namespace {
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos) return line.substr(line.find(": ") + 2);
+  }
+  return "unknown";
+}
+
+std::string compiler() {
+#ifdef __clang__
+  return "clang " __clang_version__;
+#else
+  return "g++ " __VERSION__;
+#endif
+}
+
+}  // namespace
+
+std::string start_line(int64_t seed, const data::Source& source, const data::Dataset* train, const data::Dataset* test) {
+  const data::Dataset* any = train ? train : test;
+  std::string text = concat(blas_name(), " (", blas_kernel(), "), SIMD ", simd::kernels().level, ", ",
+                            precision() == Precision::bf16 ? concat("bf16 on ", bf16_unit_name(), ", ") : "", num_threads(),
+                            num_threads() == 1 ? " thread" : " threads", ", seed ", seed, ", data ", any->name());
+  if (source.data != any->name()) text += " from " + source.data;
+  text += ":";
+  if (train) text += concat(" ", train->size(), " training", test ? "," : " images");
+  if (test) text += concat(" ", test->size(), " test images");
+  return text;
+}
+
+std::map<std::string, std::string> provenance(const data::Source& source, const data::Dataset& train,
+                                              const data::Dataset* test) {
+  char date[32];
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  std::map<std::string, std::string> entries = {
+      {"date", date},
+      {"compiler", compiler()},
+      {"cpu", cpu_name()},
+      {"threads", std::to_string(num_threads())},
+      {"blas", blas_name()},
+      {"blas_kernel", blas_kernel()},
+      {"simd", simd::kernels().level},
+      {"data", train.name()},
+      {"data_source", source.data},
+      {"data_images", std::to_string(train.size())},
+      {"data_checksum", train.checksum()},
+  };
+  if (test) entries["test_checksum"] = test->checksum();
+  return entries;
+}
+
+}  // namespace hv::train

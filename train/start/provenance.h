@@ -1,0 +1,19 @@
+// What numbers come from: for people at the start of a command, and for whoever opens a checkpoint later.
+// Thread rule: one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "data/open.h"
+
+namespace hv::train {
+
+// "OpenBLAS 0.3.21 (SkylakeX), SIMD v4, 2 threads, seed 0, data cifar10 from datasets: 50000 training, 10000 test images"
+std::string start_line(int64_t seed, const data::Source& source, const data::Dataset* train, const data::Dataset* test);
+// For Header::provenance: date, compiler, processor, threads, BLAS, data.
+std::map<std::string, std::string> provenance(const data::Source& source, const data::Dataset& train,
+                                              const data::Dataset* test);
+
+}  // namespace hv::train
