@@ -8,8 +8,7 @@
 //   2. A node is called after the module it does the work of, and its output after the node: "blocks.0.attn.qkv".
 //   3. metadata_props say what a user needs beside the graph, as the metadata of safetensors files do: mean, std, class_names,
 //      heads, ...
-//   4. The file appears whole or not at all (invariant 1 of train/io/file.h). Beyond the weights, memory for one copy of them is
-//      used.
+//   4. The file appears whole or not at all (invariant 1 of train/io/file.h). Writing needs memory for one copy of the weights.
 // The ONNX schema (Debian's libonnx-dev) and protobuf are named in train/exchange/onnx.cpp alone.
 // Thread rule: any thread.
 #pragma once

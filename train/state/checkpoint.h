@@ -73,7 +73,7 @@ std::string checkpoint_path(const std::string& run_or_file);
 // instead.
 Checkpoint load_run(const std::string& run_or_file, const std::function<void(const std::string&)>& warn,
                     const std::function<bool(const std::string&)>& wanted = {});
-// Saves as last.ckpt of the folder; of the states before, the newest `keep_last - 1` stay (train/state/run_folder.h names them).
+// Saves as last.ckpt of the folder; of the states before, the newest `keep_last - 1` stay (run_folder.h names them).
 void save_run(const std::string& folder, const Header& header, const std::vector<NamedTensor>& tensors, int64_t keep_last);
 // What a run does before it goes on from `checkpoint` of its folder: that becomes last.ckpt again. Newer ones, which could not
 // be read, are set aside as <name>.damaged, so that none of them ever takes the place of a good one.
