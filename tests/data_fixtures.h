@@ -1,4 +1,4 @@
-// What the tests of data/ share: a directory that removes itself, made-up record files, the text and code of an error.
+// What the tests of data/ share: a directory that removes itself, generated record files, the text and code of an error.
 #pragma once
 
 #include <cstdint>
