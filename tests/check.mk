@@ -46,7 +46,7 @@ $(BUILD)/tests/ops-only: $(COREOBJ) $(call object,tests/main.cpp $(wildcard test
 	$(call link,-lopenblas)
 
 # core, nn and models with the tests of core and nn: what tests/mutants tries first.
-CORETESTS := tests/main.cpp $(wildcard tests/ops/*.cpp) $(patsubst %,tests/test_%.cpp,tensor autograd memory random nn timing bf16 hydravit)
+CORETESTS := $(wildcard tests/main.cpp tests/ops/*.cpp $(patsubst %,tests/test_%.cpp,tensor autograd memory random startup nn timing bf16 hydravit))
 $(BUILD)/tests/core: $(COREOBJ) $(call object,$(wildcard nn/*.cpp models/*.cpp) $(CORETESTS))
 	$(call link,-lopenblas)
 

@@ -1,4 +1,4 @@
-// The test program: doctest's own main, after the start-up of every program.
+// The test program: doctest's own main, after the start-up every program makes.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -7,8 +7,8 @@
 #include "core/kernels/gemm.h"
 
 int main(int argc, char** argv) {
-  // core/storage.cpp then finds reads and writes beside a tensor. Programs that tests start inherit it.
-  setenv("HYDRAVIT_GUARD", "1", 1);
+  setenv("HYDRAVIT_GUARD", "1",
+         1);  // core/storage.cpp: reading or writing beside a tensor shows; programs that tests start inherit it
   hv::init_compute(2);
   return doctest::Context(argc, argv).run();
 }
