@@ -24,7 +24,7 @@ LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg -lonnx_proto -lprotobu
 CORE    := $(wildcard core/*.cpp core/ops/*.cpp core/kernels/*.cpp)
 SIMD    := $(wildcard core/kernels/simd/*.cpp)
 REST    := $(wildcard nn/*.cpp models/*.cpp data/*.cpp train/*.cpp train/*/*.cpp)
-TESTS   := $(wildcard tests/*.cpp tests/ops/*.cpp)
+TESTS   := $(wildcard tests/*.cpp tests/ops/*.cpp tests/seam/*.cpp)
 HEADERS := $(filter-out core/pch.h,$(shell find core nn models data train -name '*.h'))
 
 object  = $(patsubst %.cpp,$(BUILD)/%.o,$(1))

@@ -1,4 +1,4 @@
-// Opens what the user named as a data set. Nothing else turns names into data sets.
+// The one door to data: what the user named -> a data set.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace hv::data {
 struct Source {
   std::string data = "shapes10";  // a directory, or "shapes10"
   std::string kind = "auto";      // auto, cifar10, cifar100, cifar100-coarse, folder, shapes10: what the directory holds
-  int64_t image_size = 32;        // images of a folder are resized to this; other sets have a fixed size
+  int64_t image_size = 32;        // images of a folder are resized to this; the others have theirs
 };
 
 // auto: CIFAR-10, then CIFAR-100 (in the directory or its usual subfolder), then a folder of images. What is missing, damaged
