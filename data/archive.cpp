@@ -38,7 +38,7 @@ void extract_tar_gz(const std::string& archive, const std::vector<ArchiveFile>& 
     const std::string path = raw ? raw : "";
     HV_CHECK_INPUT(number < kMaxEntries, archive, ": more than ", kMaxEntries, " entries: not the expected archive");
     const bool link = archive_entry_hardlink(entry) || archive_entry_symlink(entry);
-    if (archive_entry_filetype(entry) == AE_IFDIR && !link) {  // the files' own folders may be listed; nothing is made of them
+    if (archive_entry_filetype(entry) == AE_IFDIR && !link) {  // the folders of the files may be listed, too; they are skipped
       const std::string prefix = path.ends_with('/') ? path : path + "/";
       const bool parent =
           std::any_of(files.begin(), files.end(), [&](const auto& file) { return file.path.starts_with(prefix); });

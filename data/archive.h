@@ -1,4 +1,4 @@
-// Unpacking .tar.gz archives we did not make, through libarchive (named only here).
+// Unpacks .tar.gz archives from outside. Only archive.cpp names libarchive.
 //
 // Invariants
 //   1. Only regular files whose exact names were asked for are written, each at most as large as expected; a link, an absolute

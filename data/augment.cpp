@@ -110,7 +110,7 @@ Mix draw_mix(const AugmentConfig& config, int64_t height, int64_t width, Stream&
   if (mix.cutmix) {
     const int64_t cy = stream.below(static_cast<uint32_t>(height)), cx = stream.below(static_cast<uint32_t>(width));
     mix.box = cut_box(height, width, mix.lambda, cy, cx);
-    // The box was clipped at the border: what counts is the area that is really replaced.
+    // The box may be clipped at the border, so lambda follows the area that is replaced.
     mix.lambda = 1.0 - static_cast<double>(mix.box.area()) / static_cast<double>(height * width);
   }
   return mix;
@@ -120,7 +120,7 @@ void mix_images(Real* images, int64_t batch, int64_t height, int64_t width, cons
   if (!mix.active) return;
   const int64_t plane = height * width, image = 3 * plane;
   const auto own = static_cast<Real>(mix.lambda), other = static_cast<Real>(1.0 - mix.lambda);
-  // Pairs (i, B - 1 - i) exchange what they give each other; the middle image of an odd batch is its own partner.
+  // The pair (i, B - 1 - i) is mixed in one pass; the middle image of an odd batch is its own partner and stays.
   for (int64_t i = 0; i < batch / 2; ++i) {
     Real* a = images + i * image;
     Real* b = images + (batch - 1 - i) * image;
@@ -178,7 +178,7 @@ void Augmenter::load(int64_t epoch, int64_t sample, Real* out) {
       dx = static_cast<int64_t>(draw.below(static_cast<uint32_t>(2 * pad_w + 1))) - pad_w;
     }
     const bool flip = config_.flip && stream(Purpose::flip).chance(0.5);
-    // The mean colour, which normalisation turns into 0: black bars would be the strongest signal in the image.
+    // Filled with the mean colour, which normalisation maps to 0; black bars would be the strongest signal in the image.
     shift_flip(image_.data(), other_.data(), height, width, dy, dx, fill_, flip);
     image_.swap(other_);
   }

@@ -19,9 +19,9 @@
 namespace hv::data {
 
 struct AugmentConfig {
-  bool crop = false;        // padding of 4 (1/8 of larger images), 0 after normalisation, then a random window of the old size
-  bool flip = false;        // left-right with probability 1/2
-  int ra_ops = 0;           // RandAugment: operations an image, each applied with probability ra_prob
+  bool crop = false;  // pads by 4 pixels (larger images by 1/8) with the mean colour, then cuts a random window of the old size
+  bool flip = false;  // left-right with probability 1/2
+  int ra_ops = 0;     // RandAugment: operations per image, each applied with probability ra_prob
   double ra_magnitude = 9;  // 0..10 (timm's scale)
   double ra_noise = 0.5;    // standard deviation of the magnitude
   double ra_prob = 0.5;
@@ -30,18 +30,18 @@ struct AugmentConfig {
   double cutmix_alpha = 0;                          // 0: off
   double mix_prob = 1;                              // share of batches that are mixed, if either is on
   double switch_prob = 0.5;                         // share of cutmix among them, if both are on
-  std::optional<Normalization> normalization = {};  // default: the data set's. A model from elsewhere brings its own
+  std::optional<Normalization> normalization = {};  // default: the data set's; imported models have their own
 
   bool mixes() const { return mix_prob > 0 && (mixup_alpha > 0 || cutmix_alpha > 0); }
 };
 
-// "none", "basic" (crop, flip), "full" (all of it, the DeiT and HydraViT figures). Unknown: an error (Fault::usage).
+// "none", "basic" (crop, flip), "full" (all, with the values of DeiT and HydraViT). Unknown: an error (Fault::usage).
 AugmentConfig augment_preset(const std::string& name);
 const std::vector<std::string>& augment_presets();
 void check_augment(const AugmentConfig& config);  // ranges; Fault::usage
 
 // --- on bytes: planes [3, h, w] ---------------------------------------------------------------------------------------------
-// out(y, x) = in(y + dy, x + dx), `fill` (one byte a channel) outside; flipped left-right after that if asked.
+// out(y, x) = in(y + dy, x + dx), `fill` (one byte per channel) outside the image; then flipped left-right if `flip`.
 void shift_flip(const uint8_t* in, uint8_t* out, int64_t height, int64_t width, int64_t dy, int64_t dx,
                 const std::array<uint8_t, 3>& fill, bool flip);
 

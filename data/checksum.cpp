@@ -22,7 +22,7 @@ uint64_t round(uint64_t lane, uint64_t input) { return std::rotl(lane + input * 
 
 }  // namespace
 
-// Four lanes take 8 bytes each in turn; the lanes are merged, the tail is added, the bits are stirred.
+// Four lanes take 8 bytes each in turn. Then the lanes are merged, the remaining bytes are added, and the bits are mixed.
 uint64_t xxh64(std::span<const uint8_t> bytes, uint64_t seed) {
   const uint8_t* p = bytes.data();
   size_t left = bytes.size();

@@ -1,4 +1,4 @@
-// A fast name for bytes: XXH64 (Collet's public specification), the same figure as `xxhsum -H64`. Not for security.
+// A fast checksum: XXH64 (Collet's public specification), the same value as `xxhsum -H64`. Not for security.
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,7 @@ namespace {
 struct Kind {
   const char* name;
   const char* folder;      // the usual subfolder
-  const char* names_file;  // one class name a line
+  const char* names_file;  // one class name per line
   const char* package;     // what `data get` calls it
   int64_t classes, label_bytes, label_at;
   Normalization normalization;  // of the whole official training split, over pixels (data/inspect.h recomputes it)
@@ -136,7 +136,7 @@ DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kin
     starts.push_back(total);
     total += bytes;
   }
-  // Uninitialised: every byte is about to be read. Files are read side by side, errors wait until the region is left.
+  // Left uninitialised, because every byte is read next. Files are read in parallel; errors are thrown after that region.
   auto records = std::make_unique_for_overwrite<uint8_t[]>(static_cast<size_t>(total));
   std::vector<std::exception_ptr> errors(paths.size());
   parallel_for(static_cast<int64_t>(paths.size()), [&](int64_t i) {
@@ -144,7 +144,7 @@ DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kin
     try {
       read_exactly(paths[f], records.get() + starts[f], pieces[f].bytes);
     } catch (...) {
-      errors[f] = std::current_exception();  // takes no memory
+      errors[f] = std::current_exception();  // allocates nothing
     }
   });
   for (const std::exception_ptr& error : errors) {

@@ -26,7 +26,7 @@ inline constexpr int64_t kCifarPixels = 3 * kCifarSide * kCifarSide;
 int64_t cifar_record_bytes(CifarKind kind);  // 3073 or 3074
 int64_t cifar_label_bytes(CifarKind kind);   // 1 or 2
 
-// Where a stretch of records came from: for error messages.
+// The file that a run of records came from, for error messages.
 struct CifarPiece {
   std::string path;
   int64_t bytes;

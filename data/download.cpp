@@ -17,7 +17,7 @@ namespace hv::data {
 namespace fs = std::filesystem;
 namespace {
 
-// What happens while bytes come in. libcurl calls back from C: nothing may be thrown there.
+// Receives the bytes. libcurl calls these functions from C, so they must not throw.
 struct Transfer {
   int fd = -1;
   int64_t at = 0, limit = 0;  // bytes in the file; bytes it may have
@@ -57,7 +57,7 @@ int64_t size_or_zero(const std::string& path) {
   return error ? 0 : static_cast<int64_t>(size);
 }
 
-// Continues `part` to `bytes` bytes. Returns an empty string, or what went wrong; what has arrived stays.
+// Downloads the rest of `part`, up to `bytes` bytes. Returns an empty string or what went wrong; bytes that arrived are kept.
 std::string download(const std::string& url, const std::string& part, int64_t bytes, const GetOptions& options) {
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   const std::unique_ptr<CURL, void (*)(CURL*)> curl(ready == CURLE_OK ? curl_easy_init() : nullptr, curl_easy_cleanup);
@@ -93,7 +93,7 @@ std::string download(const std::string& url, const std::string& part, int64_t by
   if (transfer.at < bytes) {
     curl_easy_setopt(curl.get(), CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(transfer.at));
     code = curl_easy_perform(curl.get());
-    if (code == CURLE_RANGE_ERROR && ::ftruncate(fd, 0) == 0) {  // the server cannot continue: from the beginning
+    if (code == CURLE_RANGE_ERROR && ::ftruncate(fd, 0) == 0) {  // the server cannot resume: start at byte 0
       transfer.at = 0;
       curl_easy_setopt(curl.get(), CURLOPT_RESUME_FROM_LARGE, curl_off_t{0});
       code = curl_easy_perform(curl.get());
@@ -193,14 +193,14 @@ GetResult get(const Package& package, const std::string& directory, const GetOpt
                " by other means, put it at ", archive, " and try again");
       const std::string problem = compare(package, part);
       if (!problem.empty()) fs::remove(part, error);
-      again = !problem.empty() && resumed;  // the beginning may have been another file's: once more from the start
+      again = !problem.empty() && resumed;  // the old beginning may be another file's: once more from byte 0
       HV_CHECK_INPUT(problem.empty() || again, package.name, ": wrong content from ", url, ": ", problem,
                      ": nothing was installed; try another address");
     }
     rename_durably(part, archive);
   }
 
-  // Unpacked beside the place, then renamed: the folder is either whole or not there.
+  // Unpacked into a temporary folder, then renamed, so that the folder is either whole or absent.
   const std::string temporary = join(directory, concat(".", package.folder, ".", ::getpid(), ".tmp"));
   fs::remove_all(temporary, error);
   fs::create_directory(temporary, error);

@@ -1,10 +1,10 @@
-// Fetching data sets: download with resume, size and SHA-256 check, careful unpacking, one atomic rename. libcurl is named only
-// in data/download.cpp.
+// Fetches data sets: a download that can be resumed, a check of size and SHA-256, unpacking with checks, one atomic rename.
+// Only download.cpp names libcurl.
 //
 // Invariants
 //   1. Nothing appears under its final name before everything about it was checked.
-//   2. A broken download leaves DIR/<archive>.part, which the next call continues; a wrong one is removed.
-//   3. Whatever fails, the error says where the file is to be had and where to put it. Exit code: Fault::failure for network
+//   2. A broken download leaves DIR/<archive>.part, which the next call continues; one with wrong content is removed.
+//   3. Whatever fails, the error says from where to get the file and where to put it. Exit code: Fault::failure for network
 //      and disk, Fault::input for wrong content, Fault::usage for an unknown name.
 #pragma once
 
@@ -23,7 +23,7 @@ struct Package {
   std::string archive;  // file name
   int64_t bytes;        // of the archive
   std::string sha256;
-  std::string folder;  // what installing makes, inside the directory
+  std::string folder;  // the folder that get() makes inside the directory
   std::vector<ArchiveFile> files;
 };
 const std::vector<Package>& packages();                // cifar10, cifar100
@@ -31,8 +31,8 @@ const Package& find_package(const std::string& name);  // an error that lists th
 
 struct GetOptions {
   std::string url;                                            // instead of the package's own
-  int64_t connect_seconds = 5;                                // give up when no connection comes about
-  int64_t stall_seconds = 20;                                 // give up when nothing arrives
+  int64_t connect_seconds = 5;                                // give up if there is no connection after this time
+  int64_t stall_seconds = 20;                                 // give up if nothing arrives for this time
   std::function<void(int64_t done, int64_t total)> progress;  // bytes; may be empty
 };
 struct GetResult {

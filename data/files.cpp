@@ -18,7 +18,7 @@ namespace {
 class File {
  public:
   explicit File(const std::string& path)
-      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // never wait for a pipe
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // O_NONBLOCK: do not wait for a pipe
     HV_CHECK_INPUT(fd_ >= 0, path, ": cannot open: ", std::strerror(errno));
   }
   ~File() { ::close(fd_); }

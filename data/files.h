@@ -1,5 +1,5 @@
-// Small file helpers of data/: bounded reading and whole writing, with clear errors. What comes from outside is never trusted
-// to be small.
+// File helpers of data/: bounded reading and durable writing. A file from outside may have any size, so each reader has a limit
+// or a buffer of fixed size.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@ void read_exactly(const std::string& path, uint8_t* out, int64_t bytes);
 std::vector<uint8_t> read_small(const std::string& path, int64_t limit);  // the whole file; an error if larger
 // The whole file through a small buffer.
 void read_chunks(const std::string& path, const std::function<void(std::span<const uint8_t>)>& take);
-// One name a line; empty lines and line ends of any kind are dropped. At most 1 MiB.
+// One name per line; empty lines and line ends of any kind are dropped. The file may have at most 1 MiB.
 std::vector<std::string> read_lines(const std::string& path);
 std::vector<std::string> list_directory(const std::string& path, bool directories);  // names, sorted; empty if unreadable
-// Class names end up in checkpoints, on terminals and in other programs' files: short and without control characters, or an
-// error.
+// Class names are written into checkpoints, to terminals and into other programs' files. So a name that is long or has control
+// characters is an error.
 void check_class_name(const std::string& name, const std::string& where);
-// A new file being written. Without finish() it is removed again. Errors name the path (Fault::failure).
+// Writes a new file. The destructor removes the file unless finish() was called. Errors name the path (Fault::failure).
 class FileWriter {
  public:
   explicit FileWriter(const std::string& path);
@@ -37,10 +37,11 @@ class FileWriter {
   std::string path_;
   int fd_;
 };
-// Gives `from` the name `to` for good: the directory is flushed as well.
+// Renames `from` to `to` and flushes the directory, so that the new name survives a power loss.
 void rename_durably(const std::string& from, const std::string& to);
 
-void write_file(const std::string& path, std::span<const uint8_t> content);  // whole, through a temporary file and a rename
+// Writes a temporary file and renames it, so that `path` is never half written.
+void write_file(const std::string& path, std::span<const uint8_t> content);
 std::string join(const std::string& directory, const std::string& name);
 
 }  // namespace hv::data

@@ -66,7 +66,7 @@ class FolderDataset : public Dataset {
   }
   std::string checksum() const override {
     std::call_once(checksum_once_, [&] {
-      // Chained over what training sees: label and resized pixels of every image.
+      // A chain of hashes over what training sees: the label and the resized pixels of every image.
       std::vector<uint8_t> pixels(static_cast<size_t>(image_bytes()));
       uint64_t hash = 0;
       for (int64_t i = 0; i < size(); ++i) {
@@ -87,11 +87,11 @@ class FolderDataset : public Dataset {
   void decode_all() {
     std::vector<uint8_t> all(static_cast<size_t>(size() * image_bytes()));
     std::vector<std::exception_ptr> errors(list_.paths.size());
-    parallel_for(size(), [&](int64_t i) {  // nothing may be thrown out of here
+    parallel_for(size(), [&](int64_t i) {  // no exception may leave the parallel region
       try {
         image(i, all.data() + i * image_bytes());
       } catch (...) {
-        errors[static_cast<size_t>(i)] = std::current_exception();  // takes no memory
+        errors[static_cast<size_t>(i)] = std::current_exception();  // allocates nothing
       }
     });
     for (const std::exception_ptr& error : errors) {

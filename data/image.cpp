@@ -15,8 +15,8 @@ namespace {
 
 constexpr size_t kDecoderBytes = size_t{512} << 20;
 
-// The decoder's memory: counted, and refused past the limit, so that a small hostile file cannot fill the machine. Each block
-// begins with its size.
+// The decoder's memory is counted, and an allocation beyond the limit fails, so that a small hostile file cannot use up the
+// machine's memory. Each block begins with its size.
 thread_local size_t decoder_bytes = 0;
 constexpr size_t kBlockHead = alignof(std::max_align_t);
 
@@ -60,7 +60,7 @@ void* decoder_realloc(void* pointer, size_t old_size, size_t size) {
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBI_WRITE_NO_STDIO
-// Code that is not ours: its warnings are not either.
+// Warnings in the code of these libraries are ignored.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -147,7 +147,7 @@ Image resize_image(const Image& image, int64_t height, int64_t width) {
            image.width, " to ", height, " x ", width);
   if (height == image.height && width == image.width) return image;
   const Taps columns = make_taps(image.width, width), rows = make_taps(image.height, height);
-  // Rows first: a row of sums over the source rows, then across. Only one line of temporaries.
+  // First a weighted sum over source rows, then one over its columns; one line of temporaries is enough.
   Image out{height, width, std::vector<uint8_t>(static_cast<size_t>(3 * height * width))};
   std::vector<double> line(static_cast<size_t>(image.width));
   uint8_t* result = out.chw.data();
@@ -171,7 +171,7 @@ Image resize_image(const Image& image, int64_t height, int64_t width) {
 Image resize_and_crop(const Image& image, int64_t size) {
   const int64_t shorter = std::min(image.height, image.width);
   HV_CHECK(shorter > 0 && size > 0, "resize_and_crop: empty picture");
-  // The middle square first: then nothing outside it is resized.
+  // The middle square is cut out first, so that nothing outside it is resized.
   const int64_t top = (image.height - shorter) / 2, left = (image.width - shorter) / 2;
   Image square{shorter, shorter, std::vector<uint8_t>(static_cast<size_t>(3 * shorter * shorter))};
   for (int64_t row = 0; row < 3 * shorter; ++row) {

@@ -25,7 +25,7 @@ Image decode_image(std::span<const uint8_t> bytes, const std::string& name);  //
 
 // Area average when shrinking, bilinear when growing (a triangle filter as wide as the step, as PIL's BILINEAR).
 Image resize_image(const Image& image, int64_t height, int64_t width);
-// Shorter side to `size` (aspect kept), then the middle size x size square.
+// Resizes the shorter side to `size` (aspect kept), then cuts out the middle size x size square.
 Image resize_and_crop(const Image& image, int64_t size);
 
 void check_picture_size(int64_t width, int64_t height, const std::string& name);
@@ -33,7 +33,7 @@ Image planes_from_rgb(std::span<const uint8_t> rgb, int64_t height, int64_t widt
 
 std::vector<uint8_t> encode_png(const Image& image);
 void write_png(const std::string& path, const Image& image);
-// Pictures of one size, `columns` a row, one pixel of black between: for looking at data.
+// Puts pictures of one size into a grid, `columns` per row, with one black pixel between them; for looking at data.
 Image mosaic(const std::vector<Image>& images, int64_t columns);
 
 }  // namespace hv::data

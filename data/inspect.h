@@ -1,4 +1,4 @@
-// Looking at data sets: are the files whole (verify), and what is in them (stats)?
+// Checks whether the files of a data set are whole (verify), and describes what is in them (stats).
 #pragma once
 
 #include <array>
@@ -15,12 +15,12 @@ struct FileCheck {
   std::string path;
   int64_t bytes = 0, records = 0;
   std::string sha256;
-  bool official = false;  // is this, by its SHA-256, a file of the official distribution?
+  bool official = false;  // its SHA-256 is that of a file of the official distribution
   std::string problem;    // empty: none
 };
 struct VerifyResult {
   std::string name;              // the data set
-  std::vector<FileCheck> files;  // CIFAR: one a file; folders: the ones that cannot be read
+  std::vector<FileCheck> files;  // CIFAR: one entry per file; folders: only the files that cannot be read
   int64_t images = 0;            // readable, both splits
   bool ok = false;               // no problem anywhere
   bool official = false;         // all files are official
@@ -33,7 +33,7 @@ struct Stats {
   int64_t images = 0, height = 0, width = 0;
   std::vector<std::string> class_names;
   std::vector<int64_t> class_counts;
-  std::array<double, 3> mean{}, std{};  // over all pixels: what normalisation should use
+  std::array<double, 3> mean{}, std{};  // over all pixels: these are for normalisation
   std::array<double, 3> image_std{};    // mean over images of the std within an image: smaller, often copied by mistake
   std::string checksum;
 };

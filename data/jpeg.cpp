@@ -22,7 +22,8 @@ Image decode_jpeg(std::span<const uint8_t> bytes, const std::string& name) {
   HV_CHECK_INPUT(space != TJCS_CMYK && space != TJCS_YCCK, name, ": a CMYK picture: convert it to RGB");
   const auto plane = static_cast<size_t>(width) * static_cast<size_t>(height);
   std::vector<uint8_t> rgb(3 * plane);
-  // A warning is an error: a file that is cut short would otherwise end in grey. LIMITSCANS: no endless progressive files.
+  // A warning is an error, because the rest of a file that is cut short would otherwise become grey. LIMITSCANS refuses
+  // progressive files with very many scans.
   good(tjDecompress2(decoder.get(), bytes.data(), size, rgb.data(), width, 0, height, TJPF_RGB,
                      TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS));
   return planes_from_rgb(rgb, height, width);

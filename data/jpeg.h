@@ -1,8 +1,8 @@
 // JPEG decoding through libjpeg-turbo (named only in data/jpeg.cpp), for data/image.cpp.
 //
 // stb_image reads JPEG too, but version 2.27, which Debian 12 has, trusts Huffman tables from the file: fuzzing it
-// (tests/fuzz/) found reads and writes out of bounds within seconds. Its PNG reader came through the same fuzzing unharmed and
-// is used.
+// (tests/fuzz/) found reads and writes out of bounds within seconds. The same fuzzing found nothing in its PNG reader, so that
+// one is used.
 // Thread rule: any thread.
 #pragma once
 

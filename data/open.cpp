@@ -11,7 +11,7 @@
 namespace hv::data {
 namespace {
 
-// What a directory holds, by names; for files named train*.bin, which both sets may use, by size.
+// The kind of data in a directory, by file names. Both CIFAR sets may use the names train*.bin; then the size decides.
 std::string detect(const std::string& directory) {
   const auto files = [&](CifarKind kind) {
     std::vector<std::string> found = cifar_files(directory, kind, Split::train);

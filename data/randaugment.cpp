@@ -15,7 +15,7 @@ uint8_t luma(const uint8_t* in, int64_t plane, int64_t i) {
   return static_cast<uint8_t>((in[i] * 19595u + in[plane + i] * 38470u + in[2 * plane + i] * 7471u + 0x8000u) >> 16);
 }
 
-// base + factor * (in - base), cut to 0..255, fraction dropped.
+// base + factor * (in - base), clamped to 0..255 and rounded down.
 uint8_t blend(uint8_t base, uint8_t in, float factor) {
   const float value = static_cast<float>(base) + factor * static_cast<float>(int{in} - int{base});
   return static_cast<uint8_t>(std::clamp(value, 0.0f, 255.0f));
@@ -50,7 +50,7 @@ Table auto_contrast_table(const uint8_t* in, int64_t count) {
   return table;
 }
 
-// Makes the values' distribution as flat as a table can.
+// Makes the distribution of the values as flat as a table of 256 entries can.
 Table equalize_table(const uint8_t* in, int64_t count) {
   const auto counts = histogram(in, count);
   Table table = identity_table();
@@ -99,7 +99,7 @@ Affine rotation(double degrees, int64_t height, int64_t width) {  // counter-clo
   return {c, -s, cx - c * cx + s * cy, s, c, cy - s * cx - c * cy};
 }
 
-// Blends with a 3x3 smoothing (centre 5, ring 1, sum 13); the border stays.
+// Blends with a 3x3 smoothing (centre 5, ring 1, sum 13); the border stays as it is.
 void sharpness(float factor, const uint8_t* in, uint8_t* out, int64_t height, int64_t width) {
   for (int64_t c = 0; c < 3; ++c, in += height * width, out += height * width) {
     std::memcpy(out, in, static_cast<size_t>(height * width));
@@ -205,7 +205,7 @@ void apply_rand_op(RandOp op, double value, const uint8_t* in, uint8_t* out, int
 void rand_augment(std::span<uint8_t> image, std::span<uint8_t> scratch, int64_t height, int64_t width,
                   const RandAugmentConfig& config, const Fill& fill, Stream& stream) {
   for (int i = 0; i < config.ops; ++i) {
-    // Every draw happens, used or not, so that one operation's fate does not shift the numbers of the next.
+    // All numbers are drawn even if they are not used, so that the draws of the next operation do not depend on them.
     const auto op = static_cast<RandOp>(stream.below(kRandOps));
     const bool apply = stream.chance(config.prob), negative = stream.chance(0.5);
     const double magnitude = std::clamp(config.magnitude + config.noise * stream.normal(), 0.0, 10.0);

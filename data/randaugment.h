@@ -1,6 +1,6 @@
 // RandAugment (Cubuk et al. 2019): the paper's 14 operations on bytes, PIL's arithmetic, timm's "increasing" magnitudes.
 //
-// Sampling of geometric operations is bilinear; places from outside get `fill`.
+// Geometric operations sample bilinearly; pixels from outside the image get `fill`.
 // Thread rule: pure functions.
 #pragma once
 
@@ -33,7 +33,7 @@ const char* rand_op_name(RandOp op);
 
 using Fill = std::array<uint8_t, 3>;
 
-// What an operation does at magnitude m (0..10); `negative` flips the sign or direction where there is one:
+// What an operation does at magnitude m (0..10); `negative` flips the sign or the direction if it has one:
 //   rotate 3m degrees, shear 0.03m, translate 0.045m of the side, enhance 1 + 0.09m (or 1 - 0.09m, at least 0.1),
 //   posterize 4 - int(0.4m) bits kept, solarize from 256 - int(25.6m) up.
 double rand_op_value(RandOp op, double magnitude, bool negative);

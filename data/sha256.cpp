@@ -29,7 +29,7 @@ std::string sha256_file(const std::string& path) {
 
 std::string base64(const std::vector<uint8_t>& bytes) {
   HV_CHECK(bytes.size() < size_t{1} << 30, "base64: ", bytes.size(), " bytes are too many");
-  std::vector<unsigned char> text(4 * ((bytes.size() + 2) / 3) + 1);  // and the zero that EVP_EncodeBlock adds
+  std::vector<unsigned char> text(4 * ((bytes.size() + 2) / 3) + 1);  // + 1: EVP_EncodeBlock adds a zero
   EVP_EncodeBlock(text.data(), bytes.data(), static_cast<int>(bytes.size()));
   return {text.begin(), text.end() - 1};
 }

@@ -1,4 +1,4 @@
-// SHA-256 of files and base64, through OpenSSL's libcrypto (named only here).
+// SHA-256 of files, and base64. Only sha256.cpp names OpenSSL (its libcrypto).
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kSide = static_cast<int>(kCifarSide);
 constexpr int64_t kRecord = 1 + kCifarPixels;
-// Of the 20,000 training images over pixels; a test recomputes them.
+// Over the pixels of the 20,000 training images; a test recomputes it.
 constexpr Normalization kShapesNormalization{{0.2999, 0.2998, 0.3002}, {0.2046, 0.2043, 0.2042}};
 
 struct Point {
@@ -23,7 +23,7 @@ struct Point {
 };
 float length(Point p) { return std::sqrt(p.x * p.x + p.y * p.y); }
 float box(Point p, float half_x, float half_y) { return std::max(std::abs(p.x) - half_x, std::abs(p.y) - half_y); }
-// A regular polygon with `sides` edges at distance `inner` from the centre, one of them below.
+// A regular polygon with `sides` edges at distance `inner` from the centre; one edge is at the bottom.
 float polygon(Point p, int sides, float inner) {
   float far = -1e9f;
   for (int i = 0; i < sides; ++i) {
@@ -87,8 +87,8 @@ Color random_color(Stream& s, double low, double high) {
 
 class Canvas {
  public:
-  // Covers the pixels by `alpha` where inside(x, y), a signed distance in pixels, is negative. All of it lies between the
-  // corners `low` and `high`.
+  // Blends `color` with weight `alpha` into the pixels whose inside(x, y), a signed distance in pixels, is negative. All these
+  // pixels lie between the corners `low` and `high`.
   template <class Distance>
   void paint(const Color& color, float alpha, Point low, Point high, const Distance& inside) {
     const auto first = [](float v) { return std::max(0, static_cast<int>(v) - 1); };
@@ -123,7 +123,7 @@ class Canvas {
       return length({x - from.x - t * d.x, y - from.y - t * d.y}) - width / 2;
     });
   }
-  // Bytes, with noise of +-12.
+  // Writes bytes, with noise of at most 12 up or down.
   void write(uint8_t* chw, Stream& s) const {
     for (const auto& plane : pixels_)
       for (size_t i = 0; i < plane.size(); i += 4) {
@@ -151,11 +151,12 @@ void draw_shape_record(uint64_t seed, Split split, int64_t index, uint8_t* recor
   Stream s(seed, Purpose::shapes, split == Split::train ? 0 : 1, static_cast<uint64_t>(index));
   const auto real = [&](double low, double high) { return static_cast<float>(s.uniform(low, high)); };
   const auto place = [&] { return Point{real(0, kSide), real(0, kSide)}; };
-  const int label = static_cast<int>(index % 10);  // any beginning of the set is balanced
+  const int label = static_cast<int>(index % 10);  // so the first n images are balanced
 
   Canvas canvas;
-  // Dim ground, bright figure: hard enough that the narrow subnetworks lag, easy enough to be learnt in a minute.
-  // Draws stand in statements of their own: the order in which arguments are evaluated is the compiler's choice.
+  // The background is dark and the figure bright: so narrow subnetworks are less accurate than wide ones, and a minute of
+  // training is enough. Each draw is a statement of its own, because the compiler chooses the order in which arguments are
+  // evaluated.
   const Color ground_a = random_color(s, 0, 110), ground_b = random_color(s, 0, 110);
   canvas.gradient(ground_a, ground_b, real(0, 2 * std::numbers::pi));
   for (int i = 0, n = 1 + static_cast<int>(s.below(3)); i < n; ++i) {  // blobs

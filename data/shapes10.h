@@ -1,7 +1,7 @@
-// shapes10: ten drawn classes on cluttered grounds, 32 x 32 colour, made from a seed. For trying everything without a download.
+// shapes10: ten drawn classes on cluttered backgrounds, 32 x 32 in colour, made from a seed. For use without a download.
 //
-// Colour, size, place and (within limits) rotation are random, so only the outline tells the class. Made as CIFAR-10 records,
-// read by the same reader. 20,000 training and 2,000 test images.
+// Colour, size, place and (within limits) rotation are random, so only the outline shows the class. The images are CIFAR-10
+// records, read by the same reader: 20,000 for training and 2,000 for testing.
 // Thread rule: any thread; uses all cores.
 #pragma once
 

@@ -1,5 +1,5 @@
-// For tests that break the system under a run: a model that trains in a moment and saves with few calls, what a folder may
-// hold.
+// For tests that let calls to the system fail: a model that trains in a moment and saves with few calls, and the names that a
+// run folder may hold.
 #pragma once
 
 #include <set>
@@ -23,7 +23,7 @@ inline std::set<std::string> names_in(const std::string& folder) {
   return names;
 }
 
-// What a run leaves, whatever happened to it: no name more.
+// Checks that a run folder holds only names that a run may leave, whatever happened to the run.
 inline std::string litter(const std::string& folder) {
   static const std::set<std::string> known = {"last.ckpt",   "prev.ckpt",    "best.ckpt",   "run.lock",
                                               "config.json", "events.jsonl", "summary.csv", "predictions.csv"};
@@ -34,7 +34,7 @@ inline std::string litter(const std::string& folder) {
 
 inline int64_t step_of(const Checkpoint& checkpoint) { return checkpoint.header.counters.at("step"); }
 
-// The state that a run in this folder would go on from; -1: there is none.
+// The step from which a run in this folder would continue; -1: there is no state.
 inline int64_t newest_step(const std::string& folder) {
   try {
     return step_of(load_run(folder, [](const std::string&) {}));

@@ -42,7 +42,7 @@ std::string path_of(int file) {
   return found == s.files.end() ? "" : found->second;
 }
 
-// Counts a call; true: it is to meet the plan. Kills where that is planned.
+// Counts a call. Returns whether it must fail by plan; kills the process if that is the plan.
 bool meets(const char* name) {
   State& s = state();
   ++s.calls;

@@ -1,12 +1,12 @@
-// A system that fails on demand. tests/faults.cpp stands between a program and the C library's calls that change files, and
-// read() where a plan asks for it. It is linked into the test program, and built as faults.so to be preloaded into any other
-// (LD_PRELOAD, HYDRAVIT_FAULT=<n>:<folder>: kill -9 at call n; HYDRAVIT_FAULT_SIGNAL=<number>: another signal). A file instead
-// of a folder: only calls on that file count.
+// A system that fails on demand. tests/faults.cpp replaces the C library's calls that change files, and read() if a plan asks
+// for it. It is linked into the test program, and built as faults.so to be preloaded into any other program: LD_PRELOAD with
+// HYDRAVIT_FAULT=<n>:<folder> kills it (kill -9) at call n; HYDRAVIT_FAULT_SIGNAL=<number> sends another signal. If a file is
+// named instead of a folder, only calls on that file count.
 //
 // Invariants
-//   1. Only calls on files and folders under plan().folder are touched, and counted from 1. Nothing is touched while no plan is
-//      armed.
-//   2. A call that fails by plan has done nothing; a short write has written half, a short read has read half.
+//   1. Only calls on files and folders under plan().folder are counted, from 1, and changed. While no plan is armed, every call
+//      passes through.
+//   2. A call that fails by plan does nothing; a short write writes half, a short read reads half.
 //   3. A record holds every call that succeeded, in order, with the bytes written.
 // Thread rule: any thread calls; one thread plans.
 #pragma once
@@ -23,8 +23,8 @@ struct Plan {
   std::string folder;
   Kind kind = Kind::none;
   int error = 0;                // of fail
-  int64_t first = 0, last = 0;  // the calls that meet it
-  int signal = 9;               // of kill; a process that lives on makes the call
+  int64_t first = 0, last = 0;  // the calls that fail
+  int signal = 9;               // for kill; if the process survives it, the call is made
   bool reads = false;           // are reads counted, too? They change nothing on disk
 };
 
@@ -39,8 +39,8 @@ struct
 void arm(const Plan& plan);
 void disarm();
 int64_t calls();                        // since arm()
-const std::string& met();               // the name of the call that met the plan first, "" if none did
-void record(std::vector<Call>* calls);  // null: no longer
+const std::string& met();               // the name of the first call that failed by plan, "" if none did
+void record(std::vector<Call>* calls);  // null: disarm
 void mark(const std::string& name);     // adds a Call of that name to the record
 
 }  // namespace hv::faults

@@ -1,8 +1,8 @@
 // Checks an operation's forward and gradient against a naive twin: plain loops in double, written from the formula.
 //
 // For inputs of any layout and a RANDOM cotangent c, backward(c) must equal the central differences of sum(c * twin(x)). (With
-// c = 1 the gradient of softmax is 0 and the check would pass on nothing.) Since the differences are taken of the twin, in
-// double, the same check runs in the float and the double build; only the tolerance differs.
+// c = 1 the gradient of softmax is 0, so the check would show nothing.) The differences are those of the twin, in double. So
+// the same check runs in the float and the double build; only the tolerance differs.
 #pragma once
 
 #include <functional>
@@ -49,7 +49,7 @@ void for_index(const Shape& shape, const Body& body) {
 using Tensors = std::vector<Tensor>;
 using Arrays = std::vector<Array>;
 
-// A row of the table: one operation, the shapes to try it with, and its twin.
+// One row of the table: an operation, the shapes to try, and its twin.
 struct OpRow {
   std::string name;
   std::vector<std::vector<Shape>> shapes;  // several sets; each with one shape per input
@@ -62,7 +62,7 @@ struct OpRow {
 // How the inputs lie in memory and how the gradient arrives.
 struct Variant {
   std::string name = {};
-  std::string layout = {};  // contiguous, sliced, transposed, permuted, strided, expanded, or mixed: another for each input
+  std::string layout = {};  // contiguous, sliced, transposed, permuted, strided, expanded, or mixed (another one per input)
   bool interior = false;    // inputs are results of an operation instead of leaves and leaf views
   bool upstream = false;    // the gradient arrives with a layout that is not contiguous
   bool twice = false;       // the operation is used twice in the graph, and backward runs twice
@@ -72,7 +72,7 @@ struct Variant {
 const std::vector<Variant>& variants();
 
 struct Outcome {
-  bool ran = false;     // false: the variant means nothing for these shapes (a transposed vector)
+  bool ran = false;     // false: the variant does not exist for these shapes (a transposed vector)
   std::string problem;  // empty: passed
 };
 Outcome check_case(const OpRow& row, const std::vector<Shape>& shapes, const Variant& variant, bool every_element);

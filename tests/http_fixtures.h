@@ -1,4 +1,4 @@
-// A small HTTP server on 127.0.0.1 and archives made to measure, for the tests of `data get`.
+// A small HTTP server on 127.0.0.1 and archives made by hand, for the tests of `data get`.
 #pragma once
 
 #include <archive.h>
@@ -22,7 +22,7 @@ using namespace hv::data;
 
 using Bytes = std::vector<uint8_t>;
 
-// Serves one body at every path, one connection at a time; remembers what was asked.
+// Serves one body at every path, one connection at a time, and keeps the requests.
 class Server {
  public:
   Bytes body;

@@ -24,7 +24,7 @@ inline std::string slurp(const std::string& path) {
 
 inline const char* binary() { return std::getenv("HYDRAVIT_BINARY"); }
 inline std::string program() { return std::filesystem::absolute(binary()).string(); }
-// Can another library come first in a program? AddressSanitizer must be that itself.
+// Can a library be preloaded? Not with AddressSanitizer, which must be the first library itself.
 #ifdef HV_ASAN
 inline constexpr bool kPreloads = false;
 #else
@@ -35,8 +35,8 @@ inline std::string faults_library() { return (std::filesystem::absolute(binary()
 
 class Process {
  public:
-  // Both outputs go to the file `output`. `environment` comes before what this process has.
-  // Threads sleep while they wait: on a busy machine, waiting busily would take most of the time.
+  // Both outputs go to the file `output`. `environment` overrides the environment of this process.
+  // Threads sleep while they wait; on a busy machine, threads that spin would take most of the time.
   // A terminal's name: the process has it as its terminal, and for its outputs.
   Process(const std::vector<std::string>& arguments, const std::string& output,
           const std::vector<std::string>& environment = {}, const std::string& terminal = "") {
@@ -50,8 +50,8 @@ class Process {
     const int file = open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     pid_ = fork();
     if (pid_ == 0) {
-      // What the tests are started with must not matter: nohup ignores SIGHUP, a script's background SIGINT, and a child
-      // inherits it.
+      // Resets the signals that a child inherits, so that it does not matter how the tests were started: nohup ignores SIGHUP,
+      // a script ignores SIGINT for what it runs in the background.
       for (const int ending : {SIGHUP, SIGINT, SIGTERM}) ::signal(ending, SIG_DFL);
       if (!terminal.empty()) setsid();  // the first terminal that it opens becomes its own
       const int out = terminal.empty() ? file : open(terminal.c_str(), O_RDWR | O_CLOEXEC);
@@ -68,7 +68,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   pid_t pid() const { return pid_; }
-  bool ended() const {  // wait() will not have to wait
+  bool ended() const {  // wait() will return at once
     siginfo_t info{};
     return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_;
   }

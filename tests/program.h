@@ -1,5 +1,5 @@
-// The program from outside, for tests: run it in a folder of its own with a small data set, look at what it says. Its path
-// comes from HYDRAVIT_BINARY; without it, tests of the program skip.
+// Runs the program for tests, in a folder of its own with a small data set, and keeps its outputs. HYDRAVIT_BINARY is its path;
+// without it, tests of the program are skipped.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -62,7 +62,7 @@ class Program {
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-// One line, with this exit code and text, and nothing on stdout.
+// Checks that the error is one line with this exit code and text, and that stdout is empty.
 inline void check_refused(const Result& result, int code, const std::string& part) {
   INFO(result.err);
   CHECK(result.code == code);

@@ -28,7 +28,7 @@ TEST_CASE("the gradient of a leaf view is written into its place, and nothing is
   step(20);
   const int64_t narrow = memory_stats().buffers - buffers;
   step(40);
-  CHECK(memory_stats().buffers - buffers - narrow == narrow);  // as many buffers at any width: none is the size of W
+  CHECK(memory_stats().buffers - buffers - narrow == narrow);  // as many buffers at every width; none has W's size
   CHECK(memory_stats().strided_copies == copies);
 
   w.zero_grad();
@@ -74,7 +74,7 @@ TEST_CASE("gradients that share memory are never corrupted by a later addition")
   }
   SUBCASE("a + b share one g, then a gets more") {
     const Tensor a = leaf({1, 2}, {2}), b = leaf({3, 4}, {2}), ha = a * 1.0, hb = b * 1.0;
-    const Tensor early = ha * 10.0;  // recorded first, so it arrives last at ha
+    const Tensor early = ha * 10.0;  // recorded first, so its gradient arrives at ha last
     sum((ha + hb) + early).backward();
     CHECK(a.grad().to_vector() == Values{11, 11});
     CHECK(b.grad().to_vector() == ones(2));
@@ -210,7 +210,7 @@ TEST_CASE("a long chain recurses neither in backward nor when it is dropped") {
   CHECK(live_nodes() == kDepth);
   y.backward();
   CHECK(x.grad().item() == 1);
-  CHECK(live_nodes() == 1);  // the result's own, used up; the rest went as backward passed
+  CHECK(live_nodes() == 1);  // the result's own node, already run; backward has freed the others
   y = Tensor();
   CHECK(live_nodes() == 0);
   y = chain();

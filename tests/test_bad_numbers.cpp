@@ -1,4 +1,4 @@
-// Numbers that training must not swallow: learning rates beyond all reason, images without any contrast, labels of no class.
+// Numbers that training must not accept silently: huge learning rates, images without contrast, labels out of range.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -15,7 +15,7 @@ using hv::test::error_of;
 
 namespace {
 
-// Images all of one colour, labels as they are told.
+// Images of one colour, with the given labels.
 class Plain : public data::Dataset {
  public:
   Plain(uint8_t colour, int64_t last_label) : colour_(colour), last_label_(last_label) {
@@ -49,7 +49,7 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 TEST_CASE("bad numbers: a learning rate of 1e6 or more ends with the name of a tensor, or trains on; what is saved is finite") {
   const Threads threads;
   for (const std::string optimizer : {"adamw", "sgd"}) {
-    for (const std::string lr : {"1e6", "1e9"}) {  // the option takes no more
+    for (const std::string lr : {"1e6", "1e9"}) {  // the largest value of the option
       TrainOptions options = tiny_options();
       const Fields fields = train_fields(options);
       for (const auto& [name, value] : std::map<std::string, std::string>{{"optimizer", optimizer},
@@ -102,11 +102,11 @@ TEST_CASE("bad numbers: images of one colour train: normalisation of rows withou
                     std::make_unique<HydraViTRecipe>(model->subnets(), WidthSampler(5, 3), 0.1));
     CHECK(trainer.run() == Ending::finished);
     REQUIRE(losses.size() == 20);
-    for (const double loss : losses) CHECK((loss > 2 && loss < 3));  // nothing to tell them apart by: log 10 = 2.3
+    for (const double loss : losses) CHECK((loss > 2 && loss < 3));  // the classes cannot be told apart: log 10 = 2.3
     CHECK(all_finite(trainer.tensors()));
     for (const WidthResult& result : trainer.results()) CHECK(result.top1 == 10);  // one class for all
   }
-  // Exactly: a constant row has no variance, so nothing but the shift is left of it, and no gradient goes back.
+  // Exact values: a constant row has no variance, so LayerNorm returns its bias, and the gradient of its input is 0.
   const Tensor x = Tensor::full({2, 8}, 3).requires_grad_(), gain = Tensor::full({8}, 2).requires_grad_(),
                shift = Tensor::full({8}, 0.5);
   const Tensor y = layer_norm(x, gain, shift);

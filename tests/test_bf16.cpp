@@ -43,7 +43,7 @@ double distance(const Tensor& a, const Tensor& b) {  // |a - b| / |a|
   return std::sqrt(difference / size);
 }
 
-struct InBf16 {  // products are made in bf16 while it lives
+struct InBf16 {  // matrix products are computed in bf16 during its lifetime
   InBf16() { set_precision(Precision::bf16); }
   ~InBf16() { set_precision(Precision::fp32); }
 };
@@ -122,7 +122,7 @@ TEST_CASE("bf16: set_precision changes products of a layer by bf16's rounding, a
     same = linear(x, small, {});
   }
   CHECK(distance(exact, rough) > 1e-4);  // it was used
-  CHECK(distance(exact, rough) < 4e-3);  // 2^-8 an operand, averaged over sums
+  CHECK(distance(exact, rough) < 4e-3);  // 2^-8 per operand, averaged over sums
   CHECK(head.to_vector() == same.to_vector());
 }
 

@@ -1,4 +1,4 @@
-// Checkpoints: round trip, and every way a file can be cut, altered or made up.
+// Checkpoints: round trip, and files that are cut, altered or made by hand.
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -186,9 +186,9 @@ TEST_CASE("checkpoint: a header with right checksums and wrong contents") {
     }
     sign(altered);
     write_all(bad, altered);
-    refused += load_error(bad) != "";  // or not: no crash, no other exception
+    refused += load_error(bad) != "";  // or it loads; there is no crash and no other exception
   }
-#ifndef HV_ASAN  // which keeps what was freed
+#ifndef HV_ASAN  // AddressSanitizer keeps what was freed
   CHECK(peak_rss_kib() - before < 64 * 1024);
 #endif
 }
@@ -236,7 +236,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
   CHECK(read_header(last).counters.at("step") == 3);
   CHECK(read_header(prev).counters.at("step") == 2);
 
-  // A full disk, played by a limit on file sizes.
+  // A limit on file sizes stands for a full disk.
   rlimit old{};
   getrlimit(RLIMIT_FSIZE, &old);
   const rlimit tight{500, old.rlim_max};
@@ -272,7 +272,7 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
     write_all(folder / "last.ckpt.tmp.999999999", "x");
     write_all(folder / "last.ckpt.tmp.1", "x");
     const std::string ours =
-        folder / concat("last.ckpt.tmp.", getpid());  // of one before us: in a container, numbers come again
+        folder / concat("last.ckpt.tmp.", getpid());  // of an earlier process: in a container, process numbers repeat
     write_all(ours, "x");
     remove_stale_files(folder.path());
     CHECK_FALSE(fs::exists(folder / "last.ckpt.tmp.999999999"));

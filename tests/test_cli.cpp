@@ -97,7 +97,7 @@ TEST_CASE("program: bad files exit with 3, what cannot be written with 1, and no
   train::save_checkpoint((program / "other.ckpt").string(), other.header, other.tensors);
   check_refused(program("eval other.ckpt"), 3, "is it a checkpoint of another model?");
 
-  // A full disk: the limit on file sizes lets nothing of a checkpoint's size through.
+  // A limit on file sizes, smaller than a checkpoint, stands for a full disk.
   const Result full = program("train --resume run --steps 4", "ulimit -f 100;");
   CHECK(full.code == 1);
   CHECK(contains(full.err, "last.ckpt: cannot write"));
@@ -187,7 +187,7 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
   CHECK(contains(program(scaling).out, "  speedup\n"));
   const double speedup = Json::parse(program(scaling + " --json").out)["results"][0]["speedup"];
   CHECK(speedup > 0);
-#ifndef HV_ASAN  // under which every tensor is asked from the system
+#ifndef HV_ASAN  // with which every tensor is allocated by the system
   CHECK(contains(table.out, "strided copies in the timed steps: none"));
 #endif
 }
@@ -207,7 +207,7 @@ TEST_CASE("program: signals, resuming, divergence") {
     CHECK_NOTHROW(train::load_checkpoint((program / (run + "/last.ckpt")).string()));
     CHECK(program("train --stop-after 1 --resume " + run).code == 0);
   }
-  // timeout signals the program and its group: above, the same wish may have come twice. Here it surely does, a moment apart.
+  // timeout signals the program and its group, so it may have come twice above. Here it surely comes twice, a moment apart.
   const Result twice = program(options + "--steps 1000000 --out twice",
                                R"(sh -c '"$@" & p=$!; sleep 1.5; kill -TERM $p; sleep 0.01; kill -TERM $p; wait $p' sh)");
   INFO(twice.err);

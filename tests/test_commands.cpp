@@ -1,4 +1,4 @@
-// The smaller commands from outside: lr-find, data, report; and files that describe what cannot be.
+// The smaller commands, run as programs: lr-find, data, report; and files that describe impossible models.
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>

@@ -78,7 +78,7 @@ TEST_CASE("operations: identities and edges") {
   for (size_t y = 1; y < 31; ++y)
     for (size_t x = 1; x < 31; ++x) wrong += std::abs(turned[y * 32 + x] - picture[x * 32 + 31 - y]) > 1;
   CHECK(wrong == 0);
-  CHECK(apply(RandOp::translate_x, 2, picture)[2048] == kFill[2]);  // all of it came from outside
+  CHECK(apply(RandOp::translate_x, 2, picture)[2048] == kFill[2]);  // every pixel came from outside the image
 }
 
 TEST_CASE("RandAugment: magnitudes, repeatability, variety") {
@@ -151,7 +151,7 @@ TEST_CASE("crops and flips are spread evenly; an augmenter is a function of (see
     const auto at = static_cast<int>(std::max_element(image.begin(), image.end()) - image.begin());
     const int y = at / 32, x = at % 32;
     ++rows[static_cast<size_t>(y - 12)];
-    // Unflipped the column is 10..18, flipped 13..21: told apart by the two seeds' agreement below only where they differ.
+    // Unflipped the column is 10..18, flipped 13..21: only the columns that do not overlap show whether an image was flipped.
     flips += x > 18;
     columns[static_cast<size_t>(x <= 12 ? 0 : x >= 19 ? 1 : 2)]++;
   }

@@ -100,7 +100,7 @@ TEST_CASE("failures name the file, its address and its place, and install nothin
     fetch();
     CHECK(e.has("download failed: the transfer ended at byte "));
     CHECK(listing(place).size() == 1);
-    std::filesystem::remove(place + "/toy.tar.gz.part");  // kept on purpose: it may go on
+    std::filesystem::remove(place + "/toy.tar.gz.part");  // kept on purpose: the next call continues it
   }
   SUBCASE("long file") {
     --package.bytes;
@@ -243,7 +243,7 @@ TEST_CASE("a disk that takes no more: said so, nothing installed, the download c
   Server server;
   server.body = make_archive(dir, kGood);
   const Package package = package_for(dir, server.body);
-  // A limit on file sizes stands in for a full disk: write() fails part of the way.
+  // A limit on file sizes stands for a full disk: write() fails in the middle.
   const auto limited = [&](rlim_t bytes, const std::function<void()>& run) {
     rlimit before{};
     REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
@@ -263,7 +263,7 @@ TEST_CASE("a disk that takes no more: said so, nothing installed, the download c
   CHECK(listing(place) == std::vector<std::string>{"toy.tar.gz.part"});
   const auto between = static_cast<rlim_t>(server.body.size() + 1000);
   REQUIRE(between < kRecords.size());
-  e = limited(between, [&] { get(package, place, from(server)); });  // the archive fits, what is in it does not
+  e = limited(between, [&] { get(package, place, from(server)); });  // the archive fits on the disk, its content does not
   CHECK(e.has("data_batch_1.bin: cannot write: File too large: free some space"));
   CHECK(e.code == 1);
   CHECK(listing(place) == std::vector<std::string>{"toy.tar.gz"});

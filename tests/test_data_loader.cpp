@@ -1,4 +1,4 @@
-// The loader: every sample once an epoch, addressable anywhere, the same bits on every visit, nothing allocated.
+// The loader: every sample once per epoch, any batch at any time, the same bits on every visit, nothing allocated.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Data sets: what is read, what is refused and how the refusal reads.
+// Data sets: what is read, what is refused, and the text of each refusal.
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
@@ -77,7 +77,7 @@ TEST_CASE("CIFAR-100: fine and coarse labels; a part of it under other names") {
   TempDir dir;
   write_bytes(dir / "train_3.bin", make_records(3, 2, 20));
   write_bytes(dir / "test_2.bin", make_records(2, 2, 20));
-  const DatasetPtr fine = open({dir.path()}, Split::train);  // told from CIFAR-10 by its size
+  const DatasetPtr fine = open({dir.path()}, Split::train);  // its size differs from that of CIFAR-10
   CHECK(fine->name() == "cifar100");
   CHECK(fine->classes() == 100);
   CHECK(fine->size() == 3);
@@ -219,7 +219,7 @@ TEST_CASE("PNG: written, read back, refused when it is something else") {
     if (e.code != 0)
       CHECK(e.code == 3);
     else
-      CHECK(length > png.size() - 16);  // only the closing chunk is dispensable
+      CHECK(length > png.size() - 16);  // only the closing chunk may be missing
   }
   CHECK(error_of([&] { load_image(dir / "none.png"); }).has("cannot open"));
   CHECK(error_of([&] { write_png(dir / "no/such/place.png", image); }).has("cannot write"));
@@ -285,7 +285,7 @@ TEST_CASE("image folders: sorted classes, own or divided splits") {
   CHECK(train->name() == "folder");
   CHECK(train->class_names() == std::vector<std::string>{"a", "b"});
   CHECK(train->size() == 10);
-  CHECK(test->size() == 2);  // number 4 of each
+  CHECK(test->size() == 2);  // image 4 of each class
   CHECK(test->label(1) == 1);
   CHECK(pixels(*test, 1) == flat(8, 8, {160, 0, 0}).chw);
   CHECK(train->checksum() == open({dir.path(), "auto", 8}, Split::train)->checksum());
@@ -349,7 +349,7 @@ TEST_CASE("the real CIFAR-10: official files, published normalisation figures") 
   CHECK(train->class_names()[6] == "frog");
   CHECK(train->checksum() == "d10bfdd1a4640e42");
   const Stats s = stats(*train);
-  const std::array<double, 3> image_std = {0.2023, 0.1994, 0.2010};  // the figures that are often copied
+  const std::array<double, 3> image_std = {0.2023, 0.1994, 0.2010};  // the values that are often copied
   for (size_t c = 0; c < 3; ++c) {
     CHECK(std::abs(s.mean[c] - train->normalization().mean[c]) < 6e-5);
     CHECK(std::abs(s.std[c] - train->normalization().std[c]) < 6e-5);

@@ -21,7 +21,7 @@ struct Kernels {
   std::string precision, provenance;  // the checkpoint's header says the value under this name; "" for none
 };
 
-// Twenty steps with everything that draws numbers or sums them.
+// Twenty steps with every option that draws random numbers or adds numbers up.
 struct Run20 {
   Run20(const Folder& folder, const Kernels& kernels_, int threads_)
       : kernels(kernels_),
@@ -90,7 +90,7 @@ TEST_CASE("determinism: twenty steps of training leave the same bits on any numb
     const int repeats = !long_form() ? 1 : kernels.variable == "OPENBLAS_CORETYPE" ? 20 : 3;
     std::map<uint32_t, int> runs;  // by checksum
     for (int repeat = 0; repeat < repeats; ++repeat) {
-      std::vector<std::unique_ptr<Run20>> at_once;  // they disturb each other's timing, as they should
+      std::vector<std::unique_ptr<Run20>> at_once;  // at the same time on purpose: they disturb each other's timing
       for (const int n : threads) at_once.push_back(std::make_unique<Run20>(folder, kernels, n));
       for (const auto& run : at_once) {
         CAPTURE(run->threads);

@@ -25,7 +25,7 @@ TEST_CASE("endurance: memory and open files stay as they are, logs grow by a lin
   const Folder folder;
   TrainOptions o = tiny_options();
   o.steps = long_form() ? 200000 : 3000;
-  o.batch_size = 4;   // 26 steps an epoch
+  o.batch_size = 4;   // 26 steps per epoch
   o.eval_every = 50;  // 1300 steps
   o.eval_limit = 20;
   o.save_every = 500;
@@ -44,7 +44,7 @@ TEST_CASE("endurance: memory and open files stay as they are, logs grow by a lin
   MESSAGE(o.steps << " steps: " << warm / 1024 << " KiB after warming up, at most " << most / 1024 << " KiB later; " << files
                   << " open files, at most " << most_files << " later; events.jsonl " << fs::file_size(folder / "events.jsonl")
                   << " bytes, summary.csv " << fs::file_size(folder / "summary.csv"));
-#ifndef HV_ASAN  // which keeps what is freed for a while
+#ifndef HV_ASAN  // AddressSanitizer keeps what is freed for a while
   CHECK(most < warm + (1 << 20));
 #endif
   CHECK(most_files == files);

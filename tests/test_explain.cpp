@@ -58,7 +58,7 @@ TEST_CASE("explain: the overlay is light where the heat is, smooth between, and 
   CHECK(light(39, 59) > light(0, 0) + 0.3);
   for (int64_t x = 1; x < 60; ++x) {
     CHECK(light(35, x) >= light(35, x - 1) - 0.01);  // never darker towards the hot corner, up to rounding
-    CHECK(light(35, x) <= light(35, x - 1) + 0.05);  // and in no leap
+    CHECK(light(35, x) <= light(35, x - 1) + 0.05);  // and without a jump
   }
   // The middle of a cell has its own colour: 0.6 of it over 0.4 of the grey below.
   const std::array<uint8_t, 3> hot = heat_colour(1), half = heat_colour(0.5);
@@ -68,7 +68,7 @@ TEST_CASE("explain: the overlay is light where the heat is, smooth between, and 
   }
   CHECK(at(overlay(grey(4, 4, 255), heat), 0, 0, 0) > at(overlay(grey(4, 4, 0), heat), 0, 0, 0));  // the image shows through
   const Heat even{1, 2, {3, 3}};
-  CHECK(at(overlay(grey(4, 4, 0), even), 2, 1, 1) == at(overlay(grey(4, 4, 0), heat), 2, 0, 0));  // cold, not a division by 0
+  CHECK(at(overlay(grey(4, 4, 0), even), 2, 1, 1) == at(overlay(grey(4, 4, 0), heat), 2, 0, 0));  // all cold; no division by 0
   CHECK(test::error_of([&] { overlay(grey(4, 4, 0), {2, 2, {1}}); }) == "overlay: 1 values, expected 2 x 2");
 }
 
@@ -102,7 +102,7 @@ TEST_CASE("explain: small pictures grow by whole pixels; panels put pictures and
   CHECK(two.height - one.height == one.height - panel({{{grey(50, 60, 10), ""}}}, 4).height);
   CHECK(black_below(one, 54) > 0);
   CHECK(black_below(two, 54) > black_below(one, 54));
-  // Text from outside: any bytes, any length; what does not fit is cut, never drawn over a neighbour.
+  // Text from outside may have any bytes and any length. What does not fit is cut off and is not drawn over the next picture.
   std::string bytes;
   for (int i = 1; i < 256; ++i) bytes += static_cast<char>(i);
   const data::Image odd = panel({{{grey(50, 60, 10), bytes}, {grey(50, 60, 10), ""}}}, 4);

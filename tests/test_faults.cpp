@@ -1,5 +1,5 @@
-// Every call to the system that saving and logging make fails once: what was saved stays, the error says where and why, a run
-// goes on.
+// Each call to the system that saving and logging make fails once. What was saved stays, the error says where and why, and the
+// run continues.
 #include <doctest/doctest.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -62,7 +62,7 @@ class ErrorOutput {  // what goes to stderr meanwhile
 TrainOptions six_steps() {
   TrainOptions o = tiny_options();
   o.steps = 6;
-  o.batch_size = 52;  // 2 batches an epoch
+  o.batch_size = 52;  // 2 batches per epoch
   o.save_every = o.log_interval = 1;
   return o;
 }
@@ -87,7 +87,7 @@ TEST_CASE(
   const std::vector<NamedTensor> tensors = {{"w", Tensor::full({3, 5}, 2)}, {"b", Tensor::zeros({7})}};
   std::set<std::string> met;
   std::vector<Break> kinds(std::begin(kFaults), std::end(kFaults));
-  kinds.push_back({"dead", faults::Kind::fail, EIO});  // nothing works any more: as if killed there
+  kinds.push_back({"dead", faults::Kind::fail, EIO});  // every later call fails, too, as if the process were killed there
   for (const Break& fault : kinds) {
     const bool dead = std::string(fault.name) == "dead";
     for (int64_t n = 1;; ++n) {
@@ -134,7 +134,7 @@ TEST_CASE(
   const std::vector<double> expected = expected_state();
   int64_t runs = 0, went_on = 0, stopped = 0;
   for (const Break& fault : kFaults) {
-    // In the short form every seventh call, beginning elsewhere for each fault; tests above meet every call of one save.
+    // The short form tries every seventh call, from another start per fault; the tests above try every call of one save.
     for (int64_t n = long_form() ? 1 : 1 + (&fault - kFaults) * 2;; n += long_form() ? 1 : 7) {
       const Folder folder;
       const size_t files = open_files();
@@ -188,7 +188,7 @@ TEST_CASE(
   const std::vector<uint8_t> last_bytes = fixtures::read_bytes(last), prev_bytes = fixtures::read_bytes(prev);
   std::set<std::string> met;
   int64_t reads = 0;
-  // What it loads, or the error; the folder is as before whatever happens.
+  // Returns what is loaded, or the error; the folder must stay unchanged in both cases.
   const auto broken = [&](const Break& fault, int64_t n, const auto& load) {
     const size_t files = open_files();
     faults::arm({.folder = folder.path(), .kind = fault.kind, .error = fault.error, .first = n, .last = n, .reads = true});
@@ -217,7 +217,7 @@ TEST_CASE(
         again.run.trainer.restore(checkpoint);
         CHECK(again.run.state() == whole.run.state());
       }
-      // A run folder: the state before is taken, and the newer one, whose disk may only have hiccuped, stays.
+      // A run folder: the earlier state is loaded. The newer one stays, because the disk may have failed only for a moment.
       std::string told;
       Checkpoint taken;
       const auto tell = [&](const std::string& text) { told = text; };

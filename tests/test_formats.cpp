@@ -26,7 +26,7 @@ TEST_CASE("formats: a checkpoint of every version loads, with its logits, and it
     REQUIRE(found.size() == expected.size());
     REQUIRE(found.size() == 60);  // 2 widths, 3 images, 10 classes
     for (size_t i = 0; i < found.size(); ++i) {
-      CHECK(std::abs(found[i] - std::stod(expected[i])) <= 1e-5);  // of about 1; other kernels add up in another order
+      CHECK(std::abs(found[i] - std::stod(expected[i])) <= 1e-5);  // of values of about 1; other kernels add in another order
     }
     const Checkpoint checkpoint = load_checkpoint(path);
     TrainOptions options;

@@ -203,7 +203,7 @@ TEST_CASE("views of parameters allocate nothing; a step in steady state asks the
   for (int round = 0; round < 2; ++round) {
     for (const Subnet& width : model.subnets()) train_pass(model, images, width);
   }
-  // Under AddressSanitizer there is no pool: each buffer is a request of its own.
+  // Under AddressSanitizer there is no pool: each buffer is allocated by itself.
   if (before.chunks < before.buffers) CHECK(memory_stats().chunks == before.chunks);
   CHECK(memory_stats().strided_copies == before.strided_copies);
   CHECK(memory_stats().live_bytes == before.live_bytes);

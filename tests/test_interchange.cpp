@@ -251,7 +251,7 @@ TEST_CASE("timm: files of others are described by their tensors, or refused with
           s["blocks.0.mlp.fc1.weight"] = {100, 64};
         }).find("100 is no multiple of the width 64") != std::string::npos);
 
-  const auto told = [&](const std::string& key, const std::string& value) {  // metadata that say `value`
+  const auto told = [&](const std::string& key, const std::string& value) {  // metadata with this `value`
     return error_of([&](Shapes&, Metadata& metadata) {
       metadata = models::to_config(c);
       metadata["mean"] = metadata["std"] = "0.5 0.5 0.5";
@@ -367,7 +367,7 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   has(run("train --resume a.ckpt", 3),
       "a.ckpt: holds weights alone, no run to go on with; start one from them with --init a.ckpt");
 
-  // In the wider model the imported width computes the very same.
+  // In the wider model the imported width computes the same logits.
   const std::string eval = " --data data --heads 3 --predictions ";
   run("eval a.ckpt" + eval + "a.p");
   run("eval wide.ckpt" + eval + "wide.p");

@@ -1,5 +1,5 @@
-// kill -9, at random moments and at every call to the system: the program is killed in the middle of a training again and
-// again, in one folder, until the training is done; then the next training begins. HYDRAVIT_BINARY names the program.
+// kill -9 at random moments and at every call to the system. The program is killed in the middle of a training and resumed in
+// the same folder until the training is done; then the next training begins. HYDRAVIT_BINARY names the program.
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -15,7 +15,7 @@ using hv::test::slurp;
 
 namespace {
 
-// After a session that ended by itself (0) or was killed. Was it killed in the middle of writing a checkpoint?
+// Called after a session that ended by itself (0) or was killed: was it killed in the middle of writing a checkpoint?
 bool check_folder(const Training& training, int code) {
   REQUIRE((code == -SIGKILL || code == 0));
   REQUIRE(newest_step(training.run()) >= std::max<int64_t>(0, training.last_logged() - 2));
@@ -43,7 +43,7 @@ TEST_CASE(
   const Training training(often_saved(60), small_model(48));  // large enough that most of its time is spent in saving
   const auto begin = std::chrono::steady_clock::now();
   REQUIRE(Process(training.command(), training.output_path()).wait() == 0);
-  // The longest life before a kill: about that of a training. It follows what happens, for the machine may be busier at times.
+  // The longest time before a kill, about that of a training. It adapts, because the machine may be busier at times.
   double life = std::min(1.0, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   const std::string expected = training.result();
   training.begin();

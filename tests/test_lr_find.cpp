@@ -1,4 +1,4 @@
-// The range test of the learning rate: its ramp, its two suggestions, its ends.
+// The range test of the learning rate: its ramp, its two suggestions, and how it ends.
 #include <doctest/doctest.h>
 
 #include <cmath>

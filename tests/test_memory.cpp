@@ -23,7 +23,7 @@ using Buffer = std::unique_ptr<Storage>;
 Buffer buffer(int64_t n) { return std::make_unique<Storage>(n); }
 
 #ifdef HV_ASAN
-constexpr bool kPooled = false;  // under AddressSanitizer each buffer is an allocation of its own
+constexpr bool kPooled = false;  // under AddressSanitizer each buffer is allocated by itself
 #else
 constexpr bool kPooled = true;
 #endif
@@ -68,7 +68,7 @@ TEST_CASE("memory that came back serves any other cut: no new chunk is asked for
 
 TEST_CASE("a buffer that comes back joins the free memory on either side") {
   if (!kPooled) return;
-  // Buffers of three quarters of a chunk until a new chunk is asked for: the last one's place is then the only one of its size.
+  // Allocates buffers of three quarters of a chunk until a new chunk is needed: then only the last one's place has that size.
   constexpr int64_t kLarge = 3 * (int64_t{64} << 20) / 4 / static_cast<int64_t>(sizeof(Real)), kHalf = kLarge / 2 - 64;
   std::vector<Buffer> held;
   for (const int64_t before = memory_stats().chunks; memory_stats().chunks == before;) held.push_back(buffer(kLarge));

@@ -441,7 +441,7 @@ TEST_CASE("init: normal, or uniform by fan-in; biases 0 or uniform") {
     square += v * v;
     most = std::max(most, std::abs(v));
   }
-  CHECK(most < 0.12);  // six deviations: no more is likely in 60,000 draws, nor is less than three and a half
+  CHECK(most < 0.12);  // of 60,000 draws, the largest is very likely between 3.5 and 6 standard deviations
   CHECK(most > 0.07);
   CHECK(std::sqrt(square / 60000) == doctest::Approx(0.02).epsilon(0.02));
   CHECK(sum(abs(normal.bias(200, 200))).item() == 0);

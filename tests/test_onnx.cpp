@@ -108,7 +108,7 @@ TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters"
     CHECK(graph.output(0).name() == "logits");
     CHECK(dims(graph.output(0)) == "batch,5");
 
-    // Every value has one name and one origin, before its use; nothing is left over.
+    // Every value has one name and one origin before its first use; every value is used.
     std::set<std::string> known{"images"}, used, nodes, operators;
     for (const auto& initializer : graph.initializer()) CHECK(known.insert(initializer.name()).second);
     for (const auto& node : graph.node()) {
@@ -165,7 +165,7 @@ TEST_CASE("onnx: what cannot be written leaves nothing behind") {
         concat(folder / "a.onnx", ": a model of ", mebibytes,
                " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ", "another --format"));
 
-  // A full disk, in the middle of protobuf's writing.
+  // A full disk in the middle of what protobuf writes.
   rlimit before{};
   REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
   rlimit low = before;

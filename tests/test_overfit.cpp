@@ -1,5 +1,5 @@
-// A model that cannot learn 64 images by heart has a broken gradient somewhere: all widths of one small HydraViT must,
-// together.
+// If a model cannot learn 64 images by heart, one of its gradients is wrong. Here all widths of one small HydraViT must learn
+// them together.
 #include <doctest/doctest.h>
 
 #include "core/parallel.h"
@@ -24,7 +24,7 @@ Images random_images(int64_t count, int64_t side, int64_t classes) {
   return out;
 }
 
-// One width a step, in turn. The losses of all widths at the end, in evaluation mode.
+// One width per step, in turn. Returns the losses of all widths at the end, in evaluation mode.
 std::vector<double> overfit(models::ElasticModel& model, const Images& images, int steps, double lr) {
   const nn::CrossEntropy loss_of;
   const auto optimizer = train::make_optimizer(model.parameters(), {});

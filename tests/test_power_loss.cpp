@@ -1,8 +1,9 @@
-// The power goes at any moment of making a run folder and saving into it. The calls of real saves are recorded; from them every
-// state is made that a disk may be left in, and in each the last state that was reported as saved, or a newer one, must load.
+// Power is lost at any moment while a run folder is made and saved into. The calls of real saves are recorded. From them the
+// test makes every state in which the power loss may leave the disk; in each, the last state that was reported as saved, or a
+// newer one, must load.
 //
-// What a disk may do between two flushes (fsync): keep any of the changes of a folder (entries made, renamed, removed), in any
-// combination; of a file's writes, any of their pages, with zeros where a page is missing and the file already has its length.
+// Between two flushes (fsync) a disk may keep any combination of the changes of a folder (entries made, renamed, removed), and
+// any of the pages that were written to a file; a page that is missing reads as zeros if the file already has its length.
 #include <doctest/doctest.h>
 
 #include "tests/crash_fixtures.h"
@@ -72,8 +73,8 @@ class Disk {
     }
   }
 
-  // Calls body(files by path) for every combination of waiting changes (of many, for random ones), each with `contents` choices
-  // of the pages not flushed.
+  // Calls body(files by path) for every combination of pending changes (random ones if there are many), each with `contents`
+  // choices of the pages not flushed.
   template <class Body>
   void each_state(int contents, Stream& random, Body&& body) const {
     const bool many = waiting_.size() > 8;
@@ -119,7 +120,7 @@ class Disk {
     waiting_.push_back(change);
   }
 
-  State seen_, flushed_;  // what a process sees; what surely outlives the power
+  State seen_, flushed_;  // what a process sees; what survives a power loss for certain
   std::vector<Change> waiting_;
   std::vector<Content> contents_;
 };
@@ -136,7 +137,7 @@ Outcome replay(const std::string& base, const std::vector<faults::Call>& record,
   Disk disk(base);
   Stream random(9, Purpose::test);
   std::set<size_t> done;       // hashes of states
-  int64_t last = 0, best = 0;  // saved, as far as the program was told
+  int64_t last = 0, best = 0;  // reported as saved
   for (const faults::Call& call : record) {
     if (outcome.lost() > 0) break;
     if (call.name == "saved") last = std::stoll(call.path);
@@ -196,7 +197,7 @@ TEST_CASE("power loss: whatever of the last changes the disk kept, what was save
   CHECK(legal.unreadable == 0);
   CHECK(legal.too_old == 0);
   MESSAGE(legal.states << " states of the disk");
-  // Can this test fail? Without the flushes of files, of the run folder, of the folders above, it does.
+  // This test can fail: it does without the flushes of files, of the run folder, or of the folders above.
   const auto is_file = [](const std::string& path) { return path.find(".ckpt") != std::string::npos; };
   CHECK(replay(folder.path(), record, 2, [&](const std::string& path) { return !is_file(path); }).lost() > 0);
   CHECK(replay(folder.path(), record, 2, [&](const std::string& path) { return is_file(path) || path != run; }).lost() > 0);

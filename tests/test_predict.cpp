@@ -1,4 +1,4 @@
-// predict, its parts: finding pictures, budgets, probabilities, output forms.
+// The parts of predict: finding pictures, budgets, probabilities, output formats.
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
@@ -60,7 +60,7 @@ TEST_CASE("predict: pictures are found in folders, by name or first bytes, in or
   CHECK(error_of([&] { find_images({"-"}, binary); }).text ==
         "standard input: line 2: not a path: expected the paths of pictures, one a line");
   CHECK(error_of([&] { find_images({"-"}, endless); }).code == 3);
-  CHECK(endless.tellg() < (1 << 16) + 16);  // not read to its end
+  CHECK(endless.tellg() < (1 << 16) + 16);  // the rest is not read
   REQUIRE(::mkfifo((dir / "pipe.png").c_str(), 0600) == 0);
   const auto model = make_nano();
   Predictor predictor(*model, shapes_header(*model), {model->subnets().back()}, 1, false);
@@ -89,7 +89,7 @@ TEST_CASE("predict: budgets are read in each form, and give the widest that fits
     const auto own = static_cast<double>(model->macs(widths[i]));
     asked.clear();
     CHECK(widest_within("--budget-macs", own, widths, macs, print).key == widths[i].key);
-    CHECK(asked.size() == std::min(i + 2, widths.size()));  // one too wide, and none beyond
+    CHECK(asked.size() == std::min(i + 2, widths.size()));  // stops at the first width that is too wide
     if (i > 0) CHECK(widest_within("--budget-macs", own - 1, widths, macs, print).key == widths[i - 1].key);
   }
   CHECK(error_of([&] { widest_within("--budget-macs", 1000, widths, macs, print); }).text ==
@@ -149,7 +149,7 @@ TEST_CASE("predict: probabilities are the model's own, whatever else is in the b
       for (size_t k = 0; k < 64; ++k) CHECK(outcomes[i].heat[w].values[k] == doctest::Approx(alone.values[k]).epsilon(1e-4));
     }
   }
-  // A small picture is shown as sharp squares of 6 x 6; a larger one with all it has.
+  // A small picture is enlarged to squares of 6 x 6 per pixel; a larger one keeps its pixels.
   CHECK(outcomes[0].shown.chw == enlarge(shape_image(0), 192).chw);
   CHECK(outcomes[4].shown.chw == data::resize_and_crop(tall, 192).chw);
 

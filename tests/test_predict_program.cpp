@@ -1,4 +1,4 @@
-// predict, the program: fed with files, folders and lists, good and bad.
+// The command predict with files, folders and lists, valid and invalid.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 
@@ -76,7 +76,7 @@ TEST_CASE("predict: the program predicts what it can, says what it cannot, and c
   CHECK(none.says("hydravit: predict: 1 of 1 pictures could not be read, the first is 1.png\n"));
   CHECK(none.out.empty());
 
-  // More than a batch, by a list: all of them, in order, and the same picture has the same result wherever it stands.
+  // A list of more pictures than a batch: all are predicted in order, and the same picture has the same result at every place.
   std::string list;
   for (int i = 0; i < 150; ++i) list += i % 2 == 0 ? "0.png\n" : "2.png\n";
   const Result listed = program("m - --format csv --topk 1 --out listed.csv", list);
@@ -122,7 +122,7 @@ TEST_CASE("predict: the program predicts what it can, says what it cannot, and c
   program.refuses("m 0.png --out nowhere/a.csv", "nowhere/a.csv: cannot create: No such file or directory", 1);
   CHECK(data::load_image(folder / "0.png").chw == shape_image(0).chw);
 
-  // Hours of training are not lost to a slip: no checkpoint is written over, this one, another, or one behind a link.
+  // A typing error must not destroy a training: no checkpoint is overwritten, neither this one, nor another, nor behind a link.
   fs::copy_file(folder / "m", folder / "best.ckpt");
   fs::create_symlink("best.ckpt", folder / "link");
   for (const std::string target : {"m", "./best.ckpt", "link"}) {
@@ -159,7 +159,7 @@ TEST_CASE("predict: the program draws what each width pays attention to") {
   CHECK(cell(0, 0) == train::enlarge(shape_image(0), 192).chw);
   CHECK(cell(1, 0) == train::enlarge(shape_image(2), 192).chw);
   for (int64_t column = 1; column < 5; ++column) {
-    CHECK(cell(0, column) != cell(0, column - 1));  // each width looks in its own way
+    CHECK(cell(0, column) != cell(0, column - 1));  // the widths look at different places
     CHECK(cell(0, column) != cell(1, column));
   }
   const Result alone = program("m 0.png --explain one.png");

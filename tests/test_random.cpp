@@ -1,4 +1,4 @@
-// Counter-based randomness: the published Philox vectors, unbiased integers, moments, and independence of order.
+// Counter-based randomness: the published Philox vectors, unbiased integers, moments, and any order of draws.
 #include <doctest/doctest.h>
 
 #include <cmath>

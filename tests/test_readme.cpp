@@ -1,11 +1,10 @@
-// The README's first program, run as it stands there: the code between the markers is in README.md word for word.
+// The README's programs, run as they stand there: the code between each pair of markers is in README.md word for word.
 #include <doctest/doctest.h>
 
 #include <fstream>
 #include <iterator>
 #include <string>
 
-// clang-format off: as it stands in the README
 // README program begins
 #include "core/ops.h"
 using namespace hv;
@@ -28,7 +27,6 @@ double train_circle() {
   return last;
 }
 // README program ends
-// clang-format on
 
 namespace {
 
@@ -41,16 +39,16 @@ std::string text_of(const char* path) {
 
 TEST_CASE("the README's program learns the circle") { CHECK(train_circle() < 0.1); }
 
-TEST_CASE("the README shows this very program") {
+TEST_CASE("the README shows these very programs") {
   const std::string source = text_of("tests/test_readme.cpp"), readme = text_of("README.md");
-  const std::string begin =
-                        "// README program "
-                        "begins\n",
-                    end =
-                        "// README program "
-                        "ends";  // else found here
-  const auto from = source.find(begin) + begin.size();
-  const std::string program = source.substr(from, source.find(end) - from);
-  REQUIRE(program.size() > 500);
-  CHECK(readme.find(program) != std::string::npos);
+  const std::string begin = "\n// README program begins\n", end = "// README program ends\n";
+  int programs = 0;
+  for (size_t at = source.find(begin); at != std::string::npos; at = source.find(begin, at + 1)) {
+    const size_t from = at + begin.size();
+    const std::string program = source.substr(from, source.find(end, from) - from);
+    CHECK(program.size() > 500);
+    CHECK_MESSAGE(readme.find("```cpp\n" + program + "```\n") != std::string::npos, "not in README.md:\n", program);
+    ++programs;
+  }
+  CHECK(programs == 1);
 }

@@ -1,4 +1,4 @@
-// The report: its arithmetic, its drawings, what it makes of a real run and of what hostile hands left in its place.
+// The report: its arithmetic, its drawings, and its page for a real run and for hostile files.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -171,7 +171,7 @@ TEST_CASE("report: texts are escaped, charts are whole") {
     CHECK(drawing.find("inf") == std::string::npos);
   }
   one.series[0].marker = -1;
-  CHECK(svg(one).find("fill=\"currentColor\"") != std::string::npos);  // a lone point is drawn, though lines have no markers
+  CHECK(svg(one).find("fill=\"currentColor\"") != std::string::npos);  // a single point is drawn; lines have no markers
   CHECK(unbalanced("<a><b></a>") != "");                               // the checker itself
   CHECK(unbalanced("<a><b></b>") != "");
 }
@@ -219,7 +219,7 @@ TEST_CASE("report: a real run has every section, complete and escaped") {
   for (const char* file : {"worst.png", "training-images.png", "look-0.png"})
     CHECK(data::load_image(run.folder + "/report/" + file).height > 96);
 
-  // What the page counts is what the run did: twelve steps, and each test image in the matrix once.
+  // The counts on the page are those of the run: twelve steps, and each test image once in the matrix.
   const RunData data = read_run(run.folder);
   CHECK(draws_chart(data)->steps == 12);
   CHECK(data.predictions->rows() == 24);

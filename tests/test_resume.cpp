@@ -20,7 +20,7 @@ namespace {
 
 constexpr int64_t kSteps = 50;
 
-TrainOptions fifty_steps() {  // 4 steps an epoch, an evaluation every 8, a save every 7
+TrainOptions fifty_steps() {  // 4 steps per epoch, an evaluation every 8, a save every 7
   TrainOptions o = tiny_options();
   o.steps = kSteps;
   o.eval_every = 2;
@@ -67,7 +67,7 @@ State state_of(const std::string& path) {
   return state;
 }
 
-// All that a finished run leaves, but the times.
+// All that a finished run leaves, except times.
 struct Result {
   explicit Result(const std::string& folder)
       : summary(without_seconds(lines(join_path(folder, "summary.csv")))),
@@ -110,7 +110,7 @@ TEST_CASE("resume: stopped at any step, by SIGTERM or kill -9, and resumed on ot
   const Training training(fifty_steps(), tiny_model());
   REQUIRE(Process(training.command({}, 2), training.output_path()).wait() == 0);
   const Result expected(training.run());
-  // The file events.jsonl is opened, then each line is one write: which call writes the line of a step?
+  // events.jsonl is opened once, then each line is one write. Returns the number of the call that writes the line of a step.
   std::map<int64_t, int64_t> call_of;
   const std::string events = join_path(training.run(), "events.jsonl");
   int64_t call = 1;

@@ -1,4 +1,4 @@
-// What a run tells: events.jsonl against what the steps really did, over endings of every kind; TensorBoard's file against
+// What a run reports: events.jsonl against what the steps did, for runs that end in different ways; TensorBoard's file against
 // events.jsonl.
 #include <doctest/doctest.h>
 #include <signal.h>
@@ -150,7 +150,7 @@ TEST_CASE("events: a resumed run drops a cut line and the steps it does again, a
   CHECK(events(path).back().at("how") == "stopped");
   first.check_logs(path, 14);
   const std::vector<std::string> before = lines(path);
-  // As a process leaves it that was killed at step 17, while it wrote.
+  // The file as a process leaves it that is killed while it writes at step 17.
   append(path, R"({"event":"log","step":15,"loss":1,"widths":[]})"
                "\n"
                R"({"event":"log","step":17,"lo)");

@@ -1,5 +1,4 @@
-// The safetensors reader and writer: the bytes of a small file, what is legal, and every way a file can be cut, altered or made
-// up.
+// The safetensors reader and writer: the bytes of a small file, what is legal, and files that are cut, altered or made by hand.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 
@@ -272,7 +271,7 @@ TEST_CASE("safetensors: hostile headers") {
   for (int i = 0; i <= 1 << 17; ++i) many += concat(i ? "," : "", "\"", i, "\":\"\"");
   CHECK(text(many + "}}", 0) == head + "more than 131072 entries in the metadata");
   CHECK(text("{\"" + std::string(1025, 'n') + "\":1}") == head + "a tensor's name of 1025 bytes; at most 1024");
-#ifndef HV_ASAN  // which keeps what was freed
+#ifndef HV_ASAN  // AddressSanitizer keeps what was freed
   CHECK(peak_rss_kib() - before < 100 * 1024);
 #endif
 }
@@ -302,7 +301,7 @@ TEST_CASE(
   const std::string path = folder / "a";
   write_safetensors(path, {{"k", "v"}}, {floats("a", {2}, {1, 2}), floats("b", {}, {3})});
   const std::string good = read_text(path);
-  const auto kept = [&] {  // all that the file tells, but the checksum
+  const auto kept = [&] {  // all that the file says, except the checksum
     SafetensorsHeader header = read_safetensors_header(path);
     std::string said;
     for (const NamedTensor& tensor : load_safetensors(path, everything)) {
@@ -330,7 +329,7 @@ TEST_CASE(
   fixtures::write_text(path, number);
   CHECK_THROWS_WITH_AS(load_safetensors(path, everything),
                        doctest::Contains((path + ": its contents do not fit the checksum").c_str()), Error);
-  CHECK(read_safetensors_header(path).tensors.size() == 2);  // the header alone says nothing of the numbers
+  CHECK(read_safetensors_header(path).tensors.size() == 2);  // the header alone does not show whether the numbers are damaged
   const std::string crc = good.substr(good.find("crc32c") + 9, 8);
   fixtures::write_text(path, with_length(R"({"b":{"shape":[],"data_offsets":[8,12],"dtype":"F32"},
       "a":{"dtype":"F32","data_offsets":[0,8],"shape":[2]}, "__metadata__":{"k":"v", "crc32c":")" +

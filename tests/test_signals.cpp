@@ -1,5 +1,5 @@
-// Signals, terminals and standard streams that go away under a training: it ends within a step and a save, or goes on, with the
-// right exit code, and what it leaves is whole. HYDRAVIT_LONG: more signals.
+// Signals during a training, and terminals and standard streams that close. The training ends after a step and a save, or
+// continues; its exit code is right, and what it leaves is whole. HYDRAVIT_LONG: more signals.
 #include <doctest/doctest.h>
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@ namespace {
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-// True once `happened` is; false after minutes, for a machine may stand still meanwhile.
+// Waits until `happened` is true; false after some minutes (a virtual machine may stand still for a while).
 template <class Happened>
 bool within_minutes(Happened&& happened) {
   for (int tries = 0; tries < 60000; ++tries) {
@@ -28,7 +28,7 @@ bool within_minutes(Happened&& happened) {
   return false;
 }
 
-// The exit code; a process that does not end is killed, which no test takes for right.
+// The exit code. A process that does not end is killed, and then each test fails.
 int end_of(Process& process) {
   return within_minutes([&] { return process.ended(); }) ? process.wait() : process.kill_now();
 }
@@ -40,7 +40,7 @@ bool has_temporary_files(const Training& training) {
   return false;
 }
 
-// How many steps were told after the promise to stop after this one?
+// How many steps were reported after the message that the run stops after this one?
 int64_t steps_after_promise(const std::string& output) {
   int64_t steps = 0;
   for (size_t at = output.find("stopping after this step"); at != std::string::npos;) {
@@ -50,7 +50,7 @@ int64_t steps_after_promise(const std::string& output) {
   return steps;
 }
 
-// One step takes minutes: whoever ends this program sooner did not wait for it.
+// One step takes minutes. So if the program ends sooner, it did not wait for the step.
 TrainOptions endless_step() {
   TrainOptions o = often_saved(2);
   o.batch_size = 64;
@@ -125,11 +125,11 @@ TEST_CASE(
     const bool done = contains(output, "checkpoint: " + training.run());
     signals += code != 0;
     life = std::min(5.0, life * (code == 0 ? 0.8 : 1.1));
-    if (code == -signal && !done) {  // it did not listen yet: nothing has changed
+    if (code == -signal && !done) {  // its handler was not installed yet: nothing has changed
       CHECK_FALSE(contains(output, "stopping after this step"));
       CHECK(step == before);
       ++early;
-    } else if (code == -signal) {  // it does not listen any more: the report is all that is missing
+    } else if (code == -signal) {  // its handler is removed already: only the report is missing
       ++reporting;
     } else if (code != 0) {
       REQUIRE(code == 128 + signal);
@@ -162,8 +162,8 @@ TEST_CASE("signals: Ctrl-C once more ends the program at once and harms no file"
       usleep(pause);
       kill(process->pid(), signal);
       REQUIRE(within_minutes([&] { return contains(training.output(), "once more to stop at once"); }));
-      for (int i = 0; i < 3; ++i) kill(process->pid(), SIGHUP);  // means nothing more
-      usleep(400000);                                            // sooner, it would be the same wish
+      for (int i = 0; i < 3; ++i) kill(process->pid(), SIGHUP);  // has no further effect
+      usleep(400000);                                            // a second signal that comes sooner counts as the first
       if (!process->ended()) break;
       CHECK(contains(training.output(), "interrupted after step 0"));  // the signal came before the step: again, a little later
       training.begin();
@@ -212,7 +212,7 @@ TEST_CASE("signals: standard streams that are closed end no training; results th
   const std::string expected = training.result();
   int ends[2];
   REQUIRE(pipe(ends) == 0);
-  close(ends[0]);  // 9 is a pipe that no one reads
+  close(ends[0]);  // 9 is a pipe without a reader
   REQUIRE((fcntl(9, F_GETFD) < 0 && dup2(ends[1], 9) == 9));
   const auto shell = [&](const std::string& streams, const std::vector<std::string>& command) {
     std::vector<std::string> words = {"/bin/sh", "-c", "exec \"$@\" " + streams, "sh"};

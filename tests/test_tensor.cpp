@@ -182,7 +182,7 @@ TEST_CASE("an in-place change touches the elements of its view, and no other") {
     view.fill_(1);
     const Values inside = base.to_vector();
     CHECK(std::count(inside.begin(), inside.end(), 1) == view.numel());
-    const auto changed = [&](const auto& change) {  // what an element inside is afterwards; one outside keeps its number
+    const auto changed = [&](const auto& change) {  // the value of an element inside afterwards; one outside keeps its value
       base.copy_(numbers);
       change();
       Values left = base.to_vector();
@@ -261,8 +261,8 @@ TEST_CASE("the strided loop joins the dimensions that every operand allows") {
   const Strides dense = contiguous_strides(shape), wider{24, 8, 8, 1}, repeated{0, 0, 0, 1};
   CHECK(Loop(shape, {dense, dense}).rows() == 1);
   CHECK(Loop(shape, {dense, dense}).row_size() == 24);
-  CHECK(Loop(shape, {dense, wider}).rows() == 6);     // columns of a wider matrix: a row is a row
-  CHECK(Loop(shape, {dense, repeated}).rows() == 6);  // a bias: its outer dimensions are one that repeats it
+  CHECK(Loop(shape, {dense, wider}).rows() == 6);     // columns of a wider matrix: its rows are rows of memory
+  CHECK(Loop(shape, {dense, repeated}).rows() == 6);  // a bias: its outer dimensions join to one that repeats it
   CHECK(Loop(shape, {repeated, repeated}).rows() == 6);
   CHECK(Loop({1, 1}, {Strides{7, 7}, Strides{7, 7}}).row_size() == 1);
 }

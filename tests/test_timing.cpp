@@ -30,7 +30,7 @@ TEST_CASE("timing: the innermost part is charged, the parts add up to the time w
     }
     wait_ms(4);
   }
-  std::thread([] {  // not watched: charges nothing
+  std::thread([] {  // not watched: no time is counted
     const PartTimer elsewhere(Part::attention);
     wait_ms(2);
   })
@@ -42,7 +42,7 @@ TEST_CASE("timing: the innermost part is charged, the parts add up to the time w
   CHECK(part(seconds, Part::data) >= 0.008);
   CHECK(part(seconds, Part::attention) == 0);
   CHECK(std::accumulate(seconds.begin(), seconds.end(), 0.0) == doctest::Approx(whole).epsilon(0.05));
-  CHECK(part(take_parts(), Part::data) == 0);  // taken: it begins anew
+  CHECK(part(take_parts(), Part::data) == 0);  // take_parts() starts from 0 again
   timing::watch = {};
   const PartSeconds off = take_parts();
   CHECK(std::accumulate(off.begin(), off.end(), 0.0) == 0);
@@ -78,7 +78,7 @@ TEST_CASE("products: what the mathematics of a step needs is noted, each once") 
   const Tensor y = attention(linear(x, w), 4);  // 2 images, 2 heads, 5 tokens
   sum(y).backward();
   note_products(nullptr);
-  linear(x, w);  // not noted
+  linear(x, w);  // not in the list
   const std::vector<MatrixProduct> expected{
       {Kind::forward, 10, 24, 8, 1}, {Kind::scores, 5, 5, 4, 4},           {Kind::mixture, 5, 4, 5, 4},
       {Kind::scores, 5, 5, 4, 4},    {Kind::mixture, 5, 4, 5, 4},          {Kind::mixture, 5, 4, 5, 4},
@@ -86,7 +86,7 @@ TEST_CASE("products: what the mathematics of a step needs is noted, each once") 
   CHECK(made == expected);
   for (const MatrixProduct& product : made) CHECK(seconds_alone(product) > 0);
   const int threads = num_threads();
-  set_num_threads(3);  // each with a result of its own: HYDRAVIT_GUARD sees who writes elsewhere
+  set_num_threads(3);  // each result has a buffer of its own, so HYDRAVIT_GUARD finds writes beside it
   CHECK(seconds_alone({Kind::scores, 9, 9, 4, 4096}) > 0);
   set_num_threads(threads);
 }

@@ -45,7 +45,7 @@ TEST_CASE("width sampler: chi-square over a million draws, uniform and weighted"
       }
     }
     CHECK(chi < 20.5);  // p > 0.001 at 5 degrees of freedom (4 in the weighted case: stricter)
-    CHECK(chi > 0.02);  // too good is wrong, too
+    CHECK(chi > 0.02);  // a fit that is too good is wrong, too
   }
 }
 

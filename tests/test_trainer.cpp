@@ -323,7 +323,7 @@ TEST_CASE("trainer: once every width has run, a step asks the system for no memo
     if (step == 20) warm = memory_stats();
   });
   run.trainer.run();
-#ifndef HV_ASAN  // under which every tensor is asked from the system
+#ifndef HV_ASAN  // with which every tensor is allocated by the system
   CHECK(memory_stats().chunks == warm.chunks);
 #endif
   CHECK(memory_stats().strided_copies == warm.strided_copies);

@@ -44,7 +44,7 @@ inline const data::Dataset& images(data::Split split) {
 inline TrainOptions tiny_options() {  // with everything that draws random numbers or carries state
   TrainOptions o;
   o.steps = 30;
-  o.batch_size = 16;  // 6 batches an epoch
+  o.batch_size = 16;  // 6 batches per epoch
   o.lr = 3e-3;
   o.ema = 0.9;
   o.clip_grad = 0.5;

@@ -1,5 +1,5 @@
-// A training by the program, in a folder that removes itself: it stands at step 0, of a model that takes a moment a step, on a
-// data set of 64 and 16 images. It can be begun again and again, and compared with itself.
+// A training by the program in a folder that removes itself: a model whose steps take a moment, on a data set of 64 and 16
+// images, saved at step 0. It can be started from there many times, and the results compared.
 #pragma once
 
 #include "data/open.h"
@@ -61,7 +61,7 @@ class Training {
     return all;
   }
 
-  // All that a finished run is: the bits of its states, what it says to every test image.
+  // The result of a finished run: the bits of its states, and its predictions for every test image.
   std::string result() const {
     std::string text = test::slurp(join_path(run(), "predictions.csv"));
     for (const char* name : {"last.ckpt", "best.ckpt"}) {
@@ -69,7 +69,7 @@ class Training {
     }
     return text;
   }
-  int64_t last_logged() const {  // the last step that was surely done
+  int64_t last_logged() const {  // the last step that is known to be done
     int64_t step = 0;
     for (const std::string& line : lines(join_path(run(), "events.jsonl"))) {
       const size_t at = line.find("\"step\":");

@@ -2,9 +2,9 @@
 
   python3 tests/bench/compare.py [--presets cifar] [--heads 3,5,8] [--steps 5] [--threads 2] [--python /usr/bin/python3]
 
-Each row: images/s of this program in training and inference, its efficiency (see `hydravit bench --detail`), and PyTorch eager and
-torch.compile, both with the fused attention of PyTorch 2. The ratio is to the faster of the two. bf16 is autocast there.
-Where the interpreter named by --python has no torch, its columns stay empty; without torch.compile (PyTorch 1) one of them.
+Each row: images/s of this program in training and inference, its efficiency (see `hydravit bench --detail`), and images/s of PyTorch eager
+and torch.compile, both with the fused attention of PyTorch 2. The ratio is to the faster of the two. PyTorch's bf16 is autocast.
+If the interpreter named by --python has no torch, PyTorch's columns stay empty; without torch.compile (PyTorch 1), one of them.
 """
 import argparse
 import json
@@ -19,7 +19,7 @@ BATCH = {"nano": 128, "cifar": 128, "deit": 16}
 
 
 def run(command):
-    """The JSON a benchmark prints, or nothing where it cannot run."""
+    """The JSON that a benchmark prints, or nothing if it cannot run."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return json.loads(done.stdout) if done.returncode == 0 else None
 

@@ -1,5 +1,5 @@
-// A fixture of a format version is a checkpoint of a short run, v<version>.ckpt, and what its model says at every width to one
-// fixed batch, v<version>.logits (text, a number a line, width by width). Fixtures are written once and never changed.
+// A fixture of a format version is a checkpoint of a short run, v<version>.ckpt, and the logits of its model at every width for
+// one fixed batch, v<version>.logits (text, one number per line, width by width). Fixtures are written once and never changed.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Archives, packed or plain: nothing but the files asked for, in their folder.
+// Archives, compressed or not: only the requested files may appear, in their folder.
 #include <cstdio>
 #include <cstring>
 #include <filesystem>

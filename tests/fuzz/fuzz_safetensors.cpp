@@ -1,4 +1,4 @@
-// Safetensors: what is accepted must load and keep within the file; then as a model in timm's layout.
+// Safetensors: what is accepted must load within the bounds of the file; then it is read as a model in timm's layout.
 #include <cstring>
 #include <vector>
 
@@ -47,7 +47,7 @@ static std::string with_another_number(const std::string& json, unsigned seed) {
   return json.substr(0, begin) + others[seed / 64 % others.size()] + json.substr(end);
 }
 
-// What libFuzzer gathers are files that are refused, each in another way: every eighth mutation begins from one that loads.
+// libFuzzer collects files that are refused in different ways. So every eighth mutation starts from one that loads.
 static std::string file_that_loads() {
   const std::string json = R"({"__metadata__":{"crc32c":"0"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},)"
                            R"("b":{"dtype":"BF16","shape":[],"data_offsets":[16,18]}})";

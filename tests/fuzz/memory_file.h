@@ -34,7 +34,7 @@ inline const std::string& memory_file(const uint8_t* data, size_t size) {
   return path;
 }
 
-// How often reading succeeded and how often it was refused, written to $FUZZ_OUTCOMES at the end: a target that refuses
+// How often reading succeeded and how often it was refused, written to $FUZZ_OUTCOMES at the end, because a target that refuses
 // everything tests little.
 inline void outcome(bool loaded) {
   static long counts[2];

@@ -1,8 +1,8 @@
-// Altered checkpoints and safetensors, and memory that runs out. Each case must end in a message or in a load, in under a
-// second and within 2 x file + 64 MB of memory; a crash ends the program.
-//   check-hostile short|full    a share of the cases, or all: every length, every bit of the header, 20,000 flips, 1,000
-//   splices, 700
-//                               made-up headers, every n to 3,000 for allocations
+// Altered checkpoints and safetensors, and allocations that fail. Each case must end with a message or with a load, in less
+// than a second and with at most 2 x file + 64 MB of memory; a crash ends the program.
+//   check-hostile full    every length, every bit of the header, 20,000 flipped bits, 1,000 splices, 700 headers made by hand,
+//                         each n up to 3,000 for allocations
+//   check-hostile short   a share of these cases
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -71,7 +71,7 @@ namespace fs = std::filesystem;
 bool failed = false;
 double slowest = 0;
 
-double cpu_seconds() {  // of this process: a busy machine is not a slow reader
+double cpu_seconds() {  // processor time, so that a busy machine does not matter
   timespec time{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
@@ -88,7 +88,7 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// Refused with a message? Loaded is false; anything but an Error of exit code 3 is a failure.
+// Returns whether it loads. A message is an Error of exit code 3; anything else is a failure.
 template <class Load>
 bool refused(const std::string& what, const std::string& path, const std::string& bytes, const Load& load) {
   std::ofstream(path, std::ios::binary) << bytes;
@@ -112,7 +112,7 @@ struct Kind {
   std::string path;
   size_t header;  // bytes up to the first tensor's
   std::function<void(const std::string&)> load;
-  std::function<bool(const std::string&)> same;  // what was loaded after all: is it what the good file holds?
+  std::function<bool(const std::string&)> same;  // if it loads: is it what the good file holds?
 };
 
 void alter(const Kind& kind, const std::string& folder, long share) {
@@ -151,7 +151,7 @@ void alter(const Kind& kind, const std::string& folder, long share) {
   });
 }
 
-// Headers that are well formed and wrong: each must be refused.
+// Headers that are well formed but wrong: each must be refused.
 void made_up(const std::string& checkpoint, const std::string& folder, const std::vector<NamedTensor>& tensors,
              const std::function<void(const std::string&)>& load, const std::function<void(const std::string&)>& import) {
   const std::string bad = folder + "/bad";
@@ -209,9 +209,9 @@ void made_up(const std::string& checkpoint, const std::string& folder, const std
   std::printf("%-12s %-28s %6ld cases\n", "both", "made-up headers", cases);
 }
 
-// Fails the n-th allocation of an action, for every n until it gets through; what it had taken must be free again.
+// Fails the n-th allocation of an action, for every n until none fails; all its memory must be freed again.
 void starve(const char* name, long most, const std::function<void()>& action) {
-  action();  // what is kept for good (pools, tables) is taken here
+  action();  // memory that is kept on purpose (pools, tables) is allocated here
   long n = 0, messages = 0;
   for (; n < most; ++n) {
     const long before = alive.load();
@@ -227,7 +227,7 @@ void starve(const char* name, long most, const std::function<void()>& action) {
     }
     until_failure = -1;
     if (alive.load() > before) {
-      action();  // a pool may have grown: then it does not grow again
+      action();  // a pool may have grown; it does not grow a second time
       const long again = alive.load();
       action();
       if (alive.load() > again)
@@ -282,7 +282,7 @@ int main(int argc, char** argv) {
   made_up(checkpoint, folder.path(), tensors, load, import);
   const long grown = peak_kib() - before;
   std::printf("peak memory above the start: %ld KiB; slowest case: %.3f s of processor time\n", grown, slowest);
-#ifndef HV_ASAN  // which keeps what was freed
+#ifndef HV_ASAN  // AddressSanitizer keeps what was freed
   if (grown > 64 * 1024) failed = true, std::printf("FAILED: more than 2 x file + 64 MB\n");
 #endif
   if (slowest > 1) failed = true, std::printf("FAILED: more than a second\n");

@@ -1,13 +1,13 @@
-"""Mutants of core/ and nn/: small seeded defects, one at a time, and whether the tests of `make test` see them.
+"""Mutants of core/ and nn/: plants small defects, one at a time, and checks whether the tests of `make test` fail.
 
   python3 tests/mutants/mutate.py [--count 100] [--part 1/1] [--only REGEX] [--again] [--list]     make check-mutants
 
 A line of code is drawn, each with the same chance, and one small change of it (an operator, a constant, a swapped argument, a deleted
 statement). The draw is a hash of the line's text, so an edit of one line leaves the other mutants as they are. Each mutant is built in a
-copy under build/mutants/ (only what depends on it) and tested until a test fails. A verdict is a line of build/mutants/results.tsv;
-stopped and started again, the campaign goes on; --part 1/2 and --part 2/2 run side by side; --only takes those whose id or path fits, for
-what changed, or for a processor without the units that others need. A mutant that does not compile gives its place to the next. Mutants that change
-nothing anyone can observe are named, each with its reason, in tests/mutants/equivalent.tsv.
+copy under build/mutants/ (only what depends on it) and tested until a test fails. Each verdict is a line of build/mutants/results.tsv, so
+a stopped campaign continues when it is started again. --part 1/2 and --part 2/2 run side by side. --only takes the mutants whose id or path
+matches, for code that has changed, or for a processor without the units that others need. A mutant that does not compile is replaced by
+the next one. tests/mutants/equivalent.tsv lists the mutants that change nothing observable, each with its reason.
 """
 import argparse
 import glob

@@ -1,4 +1,4 @@
-// The table of operations, one row each, in four files. A new operation gets one row here and is then tried in every layout.
+// The table of operations, one row each, in four files. A new operation needs one row and is then tested in every layout.
 #pragma once
 
 #include "tests/ops/twins.h"

@@ -11,7 +11,7 @@ using Shapes = std::vector<std::vector<Shape>>;
 OpRow affine(const std::string& name, bool bias, bool residual,
              Tensor (*op)(const Tensor&, const Tensor&, const Tensor&, const Tensor&), double (*front)(double)) {
   Shapes shapes = {{{2, 3, 4}, {5, 4}}, {{4, 4}, {4, 4}}, {{1, 1}, {1, 1}}, {{0, 3}, {2, 3}}, {{2, 2, 2, 3}, {3, 3}}};
-  Shapes large = {{{3, 200, 20}, {30, 20}}, {{700, 33}, {17, 33}}, {{9, 600}, {24, 600}}};  // the last: pieces along K, too
+  Shapes large = {{{3, 200, 20}, {30, 20}}, {{700, 33}, {17, 33}}, {{9, 600}, {24, 600}}};  // the last one is cut along K, too
   for (Shapes* sets : {&shapes, &large}) {
     for (auto& set : *sets) {
       Shape out = set[0];

@@ -25,7 +25,7 @@ OpRow convolution(bool bias, int64_t stride, int64_t padding) {
           large};
 }
 
-// The noise of an operation on the same shape and key, as it shows on ones; the test of the noise itself is in
+// The noise of an operation for the same shape and key: the result of the operation on ones; the test of the noise itself is in
 // op_properties.cpp.
 OpRow noise(const char* name, Tensor (*op)(const Tensor&, double, NoiseKey)) {
   const NoiseKey key{3, 5, 7};

@@ -52,7 +52,7 @@ constexpr double kForwardTolerance = kDouble ? 1e-11 : 2e-5;  // relative to the
 constexpr double kGradientTolerance = kDouble ? 1e-7 : 1e-4;  // in double the error is that of the differences
 constexpr double kStep = 1e-6;
 
-// The base a view of `shape` is cut from; false if the layout means nothing for the shape.
+// The base from which a view of `shape` is cut; false if the layout does not exist for the shape.
 bool base_shape(const std::string& layout, const Shape& shape, Shape& base) {
   base = shape;
   if (layout == "contiguous") return true;
@@ -96,8 +96,8 @@ Tensor view_of(const std::string& layout, const Tensor& base, const Shape& shape
   return t;
 }
 
-// Values spread evenly over (low, high) in random order: all distinct and none near 0, so that no kink (abs, max) is stepped
-// over.
+// Values spread evenly over (low, high) in random order. All are distinct and none is near 0, so that no difference crosses a
+// kink (abs, max).
 Tensor spread(const Shape& shape, double low, double high, Stream& stream) {
   std::vector<double> values(static_cast<size_t>(numel(shape)));
   const double gap = (high - low) / static_cast<double>(values.size());
@@ -164,7 +164,7 @@ std::string compare(const std::string& what, const std::vector<double>& found, c
   return {};
 }
 
-// Central differences of sum(c * twin) by each element of the leaf of input `which`; 0 for those that no view shows.
+// Central differences of sum(c * twin) by each element of the leaf of input `which`; 0 for those outside every view.
 std::vector<double> differences(const OpRow& row, const std::vector<Input>& inputs, size_t which, Arrays values, const Array& c,
                                 double times) {
   const Tensor& leaf = inputs[which].leaf;
@@ -228,7 +228,7 @@ Outcome run_case(const OpRow& row, const std::vector<Shape>& shapes, const Varia
     run_backward(add(y, row.op(views)), c, variant.upstream);
   } else {
     run_backward(y, c, variant.upstream);
-    if (variant.twice) run_backward(row.op(views), c, variant.upstream);  // two graphs: leaves add up
+    if (variant.twice) run_backward(row.op(views), c, variant.upstream);  // two graphs: the gradients of leaves add up
   }
   const double times = variant.twice ? 2 : 1;
 

@@ -49,7 +49,7 @@ TEST_CASE("extreme values neither overflow nor lose the loss") {
   const std::vector<int64_t> last = {2};
   CHECK(cross_entropy(x, last).item() == 2000);
   CHECK(bce_with_logits(x, Tensor::from({0, 1, 1}, {1, 3})).item() == doctest::Approx((1000 + std::log(2.0) + 1000) / 3));
-  // A masked class that is not wanted costs nothing.
+  // A masked class (logit -inf) with target 0 adds nothing to the loss.
   const std::vector<int64_t> first = {0};
   CHECK(cross_entropy(Tensor::from({0, -kInf}, {1, 2}), first).item() == 0);
   CHECK(sigmoid(x).to_vector() == std::vector<double>{1, 0.5, 0});

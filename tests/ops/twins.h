@@ -1,4 +1,4 @@
-// The naive twins: every operation as plain loops in double, straight from its formula. Slow and obvious; the oracle of the op
+// The naive twins: every operation as plain loops in double, straight from its formula. Slow and simple: the oracle of the
 // tests.
 #pragma once
 

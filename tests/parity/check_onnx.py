@@ -1,8 +1,8 @@
 """check_onnx.py BINARY WORKDIR: exported ONNX files against ONNX Runtime.
 
-Trains every preset a moment, exports every width and asks of each file: does ONNX's own checker accept it, shape inference included; and
-does ONNX Runtime, given batches of 1 and of 7, compute the logits that `eval` computed? The images are normalised here by what the
-file's metadata says, so that is checked as well.
+Trains every preset for a moment and exports every width. ONNX's own checker must accept each file, with shape inference; ONNX Runtime
+must compute the logits of `eval` for batches of 1 and of 7 images. The images are normalised by the values in the file's metadata, so
+these are checked as well.
 """
 import pathlib
 import subprocess

@@ -1,7 +1,7 @@
 """check_tensorboard.py BINARY WORKDIR: the event files of `train --tensorboard on`, read by TensorBoard itself.
 
-Trains a moment, throws the last steps away as a kill would, goes on, and asks TensorBoard's own reader for every scalar of the run folder:
-do they say what events.jsonl says, each step once?
+Trains for a moment, drops the last steps as a kill would, and resumes. Then TensorBoard's own reader must find the numbers of events.jsonl
+in the run folder, each step once.
 """
 import json
 import math

@@ -5,9 +5,9 @@
 
 1. Trains models of the presets nano and cifar for a moment, exports them at every width and as a whole, loads each file into timm's
    VisionTransformer with strict=True, and compares the logits of test images with ours (eval --predictions), which must agree to 1e-4
-   of the largest. The same for deit, the weights timm's random ones, on ten of the images seven times as large.
+   of the largest. The same for deit with random weights from timm, on ten of the images, enlarged seven times.
 2. Makes a timm model with random weights, saves it with the safetensors library, imports it, and compares the logits again; the same
-   for one put into a wider model, and for half-precision weights.
+   for a model imported into a wider one, and for half-precision weights.
 3. Compares the bytes of a file's tensors with those that the safetensors library writes.
 
 Uses CIFAR-10 from $HYDRAVIT_DATA, else the built-in shapes10. Installs nothing: without torch, timm and safetensors it says so and

@@ -1,5 +1,5 @@
 // What ThreadSanitizer must report and what it must not: `planted-race race` adds to one number from two threads at once,
-// `planted-race sound` does the same sums in turns that only the end of each parallel region keeps apart.
+// `planted-race sound` adds the same numbers in turn, separated only by the end of each parallel region.
 #include <atomic>
 #include <cstdio>
 #include <cstring>
@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   for (int turn = 0; turn < 100; ++turn) {
     std::atomic<int> here{0};
     hv::parallel_for(2, [&](int64_t i) {
-      // Each thread takes one of the two: none goes on before both are here. Relaxed, so that this orders nothing else.
+      // Each thread takes one of the two and waits until both have arrived. Relaxed, so that this orders nothing else.
       here.fetch_add(1, std::memory_order_relaxed);
       while (here.load(std::memory_order_relaxed) < 2) std::this_thread::yield();
       (race ? sum : of[(i + turn) % 2]) += 1;

@@ -6,7 +6,7 @@
 //
 // Invariants
 //   1. Of two places of one grey, the hotter one is lighter in the overlay.
-//   2. Text is ASCII of one size (stb_easy_font, named in train/predict/explain.cpp alone); any other character is drawn as '?'.
+//   2. Text is ASCII of one size (stb_easy_font; only explain.cpp names it); any other character is drawn as '?'.
 // Thread rule: any thread.
 #pragma once
 
