@@ -76,6 +76,10 @@ class Pool {
     std::lock_guard lock(mutex_);
     return stats_;
   }
+  void reset_peak() {
+    std::lock_guard lock(mutex_);
+    stats_.peak_bytes = stats_.live_bytes;
+  }
 
  private:
   static void* checked(void* p, size_t bytes) {
@@ -179,6 +183,8 @@ MemoryStats memory_stats() {
   stats.strided_copies = strided_copies.load();
   return stats;
 }
+
+void reset_peak_memory() { pool().reset_peak(); }
 
 void count_strided_copy() { strided_copies.fetch_add(1, std::memory_order_relaxed); }
 

@@ -48,6 +48,7 @@ struct MemoryStats {
   int64_t strided_copies = 0;  // copies because a layout did not suit a kernel: 0 in a HydraViT step
 };
 MemoryStats memory_stats();
+void reset_peak_memory();  // peak_bytes begins again at what is in use now
 void count_strided_copy();
 
 }  // namespace hv

@@ -141,12 +141,16 @@ void mix_images(Real* images, int64_t batch, int64_t height, int64_t width, cons
   }
 }
 
-void mix_targets(std::span<const int64_t> labels, int64_t classes, const Mix& mix, Real* targets) {
-  const size_t batch = labels.size();
-  std::fill(targets, targets + static_cast<int64_t>(batch) * classes, Real{0});
-  for (size_t i = 0; i < batch; ++i, targets += classes) {
-    targets[labels[i]] += static_cast<Real>(mix.lambda);
-    if (mix.active) targets[labels[batch - 1 - i]] += static_cast<Real>(1.0 - mix.lambda);
+void mix_targets(Real* targets, int64_t batch, int64_t classes, const Mix& mix) {
+  if (!mix.active) return;
+  const Real own = static_cast<Real>(mix.lambda), other = static_cast<Real>(1.0 - mix.lambda);
+  for (int64_t i = 0; 2 * i < batch; ++i) {
+    Real *first = targets + i * classes, *second = targets + (batch - 1 - i) * classes;  // the same row in the middle
+    for (int64_t k = 0; k < classes; ++k) {
+      const Real a = first[k], b = second[k];
+      first[k] = own * a + other * b;
+      second[k] = own * b + other * a;
+    }
   }
 }
 

@@ -8,7 +8,6 @@
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -73,8 +72,8 @@ struct Mix {
 };
 Mix draw_mix(const AugmentConfig& config, int64_t height, int64_t width, Stream& stream);
 Box cut_box(int64_t height, int64_t width, double lambda, int64_t cy, int64_t cx);  // clipped, of area about 1 - lambda
-void mix_images(Real* images, int64_t batch, int64_t height, int64_t width, const Mix& mix);        // in place, [B, 3, h, w]
-void mix_targets(std::span<const int64_t> labels, int64_t classes, const Mix& mix, Real* targets);  // [B, classes]
+void mix_images(Real* images, int64_t batch, int64_t height, int64_t width, const Mix& mix);  // in place, [B, 3, h, w]
+void mix_targets(Real* targets, int64_t batch, int64_t classes, const Mix& mix);              // in place, [B, classes]
 
 // --- all that happens to one image ------------------------------------------------------------------------------------------
 class Augmenter {

@@ -1,8 +1,10 @@
-// Dataset: a numbered list of colour images with labels, all of one size. What training and evaluation know of data.
+// Dataset: a numbered list of colour images with targets, all of one size. What training and evaluation know of data.
 //
 // Invariants
-//   1. Image i is 3 planes (red, green, blue) of height() rows of width() bytes; 0 <= label(i) < classes().
-//   2. A data set never changes: image i and label i are the same on every call.
+//   1. Image i is 3 planes (red, green, blue) of height() rows of width() bytes.
+//   2. target(i) is a row of classes() numbers: what a model should say of image i. With one label per image it is one-hot at
+//      label(i), and 0 <= label(i) < classes(). A set whose images have several labels says -1 and writes the row itself.
+//   3. A data set never changes: image i, its label and its target are the same on every call.
 // Thread rule: all reading functions may be called from any number of threads.
 #pragma once
 
@@ -11,6 +13,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "core/storage.h"
 
 namespace hv::data {
 
@@ -40,6 +44,10 @@ class Dataset {
 
   virtual int64_t size() const = 0;
   virtual int64_t label(int64_t i) const = 0;
+  // Writes classes() numbers. A label that is out of range is an error (Fault::input), before anything is written.
+  virtual void target(int64_t i, Real* row) const;
+  // How an evaluation scores what a model says (train/scorer.h): "classes" means cross-entropy, top-1 and top-5.
+  virtual std::string scorer() const { return "classes"; }
   virtual void image(int64_t i, uint8_t* chw) const = 0;  // writes image_bytes() bytes
   // Names the content: 16 hexadecimal digits, XXH64 of the bytes (data/checksum.h). Computed on the first call, then kept.
   virtual std::string checksum() const = 0;

@@ -2,7 +2,7 @@
 // (data/jpeg.h), resizing.
 //
 // Image files are untrusted. Invariants
-//   1. Nothing is decoded before the first bytes, the file's size (64 MiB) and the picture's size (8192 a side, 40 million
+//   1. Nothing is decoded before the first bytes, the file's size (64 MiB) and the picture's size (8192 per side, 40 million
 //      pixels) were checked; the PNG decoder itself may hold at most 512 MiB.
 //   2. A bad file is an error (Fault::input) that names the file; memory is returned.
 // Thread rule: any thread.

@@ -107,18 +107,15 @@ struct Loader::State {
 
     for (int64_t i = 0; i < count; ++i) {
       const int64_t sample = order[static_cast<size_t>(batch.first_sample + i)];
-      const int64_t label = dataset.label(sample);
-      // Dataset's first invariant; a label that breaks it would be written beside its row of targets.
-      HV_CHECK_INPUT(label >= 0 && label < dataset.classes(), dataset.name(), ": label of image ", sample, ": expected 0 to ",
-                     dataset.classes() - 1, ", found ", label, "; check the data set");
-      batch.labels[static_cast<size_t>(i)] = label;
+      batch.labels[static_cast<size_t>(i)] = dataset.label(sample);
+      dataset.target(sample, slot.targets + i * dataset.classes());
       augment.load(at.epoch, sample, slot.images + i * dataset.image_bytes());
     }
     Stream stream(config.seed, Purpose::mix, static_cast<uint64_t>(at.epoch), static_cast<uint64_t>(at.index));
     const Mix mix = draw_mix(config.augment, dataset.height(), dataset.width(), stream);
     batch.mixed = mix.active;
     mix_images(slot.images, count, dataset.height(), dataset.width(), mix);
-    mix_targets(batch.labels, dataset.classes(), mix, slot.targets);
+    mix_targets(slot.targets, count, dataset.classes(), mix);
   }
 
   // Hands a slot to the worker. The caller holds the lock and the worker is idle.

@@ -33,9 +33,9 @@ LoaderConfig evaluation_config(int64_t batch_size, int64_t limit = 0);  // in or
 
 struct Batch {
   Tensor images;                // [B, 3, H, W]
-  Tensor targets;               // [B, K]: one-hot, or mixed by mixup and cutmix
-  std::vector<int64_t> labels;  // of the images before mixing
-  bool mixed = false;           // do the targets differ from one-hot labels?
+  Tensor targets;               // [B, K]: the rows of Dataset::target(), mixed by mixup and cutmix
+  std::vector<int64_t> labels;  // of the images before mixing; -1: an image with several (Dataset::label)
+  bool mixed = false;           // are the targets mixed?
   int64_t epoch = 0, index = 0;
   int64_t first_sample = 0;  // position of the first sample in the epoch's order
   int64_t size() const { return static_cast<int64_t>(labels.size()); }

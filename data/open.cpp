@@ -53,15 +53,31 @@ std::string resolve_kind(const Source& source) {
   return kind;
 }
 
+std::vector<DataKind>& data_kinds() {
+  static std::vector<DataKind> table = {
+      {"cifar10", [](const Source& s, Split split) { return open_cifar(s.data, CifarKind::cifar10, split); }},
+      {"cifar100", [](const Source& s, Split split) { return open_cifar(s.data, CifarKind::cifar100_fine, split); }},
+      {"cifar100-coarse", [](const Source& s, Split split) { return open_cifar(s.data, CifarKind::cifar100_coarse, split); }},
+      {"folder", [](const Source& s, Split split) { return open_folder(s.data, split, s.image_size); }},
+      {"shapes10", [](const Source&, Split split) { return make_shapes10(split); }},
+  };
+  return table;
+}
+
+std::vector<std::string> kind_names() {
+  std::vector<std::string> names = {"auto"};
+  for (const DataKind& kind : data_kinds()) names.push_back(kind.name);
+  return names;
+}
+
 DatasetPtr open(const Source& source, Split split) {
-  const std::string kind = resolve_kind(source);
-  if (kind == "shapes10") return make_shapes10(split);
-  if (kind == "cifar10") return open_cifar(source.data, CifarKind::cifar10, split);
-  if (kind == "cifar100") return open_cifar(source.data, CifarKind::cifar100_fine, split);
-  if (kind == "cifar100-coarse") return open_cifar(source.data, CifarKind::cifar100_coarse, split);
-  HV_CHECK_USAGE(kind == "folder", "data: unknown kind of data set: ", kind,
-                 ": choose one of auto, cifar10, cifar100, cifar100-coarse, folder, shapes10");
-  return open_folder(source.data, split, source.image_size);
+  const std::string wanted = resolve_kind(source);
+  std::string known;
+  for (const std::string& name : kind_names()) known += (known.empty() ? "" : ", ") + name;
+  for (const DataKind& kind : data_kinds()) {
+    if (kind.name == wanted) return kind.open(source, split);
+  }
+  fail(Fault::usage, "data: unknown kind of data set: ", wanted, ": choose one of ", known);
 }
 
 }  // namespace hv::data

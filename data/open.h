@@ -1,7 +1,10 @@
-// The one door to data: what the user named -> a data set.
+// The one door to data: what the user named -> a data set. A new kind is a class and a row of data_kinds(); a program that uses
+// the library adds rows of its own before it opens anything.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "data/dataset.h"
 
@@ -9,9 +12,16 @@ namespace hv::data {
 
 struct Source {
   std::string data = "shapes10";  // a directory, or "shapes10"
-  std::string kind = "auto";      // auto, cifar10, cifar100, cifar100-coarse, folder, shapes10: what the directory holds
+  std::string kind = "auto";      // what the directory holds: auto, or a name of data_kinds()
   int64_t image_size = 32;        // images of a folder are resized to this; the others have theirs
 };
+
+struct DataKind {
+  std::string name;
+  std::function<DatasetPtr(const Source& source, Split split)> open;
+};
+std::vector<DataKind>& data_kinds();
+std::vector<std::string> kind_names();  // "auto" and those of the table
 
 // auto: CIFAR-10, then CIFAR-100 (in the directory or its usual subfolder), then a folder of images. What is missing, damaged
 // or unknown is an error (Fault::input; Fault::usage for an unknown kind).

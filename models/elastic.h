@@ -4,7 +4,7 @@
 // Invariants
 //   1. subnets() never changes; the last one is the full model.
 //   2. active(subnet)[i] is the part of parameters()[i] that the subnetwork uses: a leaf view, empty if it uses none.
-//   3. config() is enough to build the same architecture again (make_model).
+//   3. config() is enough to build the same architecture again (models/kinds.h).
 #pragma once
 
 #include <map>
@@ -16,10 +16,18 @@
 
 namespace hv::models {
 
+// One number that describes a subnetwork: {"heads", 5}, {"dim", 160}.
+struct Axis {
+  std::string name;  // the column of a table and the key of a JSON object
+  double value = 0;
+  bool chosen = true;  // one of those that tell subnetworks apart; false: it follows from them, and only full tables show it
+};
+
 struct Subnet {
-  std::string label;  // "heads=5"
-  int64_t key;        // what distinguishes it: the number of heads
-  int64_t dim;        // embedding width
+  std::string name;   // "heads5": unique in its model, safe in file and column names
+  std::string label;  // "heads=5": for people; keys of stored metrics end in it, so it stays as it is
+  int64_t id = 0;     // index in subnets()
+  std::vector<Axis> axes;
 };
 
 using Config = std::map<std::string, std::string>;
@@ -32,7 +40,7 @@ class ElasticModel : public nn::Module {
   virtual std::vector<Tensor> active(const Subnet& subnet) const = 0;
   virtual int64_t params(const Subnet& subnet) const = 0;
   virtual int64_t macs(const Subnet& subnet) const = 0;  // of one image: matmuls, convolution and attention products
-  // Which parts of the image the decision draws on: [B, rows, cols] of shares that sum to 1; undefined where a model cannot
+  // Which parts of the image the decision draws on: [B, rows, cols] of shares that sum to 1. Undefined if the model cannot
   // tell.
   virtual Tensor rollout(const Tensor& images, const Subnet& subnet) { return (void)images, (void)subnet, Tensor(); }
   // A stand-alone model with the same logits, holding only this subnetwork's weights.
@@ -40,23 +48,8 @@ class ElasticModel : public nn::Module {
   virtual Config config() const = 0;
   virtual int64_t classes() const = 0;
   virtual int64_t image_size() const = 0;
-  const Subnet& subnet(int64_t key) const;  // an error that lists the known ones
+  // The subnetwork whose first axis has this value; an error (Fault::usage) that lists the known ones.
+  const Subnet& subnet(double first_axis) const;
 };
-
-// Every model that has a name: "mlp" (models/mlp_classifier.h) and HydraViT's presets. Another name is a usage error that lists
-// them.
-const std::vector<std::string>& model_names();
-Config named_model(const std::string& name, int64_t classes);
-
-// What each subnetwork costs, narrowest first, by formula: no model is built. MACs are of one image; macs_with_norms counts
-// LayerNorm too, at 5 a number, as fvcore and timm's tables do.
-struct Cost {
-  Subnet subnet;
-  int64_t params = 0, macs = 0, macs_with_norms = 0;
-};
-std::vector<Cost> costs(const Config& config);
-
-// From config()["model"] and its other entries; unknown or missing entries are errors. Weights are initialised from `seed`.
-std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed);
 
 }  // namespace hv::models

@@ -6,12 +6,12 @@ namespace hv::models {
 
 HydraViT::HydraViT(const HydraViTConfig& c, uint64_t seed)
     : config_(from_config(to_config(c))),  // the same checks as for a configuration read from a file
+      subnets_(subnets_of(c)),
       init_(c.init, seed),
       patch_embed_(c.channels, c.patch, c.width(), init_),
       pos_drop_(c.dropout),
       norm_(c.width(), nn::Elastic::both),
       head_(c.width(), c.classes, init_, nn::Elastic::in) {
-  for (int64_t k = c.heads_min; k <= c.heads; ++k) subnets_.push_back({concat("heads=", k), k, k * c.head_dim});
   cls_token_ = add_parameter("cls_token", init_.normal({1, 1, c.width()}, 1e-6), {false, false, true}, false);
   pos_embed_ = add_parameter("pos_embed", init_.trunc_normal({1, c.tokens(), c.width()}, 0.02), {false, false, true}, false);
   add_child("patch_embed", patch_embed_);
@@ -35,7 +35,8 @@ Tensor HydraViT::embed(const Tensor& images, int64_t heads) {
   const HydraViTConfig& c = config_;
   HV_CHECK(images.rank() == 4 && images.size(1) == c.channels && images.size(2) == c.image && images.size(3) == c.image,
            "hydravit: images ", images.shape(), ", expected [B, ", c.channels, ", ", c.image, ", ", c.image, "]");
-  const int64_t full = c.width(), p = subnet(heads).dim;      // the only place that chooses the width
+  subnet(static_cast<double>(heads));                         // an error if it is none of subnets()
+  const int64_t full = c.width(), p = heads * c.head_dim;     // the only place that chooses the width
   const Tensor cls = nn::live(cls_token_, p, full)(0, 0);     // [p]
   const Tensor positions = nn::live(pos_embed_, p, full)(0);  // [T, p]
   return pos_drop_(embed_tokens(patch_embed_(images, p), cls, positions));
@@ -50,8 +51,8 @@ Tensor HydraViT::forward(const Tensor& images, int64_t heads) {
 Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
   const NoGrad off;
   const int64_t b = images.size(0), t = config_.tokens(), side = config_.image / config_.patch;
-  Tensor x = embed(images, subnet.key), flow;  // flow [B, T, T]: where the content of each token came from
-  Tensor residual = Tensor::zeros({t, t});     // I
+  Tensor x = embed(images, heads(subnet)), flow;  // flow [B, T, T]: where the content of each token came from
+  Tensor residual = Tensor::zeros({t, t});        // I
   Real* const ones = residual.mutable_data();
   for (int64_t i = 0; i < t; ++i) ones[i * t + i] = 1;
   for (const auto& block : blocks_) {
@@ -65,13 +66,14 @@ Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
 
 std::vector<Tensor> HydraViT::active(const Subnet& subnet) const {
   std::vector<Tensor> views;
-  for (const nn::Parameter& p : parameters()) views.push_back(nn::live(p, subnet.dim, config_.width()));
+  const int64_t p = heads(subnet) * config_.head_dim;
+  for (const nn::Parameter& parameter : parameters()) views.push_back(nn::live(parameter, p, config_.width()));
   return views;
 }
 
 std::unique_ptr<ElasticModel> HydraViT::extract(const Subnet& subnet) const {
   HydraViTConfig c = config_;
-  c.heads = c.heads_min = subnet.key;
+  c.heads = c.heads_min = heads(subnet);
   auto model = std::make_unique<HydraViT>(c, 0);
   NoGrad off;
   const std::vector<Tensor> from = active(subnet);

@@ -14,14 +14,14 @@
 #include <string>
 #include <vector>
 
-#include "models/elastic.h"
+#include "models/kinds.h"
 #include "nn/transformer.h"
 
 namespace hv::models {
 
 struct HydraViTConfig {
-  int64_t image = 32;  // pixels a side
-  int64_t patch = 4;   // pixels a side
+  int64_t image = 32;  // pixels per side
+  int64_t patch = 4;   // pixels per side
   int64_t channels = 3;
   int64_t depth = 7;  // blocks
   int64_t head_dim = 32;
@@ -44,11 +44,13 @@ const std::vector<std::string>& preset_names();
 // As text, for checkpoints and back. Reading checks every value against a bound before anything is allocated (Fault::input).
 Config to_config(const HydraViTConfig& config);
 HydraViTConfig from_config(const Config& config);
+std::vector<Subnet> subnets_of(const HydraViTConfig& config);  // one per width, narrowest first
+Kind hydravit_kind();
 
 // What the first `heads` heads cost, by formula: exact, and known before anything is allocated. MACs are those of one image.
 int64_t parameter_count(const HydraViTConfig& config, int64_t heads);
 int64_t mac_count(const HydraViTConfig& config, int64_t heads);
-// What fvcore's convention, and so timm's tables, adds to that: 5 a number that goes through a LayerNorm.
+// What fvcore's convention, and so timm's tables, adds to that: 5 per number that passes a LayerNorm.
 int64_t layer_norm_macs(const HydraViTConfig& config, int64_t heads);
 
 class HydraViT : public ElasticModel {
@@ -57,7 +59,7 @@ class HydraViT : public ElasticModel {
 
   // images [B, C, H, W] -> logits [B, classes] of the first `heads` heads.
   Tensor forward(const Tensor& images, int64_t heads);
-  Tensor forward(const Tensor& images, const Subnet& subnet) override { return forward(images, subnet.key); }
+  Tensor forward(const Tensor& images, const Subnet& subnet) override { return forward(images, heads(subnet)); }
 
   // Attention rollout (Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers"): each block mixes tokens by
   // A' = (mean over heads of A + I) / 2, where I stands for the residual. The CLS row of the product of all A' says how much of
@@ -66,8 +68,8 @@ class HydraViT : public ElasticModel {
 
   const std::vector<Subnet>& subnets() const override { return subnets_; }
   std::vector<Tensor> active(const Subnet& subnet) const override;
-  int64_t params(const Subnet& subnet) const override { return models::parameter_count(config_, subnet.key); }
-  int64_t macs(const Subnet& subnet) const override { return mac_count(config_, subnet.key); }
+  int64_t params(const Subnet& subnet) const override { return models::parameter_count(config_, heads(subnet)); }
+  int64_t macs(const Subnet& subnet) const override { return mac_count(config_, heads(subnet)); }
   std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const override;
   Config config() const override { return to_config(config_); }
   int64_t classes() const override { return config_.classes; }
@@ -75,6 +77,7 @@ class HydraViT : public ElasticModel {
   const HydraViTConfig& settings() const { return config_; }
 
  private:
+  int64_t heads(const Subnet& subnet) const { return config_.heads_min + subnet.id; }
   Tensor embed(const Tensor& images, int64_t heads);  // [B, C, H, W] -> [B, T, p]
 
   HydraViTConfig config_;

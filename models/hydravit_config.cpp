@@ -1,8 +1,5 @@
-// Presets, and a configuration as text and back.
-#include <charconv>
-#include <set>
-#include <sstream>
-
+// Presets, a configuration as text and back, what a width costs: the row of models/kinds.h.
+#include "models/config_reader.h"
 #include "models/hydravit.h"
 
 namespace hv::models {
@@ -60,22 +57,6 @@ void visit_reals(C& c, const Visit& visit) {
   visit("dropout", c.dropout);
 }
 
-template <class Number>
-Number parsed(const std::string& name, const std::string& text) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  HV_CHECK_INPUT(error == std::errc() && end == text.data() + text.size(), "model: ", name, ": expected a number, found '",
-                 text, "'");
-  return value;
-}
-
-std::string text_of(double value) {
-  std::ostringstream out;
-  out.precision(17);
-  out << value;
-  return out.str();
-}
-
 // 2 GiB of weights. The bounds of the fields keep every number on the way there below 2^63.
 constexpr int64_t kMostParameters = int64_t{1} << 29;
 
@@ -109,33 +90,46 @@ Config to_config(const HydraViTConfig& c) {
 
 HydraViTConfig from_config(const Config& config) {
   HydraViTConfig c;
-  std::set<std::string> known;
-  const auto text = [&](const std::string& name) -> const std::string& {
-    known.insert(name);
-    const auto found = config.find(name);
-    HV_CHECK_INPUT(found != config.end(), "model: the configuration lacks '", name, "'");
-    return found->second;
-  };
-  HV_CHECK_INPUT(text("model") == "hydravit", "model: expected hydravit, found '", text("model"), "'");
-  visit_integers(c, [&](const char* name, int64_t& field, int64_t least, int64_t most) {
-    field = parsed<int64_t>(name, text(name));
-    HV_CHECK_INPUT(field >= least && field <= most, "model: ", name, ": expected ", least, " to ", most, ", found ", field);
-  });
-  visit_reals(c, [&](const char* name, double& field) {
-    field = parsed<double>(name, text(name));
-    HV_CHECK_INPUT(field >= 0 && field < 1, "model: ", name, ": expected a number in [0, 1), found ", field);
-  });
-  c.init = text("init");
+  ConfigReader read(config, "hydravit");
+  visit_integers(c,
+                 [&](const char* name, int64_t& field, int64_t least, int64_t most) { field = read.whole(name, least, most); });
+  visit_reals(c, [&](const char* name, double& field) { field = read.share(name); });
+  c.init = read.text("init");
   HV_CHECK_INPUT(nn::Init::known(c.init), "model: init: unknown style '", c.init, "'; known: trunc_normal, reference");
   HV_CHECK_INPUT(c.image % c.patch == 0, "model: the patch must divide the image: ", c.patch, " and ", c.image);
   HV_CHECK_INPUT(c.heads_min <= c.heads, "model: heads_min ", c.heads_min, " above heads ", c.heads);
   HV_CHECK_INPUT(c.tokens() <= 4097, "model: too many tokens: ", c.tokens(), ", at most 4097");
   HV_CHECK_INPUT(parameter_count(c, c.heads) <= kMostParameters, "model: too large: ", parameter_count(c, c.heads),
                  " parameters, at most ", kMostParameters);
-  for (const auto& entry : config) {
-    HV_CHECK_INPUT(known.count(entry.first) == 1, "model: an entry this version does not know: '", entry.first, "'");
-  }
+  read.finish();
   return c;
+}
+
+std::vector<Subnet> subnets_of(const HydraViTConfig& c) {
+  std::vector<Subnet> all;
+  for (int64_t k = c.heads_min; k <= c.heads; ++k) {
+    all.push_back({concat("heads", k),
+                   concat("heads=", k),
+                   k - c.heads_min,
+                   {{"heads", static_cast<double>(k)}, {"dim", static_cast<double>(k * c.head_dim), false}}});
+  }
+  return all;
+}
+
+Kind hydravit_kind() {
+  Kind kind{"hydravit", {}, {}, {}};
+  for (const std::string& name : preset_names()) kind.presets.push_back({name, to_config(preset(name))});
+  kind.costs = [](const Config& config) {
+    const HydraViTConfig c = from_config(config);
+    std::vector<Cost> all;
+    for (const Subnet& subnet : subnets_of(c)) {
+      const int64_t k = c.heads_min + subnet.id, macs = mac_count(c, k);
+      all.push_back({subnet, parameter_count(c, k), macs, macs + layer_norm_macs(c, k)});
+    }
+    return all;
+  };
+  kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<HydraViT>(from_config(config), seed); };
+  return kind;
 }
 
 }  // namespace hv::models

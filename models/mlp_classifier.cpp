@@ -1,16 +1,59 @@
 #include "models/mlp_classifier.h"
 
-namespace hv::models {
+#include "models/config_reader.h"
 
-MlpClassifier::MlpClassifier(int64_t image, int64_t channels, int64_t hidden, int64_t classes, uint64_t seed)
-    : image_(image),
-      channels_(channels),
-      hidden_(hidden),
-      classes_(classes),
-      subnets_{{"full", 1, hidden}},
+namespace hv::models {
+namespace {
+
+constexpr int64_t kMostWeights = int64_t{1} << 29;
+
+// Tables have a column for heads and one for the width: 1 and the hidden units.
+std::vector<Subnet> whole(const MlpConfig& c) {
+  return {{"heads1", "full", 0, {{"heads", 1}, {"dim", static_cast<double>(c.hidden), false}}}};
+}
+
+}  // namespace
+
+Config to_config(const MlpConfig& c) {
+  return {{"model", "mlp"},
+          {"image", std::to_string(c.image)},
+          {"channels", std::to_string(c.channels)},
+          {"hidden", std::to_string(c.hidden)},
+          {"classes", std::to_string(c.classes)}};
+}
+
+MlpConfig mlp_from_config(const Config& config) {
+  ConfigReader read(config, "mlp");
+  MlpConfig c;
+  c.image = read.whole("image", 1, 512);
+  c.channels = read.whole("channels", 1, 64);
+  c.hidden = read.whole("hidden", 1, 65536);
+  c.classes = read.whole("classes", 1, 65536);
+  const int64_t weights = c.hidden * (c.inputs() + c.classes);
+  HV_CHECK_INPUT(weights <= kMostWeights, "model: too large: ", weights, " weights, at most ", kMostWeights);
+  read.finish();
+  return c;
+}
+
+Kind mlp_kind() {
+  Kind kind{"mlp", {{"mlp", to_config(MlpConfig{})}}, {}, {}};
+  kind.costs = [](const Config& config) {
+    const MlpConfig c = mlp_from_config(config);
+    const int64_t macs = c.inputs() * c.hidden + c.hidden * c.classes;
+    return std::vector<Cost>{{whole(c)[0], macs + c.hidden + c.classes, macs, macs}};
+  };
+  kind.make = [](const Config& config, uint64_t seed) {
+    return std::make_unique<MlpClassifier>(mlp_from_config(config), seed);
+  };
+  return kind;
+}
+
+MlpClassifier::MlpClassifier(const MlpConfig& c, uint64_t seed)
+    : config_(c),
+      subnets_(whole(c)),
       init_("reference", seed),
-      fc1_(inputs(), hidden, init_),
-      fc2_(hidden, classes, init_) {
+      fc1_(c.inputs(), c.hidden, init_),
+      fc2_(c.hidden, c.classes, init_) {
   add_child("fc1", fc1_);
   add_child("fc2", fc2_);
 }
@@ -22,19 +65,11 @@ std::vector<Tensor> MlpClassifier::active(const Subnet&) const {
 }
 
 std::unique_ptr<ElasticModel> MlpClassifier::extract(const Subnet&) const {
-  auto model = std::make_unique<MlpClassifier>(image_, channels_, hidden_, classes_, 0);
+  auto model = std::make_unique<MlpClassifier>(config_, 0);
   NoGrad off;
   const auto from = parameters(), to = model->parameters();
   for (size_t i = 0; i < to.size(); ++i) to[i].value.copy_(from[i].value);
   return model;
-}
-
-Config MlpClassifier::config() const {
-  return {{"model", "mlp"},
-          {"image", std::to_string(image_)},
-          {"channels", std::to_string(channels_)},
-          {"hidden", std::to_string(hidden_)},
-          {"classes", std::to_string(classes_)}};
 }
 
 }  // namespace hv::models

@@ -1,18 +1,30 @@
 // The smallest model: two linear layers with a GELU between them, on flattened images. It is an ElasticModel with a single
-// subnetwork, so it is trained, evaluated and saved as every other model is.
+// subnetwork, so it is trained, evaluated and saved as every other model is. It also shows what a model brings: its
+// configuration, its row of models/kinds.h, its layers.
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "models/elastic.h"
+#include "models/kinds.h"
 #include "nn/layers.h"
 
 namespace hv::models {
 
+struct MlpConfig {
+  int64_t image = 32;  // pixels per side
+  int64_t channels = 3;
+  int64_t hidden = 256;
+  int64_t classes = 10;
+  int64_t inputs() const { return channels * image * image; }
+};
+Config to_config(const MlpConfig& config);
+MlpConfig mlp_from_config(const Config& config);
+Kind mlp_kind();
+
 class MlpClassifier : public ElasticModel {
  public:
-  MlpClassifier(int64_t image, int64_t channels, int64_t hidden, int64_t classes, uint64_t seed);
+  MlpClassifier(const MlpConfig& config, uint64_t seed);
 
   Tensor forward(const Tensor& images, const Subnet&) override {
     const Tensor flat = images.reshape({images.size(0), -1});  // [B, C H W]
@@ -22,15 +34,14 @@ class MlpClassifier : public ElasticModel {
   const std::vector<Subnet>& subnets() const override { return subnets_; }
   std::vector<Tensor> active(const Subnet&) const override;
   int64_t params(const Subnet&) const override { return parameter_count(); }
-  int64_t macs(const Subnet&) const override { return inputs() * hidden_ + hidden_ * classes_; }
+  int64_t macs(const Subnet&) const override { return config_.inputs() * config_.hidden + config_.hidden * config_.classes; }
   std::unique_ptr<ElasticModel> extract(const Subnet&) const override;
-  Config config() const override;
-  int64_t classes() const override { return classes_; }
-  int64_t image_size() const override { return image_; }
+  Config config() const override { return to_config(config_); }
+  int64_t classes() const override { return config_.classes; }
+  int64_t image_size() const override { return config_.image; }
 
  private:
-  int64_t inputs() const { return channels_ * image_ * image_; }
-  int64_t image_, channels_, hidden_, classes_;
+  MlpConfig config_;
   std::vector<Subnet> subnets_;
   nn::Init init_;
   nn::Linear fc1_, fc2_;

@@ -8,7 +8,7 @@
 #include "core/random.h"
 #include "data/image.h"
 #include "data/shapes10.h"
-#include "models/elastic.h"
+#include "models/kinds.h"
 #include "tests/data_fixtures.h"
 #include "train/state/checkpoint.h"
 

@@ -98,13 +98,13 @@ TEST_CASE("bad numbers: images of one colour train: normalisation of rows withou
     options.steps = 20;
     std::vector<double> losses;
     const auto on_step = [&](int64_t, double loss) { losses.push_back(loss); };
-    Trainer trainer({*model, model->subnets(), images, &images, options, "", {}, false, on_step},
-                    std::make_unique<HydraViTRecipe>(model->subnets(), WidthSampler(5, 3), 0.1));
+    LoggedTrainer trainer({*model, model->subnets(), images, &images, options, "", {}, on_step},
+                          make_recipe(options, *model, model->subnets()));
     CHECK(trainer.run() == Ending::finished);
     REQUIRE(losses.size() == 20);
     for (const double loss : losses) CHECK((loss > 2 && loss < 3));  // the classes cannot be told apart: log 10 = 2.3
     CHECK(all_finite(trainer.tensors()));
-    for (const WidthResult& result : trainer.results()) CHECK(result.top1 == 10);  // one class for all
+    for (const Result& result : trainer.results()) CHECK(result.metric("top1") == 10);  // one class for all
   }
   // Exact values: a constant row has no variance, so LayerNorm returns its bias, and the gradient of its input is 0.
   const Tensor x = Tensor::full({2, 8}, 3).requires_grad_(), gain = Tensor::full({8}, 2).requires_grad_(),
@@ -125,8 +125,8 @@ TEST_CASE("bad numbers: a label of no class is an error that names it and the ra
     options.steps = 1;
     options.batch_size = 40;  // all of them
     const auto train = [&] {
-      Trainer trainer({*model, model->subnets(), images, nullptr, options},
-                      std::make_unique<HydraViTRecipe>(model->subnets(), WidthSampler(5, 3), 0.1));
+      LoggedTrainer trainer({*model, model->subnets(), images, nullptr, options},
+                            make_recipe(options, *model, model->subnets()));
       trainer.run();
     };
     CHECK(error_of(train) == concat("plain: label of image 39: expected 0 to 9, found ", label, "; check the data set"));

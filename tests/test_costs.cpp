@@ -15,7 +15,7 @@ TEST_CASE("costs: parameters and MACs in both conventions, by formula") {
   const double norms[] = {1.2584, 2.1427, 3.2593, 4.6083, 6.1898, 8.0036, 10.0498, 12.3284, 14.8394, 17.5827};
   REQUIRE(deit.size() == 10);
   for (size_t i = 0; i < 10; ++i) {
-    CHECK(deit[i].subnet.key == static_cast<int64_t>(i) + 3);
+    CHECK(deit[i].subnet.id == static_cast<int64_t>(i));
     CHECK(deit[i].params == params[i]);
     CHECK(std::round(static_cast<double>(deit[i].macs) / 1e5) == std::round(plain[i] * 1e4));
     CHECK(std::round(static_cast<double>(deit[i].macs_with_norms) / 1e5) == std::round(norms[i] * 1e4));
@@ -33,8 +33,8 @@ TEST_CASE("costs: parameters and MACs in both conventions, by formula") {
     for (size_t i = 0; i < costs.size(); ++i) {
       const models::Subnet& subnet = model->subnets()[i];
       CHECK(costs[i].subnet.label == subnet.label);
-      CHECK(costs[i].subnet.key == subnet.key);
-      CHECK(costs[i].subnet.dim == subnet.dim);
+      CHECK(costs[i].subnet.name == subnet.name);
+      CHECK(costs[i].subnet.axes.size() == subnet.axes.size());
       CHECK(costs[i].params == model->params(subnet));
       CHECK(costs[i].macs == model->macs(subnet));
     }

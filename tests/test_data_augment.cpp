@@ -247,8 +247,9 @@ TEST_CASE("mixup and cutmix: images and targets against the formulas, odd batche
 
       std::vector<int64_t> labels = {2, 0, 1, 1, 2};
       labels.resize(static_cast<size_t>(batch));
-      std::vector<Real> targets(static_cast<size_t>(batch * 3), Real{9});
-      mix_targets(labels, 3, mix, targets.data());
+      std::vector<Real> targets(static_cast<size_t>(batch * 3));
+      for (size_t i = 0; i < labels.size(); ++i) targets[3 * i + static_cast<size_t>(labels[i])] = 1;
+      mix_targets(targets.data(), std::ssize(labels), 3, mix);
       for (size_t i = 0; i < labels.size(); ++i)
         for (size_t k = 0; k < 3; ++k) {
           const int64_t label = static_cast<int64_t>(k);

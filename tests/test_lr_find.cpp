@@ -5,6 +5,7 @@
 
 #include "data/shapes10.h"
 #include "error_of.h"
+#include "models/kinds.h"
 #include "train/lr_find.h"
 #include "train/start/setup.h"
 
@@ -50,7 +51,7 @@ TEST_CASE("lr-find: an exponential ramp of real steps, the same for the same see
   const auto images = data::make_shapes10(data::Split::train, 256);
   const auto ramp = [&](double high) {
     const auto model = models::make_model(models::named_model("mlp", 10), 3);
-    Stepper stepper(*model, *images, o, make_recipe(o, model->subnets()));
+    Stepper stepper(*model, *images, o, make_recipe(o, *model, model->subnets()));
     return lr_ramp(stepper, 1e-5, high, o.steps);
   };
   const LrCurve calm = ramp(1e-2), again = ramp(1e-2), wild = ramp(1e4);

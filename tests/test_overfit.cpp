@@ -6,7 +6,7 @@
 #include "models/hydravit.h"
 #include "models/mlp_classifier.h"
 #include "nn/losses.h"
-#include "train/optimizer.h"
+#include "train/optim/optimizer.h"
 
 using namespace hv;
 
@@ -63,6 +63,6 @@ TEST_CASE("overfit: 64 images to a loss below 0.01 at every width") {
 }
 
 TEST_CASE("overfit: the two-layer classifier") {
-  models::MlpClassifier model(8, 3, 64, 10, 3);
+  models::MlpClassifier model({8, 3, 64, 10}, 3);
   for (double loss : overfit(model, random_images(64, 8, 10), 150, 5e-3)) CHECK(loss < 0.01);
 }

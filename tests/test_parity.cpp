@@ -12,7 +12,7 @@
 
 #include "models/hydravit.h"
 #include "nn/losses.h"
-#include "train/optimizer.h"
+#include "train/optim/optimizer.h"
 
 using namespace hv;
 
@@ -80,7 +80,7 @@ struct Setup {
 TEST_CASE("parity with PyTorch: logits, loss and every gradient at every width") {
   Setup s;
   for (const models::Subnet& width : s.model.subnets()) {
-    const std::string k = concat(width.key);
+    const std::string k = concat(width.axes[0].value);
     CAPTURE(k);
     s.model.zero_grad();
     const Tensor logits = s.model.forward(s.fixture["images"], width), loss = s.loss_of(logits, s.labels);

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "core/ops.h"
+#include "models/hydravit.h"
 #include "tests/predict_fixtures.h"
 #include "train/predict/budget.h"
 #include "train/predict/predict.h"
@@ -83,14 +84,14 @@ TEST_CASE("predict: budgets are read in each form, and give the widest that fits
   const auto print = [](double macs) { return concat(static_cast<int64_t>(macs), " MACs"); };
   std::vector<int64_t> asked;
   const auto macs = [&](const models::Subnet& width) {
-    return asked.push_back(width.key), static_cast<double>(model->macs(width));
+    return asked.push_back(static_cast<int64_t>(width.axes[0].value)), static_cast<double>(model->macs(width));
   };
   for (size_t i = 0; i < widths.size(); ++i) {
     const auto own = static_cast<double>(model->macs(widths[i]));
     asked.clear();
-    CHECK(widest_within("--budget-macs", own, widths, macs, print).key == widths[i].key);
+    CHECK(widest_within("--budget-macs", own, widths, macs, print).id == widths[i].id);
     CHECK(asked.size() == std::min(i + 2, widths.size()));  // stops at the first width that is too wide
-    if (i > 0) CHECK(widest_within("--budget-macs", own - 1, widths, macs, print).key == widths[i - 1].key);
+    if (i > 0) CHECK(widest_within("--budget-macs", own - 1, widths, macs, print).id == widths[i - 1].id);
   }
   CHECK(error_of([&] { widest_within("--budget-macs", 1000, widths, macs, print); }).text ==
         concat("--budget-macs: 1000 MACs is not enough for the narrowest, heads=2, which takes ", model->macs(widths[0]),
@@ -135,7 +136,7 @@ TEST_CASE("predict: probabilities are the model's own, whatever else is in the b
     for (size_t w = 0; w < 2; ++w) {
       const std::vector<double> expected = softmax(model->forward(input, widths[w])).to_vector();
       const auto& classes = outcomes[i].predictions[w].classes;
-      CHECK(outcomes[i].predictions[w].heads == widths[w].key);
+      CHECK(outcomes[i].predictions[w].subnet.id == widths[w].id);
       REQUIRE(classes.size() == 3);
       for (size_t k = 0; k < 3; ++k) {
         const auto at =
@@ -163,11 +164,22 @@ TEST_CASE("predict: probabilities are the model's own, whatever else is in the b
         "--explain: this model has no attention to show; a vision transformer does (train --preset nano)");
 }
 
+namespace {
+
+std::vector<models::Subnet> two_and_three() {
+  models::HydraViTConfig config = models::preset("nano");
+  config.heads_min = 2;
+  config.heads = 3;
+  return models::subnets_of(config);
+}
+
+}  // namespace
+
 TEST_CASE("predict: an explanation has one scale of colours a row, and no row for what could not be read") {
   const data::Image grey{192, 192, std::vector<uint8_t>(3 * 192 * 192, 100)};
-  const std::vector<models::Subnet> widths = {{"heads=2", 2, 32}, {"heads=3", 3, 48}};
+  const std::vector<models::Subnet> widths = two_and_three();
   const Heat mixed{1, 2, {1, 3}}, even{1, 2, {3, 3}};
-  const Outcome good{"dir/a.png", "", {{"", 2, {{"cat", 0.75}}}, {"", 3, {{"dog", 0.5}}}}, grey, {mixed, even}};
+  const Outcome good{"dir/a.png", "", {{"", widths[0], {{"cat", 0.75}}}, {"", widths[1], {{"dog", 0.5}}}}, grey, {mixed, even}};
   const data::Image picture = explanation({good, {"gone", "gone: not there", {}, {}, {}}}, widths);
   CHECK(picture.height == explanation({good}, widths).height);
   CHECK(picture.width == 3 * 200 + 8);
@@ -180,11 +192,15 @@ TEST_CASE("predict: an explanation has one scale of colours a row, and no row fo
 }
 
 TEST_CASE("predict: tables, CSV, JSON and JSON lines of the same outcomes, with names that try to break them") {
-  const std::vector<models::Subnet> widths = {{"heads=2", 2, 32}, {"heads=3", 3, 48}};
+  const std::vector<models::Subnet> widths = two_and_three();
   const std::string evil = "a,\"b\"\n\x1b[2J.png", accent = "caf\xc3\xa9.png", broken = "\xff.png";
   const auto outcome = [&](const std::string& image) {
     return Outcome{
-        image, "", {{image, 2, {{"cat, big", 0.75}, {"dog", 0.25}}}, {image, 3, {{"dog", 0.5}, {"cat, big", 0.5}}}}, {}, {}};
+        image,
+        "",
+        {{image, widths[0], {{"cat, big", 0.75}, {"dog", 0.25}}}, {image, widths[1], {{"dog", 0.5}, {"cat, big", 0.5}}}},
+        {},
+        {}};
   };
   const std::vector<Outcome> outcomes = {
       outcome(evil), {"gone", "gone: not there", {}, {}, {}}, outcome(accent), outcome(broken)};

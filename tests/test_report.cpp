@@ -13,6 +13,7 @@
 #include "train/draw/html.h"
 #include "train/draw/statistics.h"
 #include "train/io/json.h"
+#include "train/log/run_log.h"
 #include "train/report/charts.h"
 #include "train/report/report.h"
 #include "train/start/provenance.h"
@@ -105,8 +106,9 @@ struct TinyRun {
     const auto model = models::make_model(models::to_config(config), 1);
     Trainer trainer({*model, model->subnets(), *training, test ? testing.get() : nullptr, o, folder,
                      provenance(source, *training, testing.get())},
-                    std::make_unique<HydraViTRecipe>(model->subnets(), WidthSampler(1, 3), 0.1));
-    trainer.run();
+                    make_recipe(o, *model, model->subnets()));
+    RunLog log(folder, o, test ? testing.get() : nullptr, false);
+    trainer.run(log);
   }
   std::string report(const ReportOptions& more = {}) const {
     ReportOptions options = more;
@@ -223,14 +225,14 @@ TEST_CASE("report: a real run has every section, complete and escaped") {
   const RunData data = read_run(run.folder);
   CHECK(draws_chart(data)->steps == 12);
   CHECK(data.predictions->rows() == 24);
-  const Confusion matrix = confusion(*data.predictions, 3, 2);
+  const Confusion matrix = confusion(*data.predictions, data.widths[2].subnet, 2);
   CHECK(matrix.counts[0][0] + matrix.counts[0][1] == 12);
   CHECK(matrix.counts[1][0] + matrix.counts[1][1] == 12);
   CHECK(100.0 * static_cast<double>(matrix.counts[0][0] + matrix.counts[1][1]) / 24 ==
-        doctest::Approx(data.last("top1", 3)).epsilon(1e-4));
+        doctest::Approx(data.last("top1", data.widths[2].subnet)).epsilon(1e-4));
   double loss = 0;
   for (const double one : *data.predictions->find("loss_heads2")) loss += one / 24;
-  CHECK(loss == doctest::Approx(data.last("loss", 2)).epsilon(1e-4));
+  CHECK(loss == doctest::Approx(data.last("loss", data.widths[1].subnet)).epsilon(1e-4));
 
   const std::string both = run.report({"", {run.folder}, run.dir / "both.html", {0}});
   CHECK(unbalanced(both) == "");
@@ -320,18 +322,24 @@ TEST_CASE("report: hostile files are refused by line, and cost their section alo
   CHECK(events_error("{\"event\":\"log\",\"step\":1e999}\n") == events + ": line 1: not a JSON object");
   write_text(
       events,
-      "{\"event\":\"log\",\"step\":1,\"loss\":\"x\",\"widths\":[{\"heads\":1,\"drawn\":1e18},{\"heads\":2,\"drawn\":3},7]}\n");
+      "{\"event\":\"start\",\"step\":0,\"widths\":[{\"label\":\"heads=1\",\"heads\":1},{\"label\":\"heads=2\",\"heads\":2}]}\n"
+      "{\"event\":\"log\",\"step\":1,\"loss\":\"x\",\"widths\":[{\"heads\":1,\"drawn\":1e18},{\"heads\":2,\"drawn\":3},7]}\n"
+      "{\"event\":\"log\",\"step\":2,\"widths\":[{\"heads\":3,\"drawn\":1}]}\n");
   const RunEvents::Log log = read_events(events).logs.at(0);
   CHECK(std::isnan(log.loss));
-  CHECK(log.drawn == std::map<int64_t, int64_t>{{2, 3}});
+  CHECK(log.drawn == std::map<std::string, int64_t>{{"heads=2", 3}});
+  CHECK(read_events(events).logs.at(1).drawn.empty());  // no subnetwork of this run
   const auto flat = flat_json("{\"a\":[{\"b\":1.5},null],\"c\":\"<\",\"d\":[]}");
   CHECK(flat == std::map<std::string, std::string>{{"/a/0/b", "1.5"}, {"/c", "<"}});
 
   // Class numbers that point outside.
   Table predictions = parse_table("label,predicted_heads3\n0,1\n1,7\n", "p");
-  CHECK(error_of([&] { confusion(predictions, 3, 2); }).text ==
-        "predictions.csv: row 2: class 1 taken for 7, expected classes 0 to 1");
-  CHECK(error_of([&] { confusion(predictions, 4, 2); }).text == "predictions.csv: has no columns label and predicted_heads4");
+  CHECK(error_of([&] {
+          confusion(predictions, {"heads3", "heads=3", 2, {}}, 2);
+        }).text == "predictions.csv: row 2: class 1 taken for 7, expected classes 0 to 1");
+  CHECK(error_of([&] {
+          confusion(predictions, {"heads4", "heads=4", 3, {}}, 2);
+        }).text == "predictions.csv: has no columns label and predicted_heads4");
 
   const TinyRun run;
   write_text(run.folder + "/events.jsonl", "{\"event\":\"log\",\"step\":1,\"widths\":[{\"heads\":999,\"drawn\":1}]}\n<img>\n");

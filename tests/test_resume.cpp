@@ -68,8 +68,8 @@ State state_of(const std::string& path) {
 }
 
 // All that a finished run leaves, except times.
-struct Result {
-  explicit Result(const std::string& folder)
+struct Outcome {
+  explicit Outcome(const std::string& folder)
       : summary(without_seconds(lines(join_path(folder, "summary.csv")))),
         predictions(slurp(join_path(folder, "predictions.csv"))) {
     for (const std::string& line : lines(join_path(folder, "events.jsonl"))) {
@@ -83,7 +83,7 @@ struct Result {
   std::map<std::string, State> states;
 };
 
-void check_same(const Result& found, const Result& expected) {
+void check_same(const Outcome& found, const Outcome& expected) {
   CHECK(found.events == expected.events);
   CHECK(found.summary == expected.summary);
   CHECK(found.predictions == expected.predictions);
@@ -109,7 +109,7 @@ TEST_CASE("resume: stopped at any step, by SIGTERM or kill -9, and resumed on ot
   }
   const Training training(fifty_steps(), tiny_model());
   REQUIRE(Process(training.command({}, 2), training.output_path()).wait() == 0);
-  const Result expected(training.run());
+  const Outcome expected(training.run());
   // events.jsonl is opened once, then each line is one write. Returns the number of the call that writes the line of a step.
   std::map<int64_t, int64_t> call_of;
   const std::string events = join_path(training.run(), "events.jsonl");
@@ -151,7 +151,7 @@ TEST_CASE("resume: stopped at any step, by SIGTERM or kill -9, and resumed on ot
         const int64_t saved = newest_step(training.run());
         CHECK(saved == (way.signal == SIGTERM || way.save_every == 1 ? step : std::max(step / 7 * 7, step / 8 * 8)));
         REQUIRE(Process(training.command({"--save-every", "7"}, threads), training.output_path()).wait() == 0);
-        check_same(Result(training.run()), expected);
+        check_same(Outcome(training.run()), expected);
         ++runs;
       }
     }

@@ -5,11 +5,12 @@
 
 #include "core/ops.h"
 #include "core/parallel.h"
-#include "train/ema.h"
-#include "train/optimizer.h"
+#include "train/optim/ema.h"
+#include "train/optim/optimizer.h"
+#include "train/optim/schedule.h"
 #include "train/options.h"
-#include "train/sampler.h"
-#include "train/schedule.h"
+#include "train/recipes/sampler.h"
+#include "train/subnets.h"
 
 using namespace hv;
 using namespace hv::train;
@@ -192,7 +193,7 @@ TEST_CASE("optimiser: with live parts given, nothing else changes; the average f
   for (const nn::Parameter& p : parameters) before.push_back(p.value.to_vector());
   for (const Tensor& average : ema.values()) average.fill_(0);
   const std::vector<Tensor> live = {toy.weight(Range{0, 30}, Range{0, 200}), toy.bias.slice(0, 0, 30), toy.cube.slice(2, 0, 3)};
-  optimizer->step(0.1, 1, ema.values(), 0.5, live);
+  optimizer->step(0.1, 1, ema.values(), 0.5, {live});
   const auto is_live = [](size_t parameter, size_t j) {
     return parameter == 0 ? j / 500 < 30 && j % 500 < 200 : parameter == 1 ? j < 30 : j % 8 < 3;
   };

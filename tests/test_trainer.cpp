@@ -139,16 +139,17 @@ namespace {
 
 // Plants a bad value: in the batch's images, or in a gradient while the loss stays finite (sqrt(0) has an infinite slope).
 struct Planted : HydraViTRecipe {
-  Planted(const models::ElasticModel& model, std::string what, int64_t step)
-      : HydraViTRecipe(model.subnets(), WidthSampler(5, 3), 0.1), what_(std::move(what)), step_(step) {}
-  Tensor loss(models::ElasticModel& model, const data::Batch& batch, int64_t step) const override {
+  Planted(models::ElasticModel& model, std::string what, int64_t step)
+      : HydraViTRecipe(model, model.subnets(), WidthSampler(5, 3), 0.1), model_(model), what_(std::move(what)), step_(step) {}
+  void passes(const data::Batch& batch, int64_t step, const Learn& learn) override {
     if (what_ == "constant") batch.images.fill_(0.5);
     if (what_ == "image" && (step == step_ || step_ < 0)) batch.images.select(0, 3).fill_(std::nan(""));
-    const Tensor value = HydraViTRecipe::loss(model, batch, step);
-    if (what_ != "gradient" || step != step_) return value;
-    const Tensor weight = model.parameters()[2].value;
-    return value + sum(sqrt(weight * 0.0));
+    HydraViTRecipe::passes(batch, step, [&](const models::Subnet& subnet, const Tensor& loss) {
+      if (what_ != "gradient" || step != step_) return learn(subnet, loss);
+      learn(subnet, loss + sum(sqrt(model_.parameters()[2].value * 0.0)));
+    });
   }
+  models::ElasticModel& model_;
   std::string what_;
   int64_t step_;
 };
@@ -163,7 +164,7 @@ TEST_CASE("trainer: a bad image or gradient is named in its step, before it reac
     CAPTURE(what);
     Run run(options);
     Stepper stepper(*run.model, images(data::Split::train), options, std::make_unique<Planted>(*run.model, what, 4));
-    for (int64_t step = 0; step < 4; ++step) CHECK(std::isfinite(stepper.run(step, 1e-3)));
+    for (int64_t step = 0; step < 4; ++step) CHECK(std::isfinite(stepper.run(step, 1e-3).mean));
     if (what == "constant") continue;
     const std::vector<double> before = run.state();
     const std::string name = run.model->parameters()[2].name;
@@ -185,7 +186,7 @@ TEST_CASE("trainer: --on-nan skips a bad step or rolls back, a few times in a ro
     options.eval_every = 0;
     options.on_nan = policy;
     int64_t bad = 7;  // counted from 0
-    const auto recipe = [&](const models::ElasticModel& model) { return std::make_unique<Planted>(model, "image", bad); };
+    const auto recipe = [&](models::ElasticModel& model) { return std::make_unique<Planted>(model, "image", bad); };
     const Folder folder, other;
     std::vector<double> at_five, at_seven, at_eight;
     Run* watched = nullptr;
@@ -224,7 +225,7 @@ TEST_CASE("trainer: --on-nan skips a bad step or rolls back, a few times in a ro
   TrainOptions nowhere = tiny_options();
   nowhere.on_nan = "rollback";
   Run run(nowhere, "", false, {}, tiny_model(),
-          [](const models::ElasticModel& model) { return std::make_unique<Planted>(model, "image", 2); });
+          [](models::ElasticModel& model) { return std::make_unique<Planted>(model, "image", 2); });
   CHECK_THROWS_WITH_AS(run.trainer.run(), doctest::Contains("no saved state to roll back to"), Error);
 }
 
@@ -347,14 +348,14 @@ TEST_CASE("trainer: shapes10 is learned: at least 50 % of unseen images at every
   options.augment = "none";
   options.eval_every = 0;
   options.ema = 0;
-  Trainer trainer({*model, model->subnets(), *train, test.get(), options},
-                  std::make_unique<HydraViTRecipe>(model->subnets(), WidthSampler(0, 3), 0.1));
-  trainer.run();
+  Trainer trainer({*model, model->subnets(), *train, test.get(), options}, make_recipe(options, *model, model->subnets()));
+  Listener nobody;
+  trainer.run(nobody);
   REQUIRE(trainer.results().size() == 3);
-  for (const WidthResult& result : trainer.results()) {
+  for (const Result& result : trainer.results()) {
     INFO(result.subnet.label);
-    CHECK(result.top1 >= 50);  // measured: 59 to 65
-    CHECK(result.top5 > result.top1);
+    CHECK(result.metric("top1") >= 50);  // measured: 59 to 65
+    CHECK(result.metric("top5") > result.metric("top1"));
   }
 }
 

@@ -15,6 +15,8 @@
 #include "models/hydravit.h"
 #include "tests/temp_dir.h"
 #include "train/io/file.h"
+#include "train/log/run_log.h"
+#include "train/recipes/hydravit.h"
 #include "train/trainer.h"
 
 namespace hv::trainer_fixtures {
@@ -54,10 +56,19 @@ inline TrainOptions tiny_options() {  // with everything that draws random numbe
   return o;
 }
 
+// A trainer whose run() is logged into its folder, as the program does.
+struct LoggedTrainer : Trainer {
+  LoggedTrainer(const RunSetup& setup, std::unique_ptr<Recipe> recipe)
+      : Trainer(setup, std::move(recipe)), log(setup.folder, setup.options, setup.test, false) {}
+  Ending run() { return Trainer::run(log); }
+  RunLog log;
+};
+
 struct Run {
+  using MakeRecipe = std::function<std::unique_ptr<Recipe>(models::ElasticModel&)>;
   explicit Run(const TrainOptions& options, const std::string& folder = "", bool test = false,
                std::function<void(int64_t, double)> on_step = {}, const models::Config& config = tiny_model(),
-               const std::function<std::unique_ptr<Recipe>(const models::ElasticModel&)>& recipe = {})
+               const MakeRecipe& recipe = {})
       : model(models::make_model(config, static_cast<uint64_t>(options.seed))),
         trainer({*model,
                  model->subnets(),
@@ -66,12 +77,8 @@ struct Run {
                  options,
                  folder,
                  {},
-                 false,
                  std::move(on_step)},
-                recipe ? recipe(*model)
-                       : std::make_unique<HydraViTRecipe>(
-                             model->subnets(), WidthSampler(static_cast<uint64_t>(options.seed), std::ssize(model->subnets())),
-                             options.smoothing)) {}
+                recipe ? recipe(*model) : make_recipe(options, *model, model->subnets())) {}
   std::vector<double> state() const {
     std::vector<double> all;
     for (const NamedTensor& tensor : trainer.tensors()) {
@@ -81,7 +88,7 @@ struct Run {
     return all;
   }
   std::unique_ptr<models::ElasticModel> model;
-  Trainer trainer;
+  LoggedTrainer trainer;
 };
 
 using fixtures::Folder;

@@ -41,7 +41,7 @@ class Training {
     const auto model = models::make_model(config, 5);
     RunSetup setup{*model, model->subnets(), *train, test.get(), o};
     setup.provenance = provenance(source, *train, test.get());
-    const Trainer trainer(setup, make_recipe(o, setup.widths));
+    const Trainer trainer(setup, make_recipe(o, *model, setup.subnets));
     save_checkpoint(folder_ / "start.ckpt", trainer.header(), trainer.tensors());
     begin();
   }

@@ -1,4 +1,5 @@
-// Evaluation: every width on the same images.
+// Evaluation: runs every subnetwork on the same images and computes its metrics.
+// Thread rule: one thread calls; the forward passes use all cores.
 #pragma once
 
 #include <functional>
@@ -6,30 +7,23 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "models/elastic.h"
+#include "train/scorer.h"
 
 namespace hv::train {
 
-struct WidthResult {
-  models::Subnet subnet;
-  int64_t params = 0, macs = 0, images = 0;
-  double top1 = 0, top5 = 0;  // per cent
-  double loss = 0;            // mean cross-entropy, no smoothing
-  double images_per_second = 0;
-};
-
 struct EvaluateOptions {
   int64_t batch_size = 250;
-  int64_t limit = 0;                                      // the first `limit` images; 0: all
-  std::optional<data::Normalization> normalization = {};  // of the images; default: the data set's
-  std::function<bool()> stop;                             // asked between batches; true ends early, with the empty result
-  std::function<void(size_t width, const Tensor& logits)> seen = {};  // told each batch's logits [B, classes] at each width
+  int64_t limit = 0;                                      // only the first `limit` images; 0: all
+  std::optional<data::Normalization> normalization = {};  // of the images; empty: that of the data set
+  std::function<bool()> stop;  // called after each batch; if it returns true, evaluate() returns no results
+  std::function<void(size_t subnet, const Tensor& logits)> seen = {};  // called per batch; contiguous logits [B, classes]
 };
 
-// One result a width, in the order given. The model is left in the mode it was in.
-std::vector<WidthResult> evaluate(models::ElasticModel& model, const std::vector<models::Subnet>& widths,
-                                  const data::Dataset& dataset, const EvaluateOptions& options = {});
+// Returns one result per subnetwork, in the order given. The mode of the model (training or evaluation) is restored afterwards.
+// A data set whose classes or image size differ from the model's is an error (Fault::failure).
+std::vector<Result> evaluate(models::ElasticModel& model, const std::vector<models::Subnet>& subnets,
+                             const data::Dataset& dataset, const EvaluateOptions& options = {});
 
-double mean_top1(const std::vector<WidthResult>& results);
+double mean_score(const std::vector<Result>& results);  // mean of the first metric over the subnetworks; 0 if there are none
 
 }  // namespace hv::train

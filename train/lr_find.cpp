@@ -6,7 +6,8 @@
 namespace hv::train {
 namespace {
 
-constexpr double kMemory = 0.9, kTooHigh = 4;
+constexpr double kMemory = 0.9;  // decay of the moving average of the losses
+constexpr double kTooHigh = 4;   // the test ends if the average exceeds its minimum times this
 
 }  // namespace
 
@@ -23,7 +24,7 @@ LrCurve lr_ramp(Stepper& stepper, double low, double high, int64_t steps, const 
     LrPoint point;
     point.lr = low * std::pow(high / low, static_cast<double>(s) / static_cast<double>(steps - 1));
     try {
-      point.loss = stepper.run(s, point.lr);
+      point.loss = stepper.run(s, point.lr).mean;
     } catch (const Error& error) {
       if (error.fault() != Fault::diverged) throw;
       curve.stopped = error.what();
@@ -42,17 +43,17 @@ LrCurve lr_ramp(Stepper& stepper, double low, double high, int64_t steps, const 
 }
 
 LrSuggestions suggest_lr(const LrCurve& curve) {
-  const size_t n = curve.points.size(), first = n / 10, last = n > 5 ? n - 5 : 0;  // [first, last)
+  const size_t n = curve.points.size(), first = n / 10, last = n > 5 ? n - 5 : 0;  // points in [first, last) count
   HV_CHECK(last >= first + 5, "lr-find: ", n, " losses are too few to choose by; ask for more --steps or a lower --low");
   const auto loss = [&](size_t i) { return curve.points[i].smooth; };
 
-  // Equal steps of log lr: the slope by central differences needs no division.
+  // The points are equally spaced in log lr, so central differences can be compared without dividing by the spacing.
   size_t steepest = first + 1;
   for (size_t i = first + 1; i + 1 < last; ++i) {
     if (loss(i + 1) - loss(i - 1) < loss(steepest + 1) - loss(steepest - 1)) steepest = i;
   }
 
-  // length[i]: of the longest falling subsequence that ends at i; before[i]: its last but one.
+  // length[i] is the length of the longest falling subsequence that ends at i; before[i] is the index before i in it.
   std::vector<size_t> length(n, 1), before(n, n);
   size_t end = first;
   for (size_t i = first; i < last; ++i) {

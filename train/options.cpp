@@ -4,29 +4,54 @@
 
 #include "core/check.h"
 #include "data/augment.h"
-#include "models/elastic.h"
-#include "train/optimizer.h"
-#include "train/schedule.h"
+#include "data/open.h"
+#include "models/kinds.h"
+#include "train/optim/optimizer.h"
+#include "train/optim/schedule.h"
+#include "train/recipe.h"
+#include "train/subnets.h"
 
 namespace hv::train {
+namespace {
+
+constexpr const char* kRecipeTopic = "recipe ";  // then its name
+
+std::vector<std::string> recipe_names() {
+  std::vector<std::string> names;
+  for (const RecipeKind& kind : recipe_kinds()) names.push_back(kind.name);
+  return names;
+}
+
+// An option that belongs to another recipe than the run's would have no effect, so it is an error.
+void check_recipe_options(const TrainOptions& o) {
+  TrainOptions now = o, defaults;
+  Fields own;
+  for (const RecipeKind& kind : recipe_kinds()) {
+    if (kind.name == o.recipe) own = kind.options(now);
+  }
+  for (const RecipeKind& kind : recipe_kinds()) {
+    const Fields fields = kind.options(now), plain = kind.options(defaults);
+    for (size_t i = 0; i < fields.size(); ++i) {
+      HV_CHECK_USAGE(find_field(own, fields[i].name) || fields[i].get() == plain[i].get(), "--", fields[i].name,
+                     ": belongs to --recipe ", kind.name, ", this run's is ", o.recipe);
+    }
+  }
+}
+
+}  // namespace
 
 Fields train_fields(TrainOptions& o) {
   Fields fields;
   add_fields(
       fields, "model",
       {{"preset", &o.preset, "model", 0, 0, models::model_names()},
-       {"heads", &o.heads, "widths to train, as 3-8 or 3,5,8; default: all of the preset"},
-       {"weights", &o.weights, "how often each width is drawn, as 1,1,2; default: all the same"},
+       {kSubnetsOption, &o.subnets, "widths to train, as 3-8 or 3,5,8; default: all of the preset"},
+       {"recipe", &o.recipe, "way of training", 0, 0, recipe_names()},
        {"init", &o.init,
         "first weights: trunc_normal, reference (uniform, as the authors' code), a checkpoint, or timm's in safetensors"}});
   add_fields(fields, "data",
              {{"data", &o.data, "folder with the data, or shapes10; default: $HYDRAVIT_DATA, else datasets/, else shapes10"},
-              {"kind",
-               &o.kind,
-               "what the folder holds",
-               0,
-               0,
-               {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
+              {"kind", &o.kind, "what the folder holds", 0, 0, data::kind_names()},
               {"shuffle", &o.shuffle, "a new order of the images every epoch"},
               {"train-limit", &o.train_limit, "use this many training images; 0: all", 0, kMany}});
   add_fields(fields, "augmentation",
@@ -86,6 +111,25 @@ Fields train_fields(TrainOptions& o) {
                0,
                0,
                {"fp32", "bf16"}}});
+  for (const RecipeKind& kind : recipe_kinds()) {
+    for (Field& field : kind.options(o)) {
+      const Field* known = find_field(fields, field.name);  // two recipes may share a struct of options
+      HV_CHECK(!known || known->at == field.at, "options: --", field.name, " of recipe ", kind.name,
+               " has the name of another option");
+      if (!known) add_fields(fields, kRecipeTopic + kind.name, {field});
+    }
+  }
+  return fields;
+}
+
+Fields run_fields(TrainOptions& o) {
+  Fields own;
+  for (const RecipeKind& kind : recipe_kinds()) {
+    if (kind.name == o.recipe) own = kind.options(o);
+  }
+  Fields fields = train_fields(o);
+  std::erase_if(fields,
+                [&](const Field& field) { return field.topic.rfind(kRecipeTopic, 0) == 0 && !find_field(own, field.name); });
   return fields;
 }
 
@@ -102,6 +146,7 @@ void check_options(const TrainOptions& o) {
   HV_CHECK_USAGE(o.min_lr <= o.lr, "--min-lr: ", o.min_lr, " is above --lr ", o.lr);
   HV_CHECK_USAGE(o.warmup_steps <= 0 || o.epochs > 0 || o.steps > 0,
                  "--warmup-steps: a run limited by --minutes alone has no steps to count; use --warmup");
+  check_recipe_options(o);
 }
 
 }  // namespace hv::train

@@ -2,15 +2,18 @@
 // Thread rule: plain data.
 #pragma once
 
+#include <any>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <typeindex>
 
 #include "train/io/fields.h"
 
 namespace hv::train {
 
 struct TrainOptions {
-  std::string preset = "nano", heads, weights;
+  std::string preset = "nano", recipe = "hydravit", subnets;  // subnets: of --heads
   std::string data, kind = "auto";
   int64_t epochs = 0, steps = 0;
   double minutes = 0;
@@ -33,12 +36,30 @@ struct TrainOptions {
   int64_t seed = 0, threads = 0;
   std::string precision = "fp32", on_nan = "stop";
   std::string out;
+
+  // The options that only one recipe has (train/recipe.h), in a struct of that recipe. They begin with their defaults.
+  template <class Own>
+  Own& own() {
+    std::any& value = own_[typeid(Own)];
+    if (!value.has_value()) value = Own{};
+    return *std::any_cast<Own>(&value);
+  }
+  template <class Own>
+  Own own() const {
+    const auto found = own_.find(typeid(Own));
+    return found == own_.end() ? Own{} : *std::any_cast<Own>(&found->second);
+  }
+
+ private:
+  std::map<std::type_index, std::any> own_;
 };
 
-// The options that make a run what it is; they are stored in its checkpoints.
+// The list of all options of a training, with pointers into `options`.
 Fields train_fields(TrainOptions& options);
-// Which of them may be given together with --resume: they do not change the numbers computed.
+// Those of them that describe this run: without the options of recipes that it does not use. Checkpoints store their values.
+Fields run_fields(TrainOptions& options);
+// Whether an option may be given together with --resume. Such options do not change the numbers that a step computes.
 bool may_change_on_resume(const std::string& name);
-void check_options(const TrainOptions& options);  // what no single range can say; Fault::usage
+void check_options(const TrainOptions& options);  // checks that concern several options at once; Fault::usage
 
 }  // namespace hv::train

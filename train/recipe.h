@@ -1,46 +1,55 @@
-// The seam between the training loop and a way of training: a recipe turns (model, batch, step) into the loss to differentiate.
-// Distilling, multi-pass and searching systems are other recipes; the loop, the checkpoint and the report stay as they are.
+// The seam between the training loop and a way of training. A recipe says which subnetworks a step runs and runs them; the
+// loop, the checkpoint, the log and the report stay as they are. A new recipe is a file in recipes/ and a row in
+// recipes/table.cpp.
 //
-// Invariant: a recipe keeps no state between steps; randomness comes from (seed, step). So runs resume exactly.
+// Invariants
+//   1. A recipe keeps no state between steps; its random numbers depend on (seed, step) alone. So a run can be resumed exactly.
+//   2. Only one graph is in memory, however many passes a step has: `learn` runs backward, frees the graph, and returns.
+//   3. The gradients of the passes of a step are added; the weights change once, after the last pass.
+// Thread rule: one thread.
 #pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "core/ops.h"
 #include "data/loader.h"
 #include "models/elastic.h"
-#include "train/sampler.h"
+#include "train/options.h"
 
 namespace hv::train {
+
+// A recipe calls it once per pass, with the loss (one value) and the subnetwork that computed it. The loss is checked (one that
+// is not finite ends the step with Fault::diverged), differentiated and logged. A recipe should not keep tensors of a pass in
+// variables after the call: they would stay in memory during the next pass.
+using Learn = std::function<void(const models::Subnet& subnet, const Tensor& loss)>;
 
 class Recipe {
  public:
   virtual ~Recipe() = default;
-  // The largest subnetwork the step trains: for the report, and for updating live weights alone.
-  virtual const models::Subnet& subnet(int64_t step) const = 0;
-  // How often that will be this one, 0 to 1.
+  // The subnetworks that the step runs. The log, the report and --active-only use them.
+  virtual std::vector<models::Subnet> trains(int64_t step) const = 0;
+  // The expected share of all steps that run this subnetwork, 0 to 1.
   virtual double share(const models::Subnet& subnet) const = 0;
-  virtual Tensor loss(models::ElasticModel& model, const data::Batch& batch, int64_t step) const = 0;
+  // Runs the forward passes of one batch and calls `learn` after each. With --grad-accum, a step calls it once per batch.
+  virtual void passes(const data::Batch& batch, int64_t step, const Learn& learn) = 0;
 };
 
-// HydraViT's: draw a width, run it, cross-entropy with soft targets.
-class HydraViTRecipe : public Recipe {
- public:
-  HydraViTRecipe(std::vector<models::Subnet> widths, WidthSampler sampler, double smoothing)
-      : widths_(std::move(widths)), sampler_(std::move(sampler)), smoothing_(smoothing) {}
-  const models::Subnet& subnet(int64_t step) const override { return widths_[static_cast<size_t>(sampler_.draw(step))]; }
-  double share(const models::Subnet& subnet) const override {
-    for (size_t i = 0; i < widths_.size(); ++i) {
-      if (widths_[i].key == subnet.key) return sampler_.probability(static_cast<int64_t>(i));
-    }
-    return 0;
-  }
-  Tensor loss(models::ElasticModel& model, const data::Batch& batch, int64_t step) const override {
-    return cross_entropy(model.forward(batch.images, subnet(step)), batch.targets, smoothing_);
-  }
-
- private:
-  std::vector<models::Subnet> widths_;
-  WidthSampler sampler_;
-  double smoothing_;
+struct RecipeKind {
+  std::string name;  // the value of --recipe
+  // The options that only this recipe has. Their values are stored in TrainOptions::own<T>().
+  std::function<Fields(TrainOptions& options)> options;
+  // Constructs the recipe for a model. A model that the recipe cannot train is an error (Fault::usage).
+  std::function<std::unique_ptr<Recipe>(models::ElasticModel& model, const std::vector<models::Subnet>& subnets,
+                                        const TrainOptions& options)>
+      make;
 };
+std::vector<RecipeKind>& recipe_kinds();  // defined in recipes/table.cpp; a program that uses the library may add rows
+
+// The recipe that options.recipe names. An unknown name is an error (Fault::usage) that lists the known ones.
+std::unique_ptr<Recipe> make_recipe(const TrainOptions& options, models::ElasticModel& model,
+                                    const std::vector<models::Subnet>& subnets);
 
 }  // namespace hv::train

@@ -1,5 +1,6 @@
 #include "train/step.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace hv::train {
@@ -25,8 +26,8 @@ OptimizerConfig optimizer_config(const TrainOptions& o) {
   return config;
 }
 
-// Where the first value that is not finite stands, as "gradient of head.weight is not a number at element 7 of [10, 24]"; "" if
-// none.
+// Describes the first value that is not finite, as "gradient of head.weight is not a number at element 7 of [10, 24]". Returns
+// "" if all values are finite.
 std::string bad_value(const std::string& name, const Tensor& tensor) {
   if (!tensor.defined()) return "";
   const Tensor flat = tensor.detach().contiguous();
@@ -39,9 +40,9 @@ std::string bad_value(const std::string& name, const Tensor& tensor) {
   return "";
 }
 
-// What made a loss or gradient bad: the first bad input, else weight, else gradient, else the largest weight, whose products
-// overflow.
-// A pass over all of them, made only then.
+// Why a loss or gradient is not finite: the first input that is not finite, else the first such weight, else the first such
+// gradient. If all these are finite, the products of large weights overflow, and the largest weight is named. This reads all
+// values, so it runs only after an error.
 std::string cause(const data::Batch* batch, const std::vector<nn::Parameter>& parameters) {
   std::string found;
   if (batch) found = bad_value("input images", batch->images);
@@ -56,7 +57,10 @@ std::string cause(const data::Batch* batch, const std::vector<nn::Parameter>& pa
   double largest = -1;
   for (const nn::Parameter& p : parameters) {
     for (const double value : p.value.to_vector()) {
-      if (std::abs(value) > largest) largest = std::abs(value), found = p.name;
+      if (std::abs(value) > largest) {
+        largest = std::abs(value);
+        found = p.name;
+      }
     }
   }
   return concat(": inputs, weights and gradients are finite, values between them overflow; the largest weight is ", largest,
@@ -86,31 +90,48 @@ Stepper::Stepper(models::ElasticModel& model, const data::Dataset& images, const
   check_options(options);
 }
 
-double Stepper::run(int64_t step, double lr) {
-  const TrainOptions& o = options_;
-  double loss = 0;
-  for (int64_t micro = 0; micro < o.grad_accum; ++micro) {
-    const int64_t pass = step * o.grad_accum + micro;
+StepLoss Stepper::run(int64_t step, double lr) {
+  StepLoss losses;
+  for (int64_t micro = 0; micro < options_.grad_accum; ++micro) {
+    const int64_t pass = step * options_.grad_accum + micro;
     const data::Batch& batch = loader_.at(pass / loader_.batches(), pass % loader_.batches());
-    const nn::NoiseScope noise(static_cast<uint64_t>(o.seed), static_cast<uint64_t>(pass));
-    const Tensor value = recipe_->loss(model_, batch, step);
-    loss += static_cast<double>(value.item()) / static_cast<double>(o.grad_accum);
-    if (!std::isfinite(loss)) {
-      fail(Fault::diverged, "the loss is ", std::isnan(loss) ? "not a number" : "infinite", cause(&batch, model_.parameters()));
-    }
-    value.backward();
+    const nn::NoiseScope noise(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(pass));
+    recipe_->passes(batch, step, [&](const models::Subnet& subnet, const Tensor& loss) { learn(subnet, loss, batch, losses); });
   }
-  double scale = 1 / static_cast<double>(o.grad_accum);
-  // One read of the gradients also without clipping: a bad one is found before the optimiser writes it into the weights.
+  HV_CHECK(!losses.passes.empty(), "step: the recipe '", options_.recipe, "' has handed over no loss in step ", step);
+  for (const PassLoss& pass : losses.passes) losses.mean += pass.loss / static_cast<double>(losses.passes.size());
+  if (exchange_) exchange_(model_.parameters(), recipe_->trains(step));
+  update(step, lr);
+  return losses;
+}
+
+// Ends one pass: records its loss, then runs backward, which frees its graph.
+void Stepper::learn(const models::Subnet& subnet, const Tensor& loss, const data::Batch& batch, StepLoss& losses) const {
+  auto found = std::find_if(losses.passes.begin(), losses.passes.end(),
+                            [&](const PassLoss& pass) { return pass.subnet.id == subnet.id; });
+  if (found == losses.passes.end()) found = losses.passes.insert(found, {subnet, 0});
+  found->loss += static_cast<double>(loss.item()) / static_cast<double>(options_.grad_accum);
+  if (!std::isfinite(found->loss)) {
+    fail(Fault::diverged, "the loss is ", std::isnan(found->loss) ? "not a number" : "infinite",
+         cause(&batch, model_.parameters()));
+  }
+  loss.backward();
+}
+
+void Stepper::update(int64_t step, double lr) {
+  double scale = 1 / static_cast<double>(options_.grad_accum);
+  // The norm is computed even without clipping: a gradient that is not finite must be found before the optimiser uses it.
   const double norm = optimizer_->gradient_norm() * scale;
   if (!std::isfinite(norm)) {
     fail(Fault::diverged, "the gradient's norm is ", std::isnan(norm) ? "not a number" : "infinite",
          cause(nullptr, model_.parameters()));
   }
-  if (o.clip_grad > 0 && norm > o.clip_grad) scale *= o.clip_grad / norm;
-  optimizer_->step(lr, scale, ema_.values(), ema_.decay(step),
-                   o.active_only ? model_.active(recipe_->subnet(step)) : std::vector<Tensor>{});
-  return loss;
+  if (options_.clip_grad > 0 && norm > options_.clip_grad) scale *= options_.clip_grad / norm;
+  Live live;
+  if (options_.active_only) {
+    for (const models::Subnet& subnet : recipe_->trains(step)) live.push_back(model_.active(subnet));
+  }
+  optimizer_->step(lr, scale, ema_.values(), ema_.decay(step), live);
 }
 
 }  // namespace hv::train

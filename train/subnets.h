@@ -1,17 +1,44 @@
-// Which widths a command works on.
+// Chooses subnetworks by the text of an option, and prints their axes in tables, JSON and sentences. It uses the axes that the
+// model gives and knows no axis by name.
+// Thread rule: pure functions.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "models/elastic.h"
+#include "models/kinds.h"
+#include "train/io/json.h"
 #include "train/state/checkpoint.h"
 
 namespace hv::train {
 
-// The widths that `heads` names ("" means all of the model's). One the model does not have: an error (Fault::usage).
-std::vector<models::Subnet> choose_widths(const models::ElasticModel& model, const std::string& heads);
-// The widths a checkpoint was trained for.
-std::string trained_heads(const Header& header);
+// The option that chooses subnetworks by the values of their first axis: "3-8", "3,5,8". It has the name of HydraViT's axis,
+// also for a model whose axis has another name.
+inline constexpr const char* kSubnetsOption = "heads";
+// Reads "3-8", "3,5,8" or a mix: numbers (1 to 1024) in ascending order. A number given twice is an error. The text of an error
+// (Fault::usage) begins with `option`.
+std::vector<int64_t> parse_heads(const std::string& option, const std::string& text);
+
+// The subnetworks of `all` that `text` names; "" means all. A value that no subnetwork has is an error (Fault::usage) that
+// begins with "--heads: 9 is outside <whose>".
+std::vector<models::Subnet> choose_subnets(const std::vector<models::Subnet>& all, const std::string& text,
+                                           const std::string& whose);
+std::vector<models::Subnet> choose_subnets(const models::ElasticModel& model, const std::string& text);
+// The subnetworks that a checkpoint was trained for.
+std::vector<models::Subnet> trained_subnets(const models::ElasticModel& model, const Header& header);
+// Checks `text` against a preset, before any model is built or data is read. Fault::usage as above.
+void check_subnets(const std::string& preset, const std::string& text);
+
+std::string axis_text(const models::Axis& axis);  // "5", "0.7"
+// A JSON object with one member per axis: only the axes that distinguish the subnetworks (Axis::chosen), or all.
+Json axes_json(const models::Subnet& subnet, bool all = false);
+// The names and the values of the axes as columns of a table: right-aligned, at least 5 characters wide, one space apart.
+std::string axis_names(const models::Subnet& subnet);
+std::string axis_values(const models::Subnet& subnet);
+
+// Both use only the axes that distinguish the subnetworks. subnet_text gives "5 heads" or "1 head", for sentences; short_text
+// gives "5", for places that name the axis elsewhere.
+std::string subnet_text(const models::Subnet& subnet);
+std::string short_text(const models::Subnet& subnet);
 
 }  // namespace hv::train

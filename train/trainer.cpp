@@ -5,7 +5,6 @@
 
 #include "train/io/file.h"
 #include "train/io/interrupt.h"
-#include "train/log/predictions.h"
 #include "train/state/load.h"
 #include "train/state/run_folder.h"
 
@@ -18,13 +17,19 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 }  // namespace
 
 const char* ending_name(Ending ending) {
-  return ending == Ending::finished ? "finished" : ending == Ending::stopped ? "stopped" : "interrupted";
+  if (ending == Ending::finished) return "finished";
+  if (ending == Ending::stopped) return "stopped";
+  return "interrupted";
 }
 
 Trainer::Trainer(const RunSetup& setup, std::unique_ptr<Recipe> recipe)
     : setup_(setup), stepper_(setup.model, setup.train, setup.options, std::move(recipe)), begin_(Clock::now()) {
   const TrainOptions& o = setup_.options;
-  total_steps_ = o.steps > 0 ? o.steps : o.epochs > 0 ? std::max<int64_t>(1, o.epochs * stepper_.batches() / o.grad_accum) : 0;
+  if (o.steps > 0) {
+    total_steps_ = o.steps;
+  } else if (o.epochs > 0) {
+    total_steps_ = std::max<int64_t>(1, o.epochs * stepper_.batches() / o.grad_accum);
+  }
   const double total = total_steps_ > 0 ? static_cast<double>(total_steps_) : Schedule::kClockSteps;
   const double warmup = o.warmup_steps >= 0 ? static_cast<double>(o.warmup_steps) : std::floor(o.warmup * total);
   schedule_ = {o.schedule, o.lr, o.min_lr, warmup, total};
@@ -65,11 +70,11 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   loss_sum_ = metric("loss_sum", 0);
   seconds_before_ = metric("seconds", 0);
   best_ = metric("best_top1", -1);
-  // Checkpoints of earlier versions lack these.
+  // Checkpoints of earlier versions do not have these two counters.
   bad_steps_ = checkpoint.header.counters.count("bad_steps") ? counter("bad_steps") : 0;
   evaluated_step_ = checkpoint.header.counters.count("evaluated_step") ? counter("evaluated_step") : step_;
   for (const auto& [name, value] : checkpoint.header.metrics) {
-    if (name.rfind("top1.", 0) == 0 || name.rfind("ema_top1.", 0) == 0) accuracies_[name] = value;
+    if (name.find('.') != std::string::npos) scores_[name] = value;  // "top1.heads=5", "ema_top1.heads=5"
   }
   resumed_ = true;
 }
@@ -90,15 +95,22 @@ void Trainer::diverged(const std::string& what) const {
       setup_.folder.empty() || saved_step_ < 0
           ? "nothing was saved yet"
           : concat("the last good checkpoint is ", join_path(setup_.folder, "last.ckpt"), " (step ", saved_step_, ")");
-  fail(Fault::diverged, "step ", step_ + 1, " (", stepper_.recipe().subnet(step_).label, "): ", what, "; ", kept,
+  fail(Fault::diverged, "step ", step_ + 1, " (", trained_now(), "): ", what, "; ", kept,
        "; try a lower --lr or --clip-grad 1");
 }
 
-std::optional<double> Trainer::train_step(double lr) {
-  constexpr int64_t kMostBadSteps = 10;  // in a row: more is no accident
+// The subnetworks that the step trains: "heads=5", or "heads=8, heads=3" if it has several passes.
+std::string Trainer::trained_now() const {
+  std::string text;
+  for (const models::Subnet& subnet : stepper_.recipe().trains(step_)) text += (text.empty() ? "" : ", ") + subnet.label;
+  return text;
+}
+
+std::optional<StepLoss> Trainer::train_step(double lr) {
+  constexpr int64_t kMostBadSteps = 10;  // in a row; after more of them the run is not expected to recover
   const bool back = setup_.options.on_nan == "rollback";
   try {
-    const double loss = stepper_.run(step_, lr);
+    StepLoss loss = stepper_.run(step_, lr);
     bad_steps_ = 0;
     return loss;
   } catch (const Error& error) {
@@ -106,11 +118,11 @@ std::optional<double> Trainer::train_step(double lr) {
     if (setup_.options.on_nan == "stop") diverged(error.what());
     if (++bad_steps_ > kMostBadSteps) diverged(concat(error.what(), ", as the ", kMostBadSteps, " steps before"));
     if (back && saved_step_ < 0) diverged(concat(error.what(), ", and there is no saved state to roll back to"));
-    log_->warn(concat(
-        "WARNING: step ", step_ + 1, " (", stepper_.recipe().subnet(step_).label, "): ", error.what(),
+    listener_->warn(concat(
+        "WARNING: step ", step_ + 1, " (", trained_now(), "): ", error.what(),
         back ? concat("; weights, moments and average are those of step ", saved_step_, " again") : "; the step is skipped"));
   }
-  // The step counts, so the next one has other images; a run that is resumed from a save in between does the same again.
+  // The step still counts: the next step trains on other images, and a run resumed from an earlier save repeats all this.
   setup_.model.zero_grad();
   if (back) restore_tensors(load_checkpoint(join_path(setup_.folder, "last.ckpt")));
   stepper_.optimizer().set_steps(step_ + 1);
@@ -124,24 +136,23 @@ RunPoint Trainer::here() const {
 
 StartEvent Trainer::start_event() const {
   StartEvent start{resumed_, step_, total_steps_, {}};
-  for (const models::Subnet& width : setup_.widths) {
-    start.widths.push_back({width, setup_.model.params(width), setup_.model.macs(width), stepper_.recipe().share(width)});
+  for (const models::Subnet& subnet : setup_.subnets) {
+    start.subnets.push_back({subnet, setup_.model.params(subnet), setup_.model.macs(subnet), stepper_.recipe().share(subnet)});
   }
   return start;
 }
 
-Ending Trainer::run() {
+Ending Trainer::run(Listener& listener) {
   const InterruptScope listening;
   begin_ = Clock::now();
-  // Of an earlier end of this run: further steps make it old, and it does not say of which step it is.
-  if (!setup_.folder.empty()) remove_file(join_path(setup_.folder, "predictions.csv"));
-  log_ = std::make_unique<RunLog>(setup_.folder, setup_.options, start_event(), setup_.show_progress);
+  listener_ = &listener;
+  listener.begin(start_event());
   try {
     const Ending ending = train_and_evaluate();
-    log_->end(step_, ending_name(ending));
+    listener.end(step_, ending_name(ending));
     return ending;
   } catch (const Error& error) {
-    if (error.fault() == Fault::diverged) log_->end(step_, "diverged");
+    if (error.fault() == Fault::diverged) listener.end(step_, "diverged");
     throw;
   }
 }
@@ -164,85 +175,87 @@ Ending Trainer::train_and_evaluate() {
 
   while (!finished()) {
     if (interrupted()) return leave(Ending::interrupted);
-    if (evaluation_due()) {                            // here, so that a run that was stopped before it goes on with it
-      if (!evaluate_and_tell(o.eval_limit)) continue;  // a signal
+    // The evaluation comes before the step, so that a run that was stopped before it begins with it when it is resumed.
+    if (evaluation_due()) {
+      if (!evaluate_and_report(o.eval_limit)) continue;  // a signal interrupted it
       note_best();
       save_or_warn();
     }
     if (o.stop_after > 0 && step_ - first >= o.stop_after) return leave(Ending::stopped);
     const double lr = schedule_.at(position());
-    take_parts();  // evaluations and saving are no part of a step
-    const std::optional<double> loss = train_step(lr);
+    take_parts();  // discards the times of evaluations and saves, which are not part of a step
+    const std::optional<StepLoss> loss = train_step(lr);
     const PartSeconds time = take_parts();
-    const models::Subnet& width = stepper_.recipe().subnet(step_);
     ++step_;
     RunPoint at = here();
-    at.lr = lr;  // the one this step had
+    at.lr = lr;  // the rate of this step, not of the next
     if (loss) {
-      loss_sum_ += *loss;
+      loss_sum_ += loss->mean;
       ++loss_count_;
-      log_->step({step_, total_steps_, std::min(1.0, position() / schedule_.total_steps), at.epoch, *loss, lr, width.label,
-                  o.batch_size * o.grad_accum},
-                 at, width, time);
+      const double done = std::min(1.0, position() / schedule_.total_steps);
+      listener_->step({at, total_steps_, done, *loss, o.batch_size * o.grad_accum, time});
     }
-    if (setup_.on_step) setup_.on_step(step_, loss.value_or(std::nan("")));
+    if (setup_.on_step) setup_.on_step(step_, loss ? loss->mean : std::nan(""));
 
     const bool save_due = o.save_every > 0 ? step_ % o.save_every == 0 : epochs_at(step_) > epochs_at(step_ - 1);
-    if (save_due && (finished() || !evaluation_due())) save_or_warn();  // an evaluation is followed by a save
+    if (save_due && (finished() || !evaluation_due())) save_or_warn();  // if an evaluation is due, the save comes after it
   }
-  if (saved_step_ != step_) save();  // before the last evaluation, which may be interrupted
+  if (saved_step_ != step_) save();  // before the last evaluation, because a signal may interrupt that
   if (!setup_.test) return Ending::finished;
-  // First on as many images as the evaluations before had, to find the best among equals; then on all.
+  // The first evaluation uses as many images as the earlier ones, so that their scores can be compared; the second uses all.
   const bool part = o.eval_limit > 0 && o.eval_limit < setup_.test->size();
-  if (!evaluate_and_tell(part ? o.eval_limit : 0)) return Ending::interrupted;
+  if (!evaluate_and_report(part ? o.eval_limit : 0)) return Ending::interrupted;
   note_best();
-  if (part && !evaluate_and_tell(0)) return Ending::interrupted;
+  if (part && !evaluate_and_report(0)) return Ending::interrupted;
   save();
   return Ending::finished;
 }
 
-// Of all widths; false: a signal came, and nothing has changed.
-bool Trainer::evaluate_and_tell(int64_t limit) {
-  log_->flush();
-  if (!evaluate_widths(limit)) return false;
+// Evaluates all subnetworks. Returns false if a signal came; then nothing has changed.
+bool Trainer::evaluate_and_report(int64_t limit) {
+  listener_->flush();
+  if (!evaluate_all(limit)) return false;
   if (loss_count_ > 0) mean_loss_ = loss_sum_ / static_cast<double>(loss_count_);
-  log_->evaluated(here(), mean_loss_, live_, average_);
+  listener_->evaluated({here(), mean_loss_, live_, average_});
   loss_sum_ = 0;
   loss_count_ = 0;
   evaluated_step_ = step_;
-  accuracies_.clear();
-  for (const WidthResult& result : live_) accuracies_["top1." + result.subnet.label] = result.top1;
-  for (const WidthResult& result : average_) accuracies_["ema_top1." + result.subnet.label] = result.top1;
+  scores_.clear();
+  const auto keep = [&](const std::string& prefix, const std::vector<Result>& results) {
+    for (const Result& result : results) {
+      scores_[concat(prefix, result.metrics.at(0).name, '.', result.subnet.label)] = result.metrics[0].value;
+    }
+  };
+  keep("", live_);
+  keep("ema_", average_);
   return true;
 }
 
-// The best checkpoint has the highest mean top-1 over the widths, of live or averaged weights.
+// The best checkpoint has the highest mean of the first metric over the subnetworks, with the live or the averaged weights.
 void Trainer::note_best() {
-  const double score = std::max(mean_top1(live_), mean_top1(average_));
+  const double score = std::max(mean_score(live_), mean_score(average_));
   if (score <= best_) return;
   best_before_ = best_;
   best_ = score;
   new_best_ = true;
 }
 
-// Fills live_ and average_; false: a signal came, nothing has changed.
-bool Trainer::evaluate_widths(int64_t limit) {
+// Fills live_ and average_. Returns false if a signal came; then nothing has changed.
+bool Trainer::evaluate_all(int64_t limit) {
   EvaluateOptions options;
   options.batch_size = setup_.options.eval_batch;
   options.limit = limit;
   options.stop = [] { return interrupted() != 0; };
   check_finite();
-  // The last evaluation, of all images by the live weights, is kept image by image.
-  const bool keep = !setup_.folder.empty() && finished() && (limit == 0 || limit >= setup_.test->size());
-  Predictions predictions(setup_.widths, *setup_.test);
-  if (keep) options.seen = [&](size_t width, const Tensor& logits) { predictions.add(width, logits); };
-  std::vector<WidthResult> live = evaluate(setup_.model, setup_.widths, *setup_.test, options), average;
+  // Of the last evaluation, which uses all images and the live weights, the listener is given the logits of every image.
+  const bool last = finished() && (limit == 0 || limit >= setup_.test->size());
+  if (last) options.seen = [&](size_t subnet, const Tensor& logits) { listener_->predicted(subnet, logits); };
+  std::vector<Result> live = evaluate(setup_.model, setup_.subnets, *setup_.test, options), average;
   if (live.empty()) return false;
-  if (keep) write_file(join_path(setup_.folder, "predictions.csv"), predictions.csv());
   options.seen = {};
   if (stepper_.ema().on()) {
     const WithEma lent(stepper_.ema());
-    average = evaluate(setup_.model, setup_.widths, *setup_.test, options);
+    average = evaluate(setup_.model, setup_.subnets, *setup_.test, options);
     if (average.empty()) return false;
   }
   live_ = std::move(live);
@@ -254,7 +267,7 @@ Header Trainer::header() const {
   TrainOptions options = setup_.options;
   Header header;
   header.model = setup_.model.config();
-  for (const Field& field : train_fields(options)) header.options[field.name] = field.get();
+  for (const Field& field : run_fields(options)) header.options[field.name] = field.get();
   header.provenance = setup_.provenance;
   header.seed = static_cast<uint64_t>(options.seed);
   header.class_names = setup_.train.class_names();
@@ -270,7 +283,7 @@ Header Trainer::header() const {
                      {"bad_steps", bad_steps_},
                      {"evaluated_step", evaluated_step_}};
   header.metrics = {{"seconds", seconds()}, {"loss_sum", loss_sum_}, {"best_top1", best_}};
-  header.metrics.insert(accuracies_.begin(), accuracies_.end());
+  header.metrics.insert(scores_.begin(), scores_.end());
   return header;
 }
 
@@ -301,11 +314,12 @@ void Trainer::check_finite() const {
 
 void Trainer::save() {
   if (setup_.folder.empty()) return;
-  log_->flush();
+  listener_->flush();
   check_finite();
   const Header now = header();
   const std::vector<NamedTensor> all = tensors();
-  // The best first: a run killed between the two goes on from the state before and finds the same best again.
+  // best.ckpt is written first: if the run is killed between the two files, it is resumed from the earlier last.ckpt and finds
+  // the same best state again.
   if (new_best_ && setup_.options.keep_best) save_checkpoint(join_path(setup_.folder, "best.ckpt"), now, all);
   new_best_ = false;
   save_run(setup_.folder, now, all, setup_.options.keep_last);
@@ -317,9 +331,9 @@ void Trainer::save_or_warn() {
     save();
   } catch (const Error& error) {
     if (error.fault() != Fault::failure) throw;
-    if (new_best_) best_ = best_before_;  // no file holds it
+    if (new_best_) best_ = best_before_;  // because no file holds the new best state
     new_best_ = false;
-    log_->warn(
+    listener_->warn(
         concat("WARNING: step ", step_, " is not saved: ", error.what(), "; training goes on, the next save tries again"));
   }
 }

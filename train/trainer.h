@@ -1,11 +1,13 @@
-// The training loop: a plain loop around a recipe, with evaluation, checkpoints and graceful endings.
+// The training loop: it runs the steps of a recipe, evaluates, saves checkpoints, and ends in order when a signal asks for it.
 //
 // Invariants
-//   1. The state after step s is a function of the options and s (train/step.h). So a run resumed at any step, on any number of
-//      threads, ends in the same bits. (A run limited by the clock does not repeat: its schedule follows the clock.)
-//   2. A loss or gradient that is not finite ends the run at once (Fault::diverged); nothing broken is ever saved.
+//   1. The state after step s is a function of the options and s (train/step.h). So a run that is resumed at any step, on any
+//      number of threads, ends with the same bits. A run that is limited by the clock cannot be repeated: its schedule follows
+//      the clock.
+//   2. A loss or gradient that is not finite ends the run at once (Fault::diverged), and a state that is not finite is never
+//      saved. The option --on-nan can choose to skip the step or to roll back to the last save instead.
 //   3. Checkpoints hold the state between two steps.
-//   4. In the middle of a run a save or a log line that fails is told, and the run goes on: the next save tries again. The
+//   4. In the middle of a run, a save or a log line that fails is reported and the run goes on; the next save tries again. The
 //      state at the end is saved, or the run fails.
 // Thread rule: one thread; the signals of train/io/interrupt.h may come at any time.
 #pragma once
@@ -19,9 +21,9 @@
 #include <vector>
 
 #include "train/evaluate.h"
-#include "train/log/run_log.h"
+#include "train/listener.h"
+#include "train/optim/schedule.h"
 #include "train/options.h"
-#include "train/schedule.h"
 #include "train/state/checkpoint.h"
 #include "train/step.h"
 
@@ -29,44 +31,46 @@ namespace hv::train {
 
 struct RunSetup {
   models::ElasticModel& model;
-  std::vector<models::Subnet> widths;  // trained and evaluated
+  std::vector<models::Subnet> subnets;  // those that are trained and evaluated
   const data::Dataset& train;
-  const data::Dataset* test = nullptr;  // null: no evaluation
+  const data::Dataset* test = nullptr;  // null if the run does not evaluate
   TrainOptions options;
-  std::string folder = {};  // empty: nothing is written
-  std::map<std::string, std::string> provenance = {};
-  bool show_progress = false;
-  std::function<void(int64_t step, double loss)> on_step = {};
+  std::string folder = {};                                      // of the run; if empty, nothing is written
+  std::map<std::string, std::string> provenance = {};           // stored in every checkpoint
+  std::function<void(int64_t step, double loss)> on_step = {};  // called after each step; the loss of a skipped step is a NaN
 };
 
-enum class Ending { finished, stopped, interrupted };  // stopped: by --stop-after
+enum class Ending { finished, stopped, interrupted };  // `stopped` is the ending of --stop-after
 const char* ending_name(Ending ending);
 
 class Trainer {
  public:
   Trainer(const RunSetup& setup, std::unique_ptr<Recipe> recipe);
+  // Continues from the state of a checkpoint. Missing tensors or counters and other shapes are errors (Fault::input).
   void restore(const Checkpoint& checkpoint);
   void write_to(const std::string& folder) { setup_.folder = setup_.options.out = folder; }
-  Ending run();
+  // Trains to the end. Throws Fault::diverged (invariant 2) and Fault::failure if the last state cannot be saved.
+  Ending run(Listener& listener);
 
   int64_t step() const { return step_; }
-  int64_t total_steps() const { return total_steps_; }               // 0: the clock decides
-  const std::vector<WidthResult>& results() const { return live_; }  // of the last evaluation
-  const std::vector<WidthResult>& ema_results() const { return average_; }
+  int64_t total_steps() const { return total_steps_; }                 // 0 if only the clock limits the run
+  const std::vector<Result>& results() const { return live_; }         // of the last evaluation, with the live weights
+  const std::vector<Result>& ema_results() const { return average_; }  // the same, with the averaged weights
   Header header() const;
-  std::vector<NamedTensor> tensors() const;  // all state: "model.", "ema.", "optimizer."
+  std::vector<NamedTensor> tensors() const;  // the whole state; names begin with "model.", "ema." or "optimizer."
 
  private:
-  double seconds() const;   // of training so far, earlier sessions included
-  double position() const;  // in steps, for the schedule
+  double seconds() const;   // of training so far, including earlier sessions
+  double position() const;  // of the schedule, in steps
   bool finished() const;
   RunPoint here() const;
   StartEvent start_event() const;
   Ending train_and_evaluate();
-  std::optional<double> train_step(double lr);  // none: what --on-nan does instead of the step
+  std::optional<StepLoss> train_step(double lr);  // empty if --on-nan skipped the step or rolled back
   void restore_tensors(const Checkpoint& checkpoint);
-  bool evaluate_and_tell(int64_t limit);
-  bool evaluate_widths(int64_t limit);
+  bool evaluate_and_report(int64_t limit);
+  bool evaluate_all(int64_t limit);
+  std::string trained_now() const;
   void save();
   void save_or_warn();
   void note_best();
@@ -76,15 +80,15 @@ class Trainer {
   RunSetup setup_;
   Stepper stepper_;
   Schedule schedule_;
-  std::unique_ptr<RunLog> log_;  // while run() runs
+  Listener* listener_ = nullptr;  // set while run() runs
   int64_t step_ = 0, total_steps_ = 0, saved_step_ = -1, evaluated_step_ = 0;
   double seconds_before_ = 0, best_ = -1, best_before_ = -1, loss_sum_ = 0;
-  double mean_loss_ = 0;                    // of the steps between the last two evaluations
-  int64_t loss_count_ = 0, bad_steps_ = 0;  // bad: not finite, in a row
+  double mean_loss_ = 0;                    // over the steps between the last two evaluations
+  int64_t loss_count_ = 0, bad_steps_ = 0;  // bad: steps in a row whose loss or gradient was not finite
   bool new_best_ = false, resumed_ = false;
   std::chrono::steady_clock::time_point begin_;
-  std::vector<WidthResult> live_, average_;
-  std::map<std::string, double> accuracies_;  // of the last evaluation, earlier sessions included: metrics of the checkpoint
+  std::vector<Result> live_, average_;
+  std::map<std::string, double> scores_;  // of the last evaluation, also of an earlier session; the checkpoint stores them
 };
 
 }  // namespace hv::train

@@ -7,7 +7,8 @@
 #include "train/io/json.h"
 #include "train/options.h"
 #include "train/predict/budget.h"
-#include "train/sampler.h"
+#include "train/recipes/sampler.h"
+#include "train/subnets.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace hv::train;

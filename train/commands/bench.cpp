@@ -19,8 +19,8 @@
 #include "models/hydravit.h"
 #include "train/commands/commands.h"
 #include "train/io/json.h"
-#include "train/optimizer.h"
-#include "train/recipe.h"
+#include "train/optim/optimizer.h"
+#include "train/recipes/hydravit.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"
 
@@ -30,14 +30,15 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct BenchArguments {
-  std::string preset = "cifar", heads, mode = "train,infer", precision = "fp32";
+  std::string preset = "cifar", subnets, mode = "train,infer", precision = "fp32";
   int64_t batch_size = 128, steps = 10, threads = 0;
   bool detail = false, scaling = false, json = false;
 };
 
 struct BenchResult {
   std::string mode;  // "train" or "infer"
-  int64_t heads = 0, dim = 0, batch = 0;
+  models::Subnet subnet;
+  int64_t batch = 0;
   double images_per_second = 0, step_ms = 0, gflops = 0;
   double efficiency = 0;  // time of the step's matrix products alone / time of the step; 0: not measured
   PartSeconds split{};    // seconds of a mean step, by kind of work
@@ -148,12 +149,13 @@ Timed time_steps(int64_t steps, bool detail, bool scaling, Step&& step) {
 }
 
 void print_table(const BenchReport& report, bool detail, bool scaling) {
-  std::printf("%5s %5s %5s %10s %10s %9s %6s", "mode", "heads", "dim", "images/s", "ms/step", "GFLOP/s", "share");
+  std::printf("%5s %s %10s %10s %9s %6s", "mode", axis_names(report.results.at(0).subnet).c_str(), "images/s", "ms/step",
+              "GFLOP/s", "share");
   std::printf("%s", scaling ? "  speedup" : "");
   std::puts(detail ? " efficiency   split: products attention norm+GELU optimiser other" : "");
   for (const BenchResult& r : report.results) {
-    std::printf("%5s %5lld %5lld %10.0f %10.1f %9.0f %5.0f%%", r.mode.c_str(), static_cast<long long>(r.heads),
-                static_cast<long long>(r.dim), r.images_per_second, r.step_ms, r.gflops, 100 * r.gflops / report.gemm_gflops);
+    std::printf("%5s %s %10.0f %10.1f %9.0f %5.0f%%", r.mode.c_str(), axis_values(r.subnet).c_str(), r.images_per_second,
+                r.step_ms, r.gflops, 100 * r.gflops / report.gemm_gflops);
     const double all = std::accumulate(r.split.begin(), r.split.end(), 0.0);
     const auto share = [&](Part part) { return 100 * r.split[static_cast<size_t>(part)] / all; };
     if (scaling) std::printf(" %7.2fx", r.speedup);
@@ -170,15 +172,9 @@ std::string bench_json(const BenchReport& report) {
   for (const BenchResult& r : report.results) {
     Json split;
     for (size_t i = 0; i < r.split.size(); ++i) split.add(kPartNames[i], r.split[i]);
-    Json result{{"mode", r.mode},
-                {"heads", r.heads},
-                {"dim", r.dim},
-                {"batch", r.batch},
-                {"images_per_second", r.images_per_second},
-                {"step_ms", r.step_ms},
-                {"gflops", r.gflops},
-                {"efficiency", r.efficiency},
-                {"split", split}};
+    Json result = Json{{"mode", r.mode}}.append(axes_json(r.subnet, true)).add("batch", r.batch);
+    result.add("images_per_second", r.images_per_second).add("step_ms", r.step_ms).add("gflops", r.gflops);
+    result.add("efficiency", r.efficiency).add("split", split);
     if (r.speedup > 0) result.add("speedup", r.speedup);
     results.push(result);
   }
@@ -196,7 +192,7 @@ int run_bench(const BenchArguments& a) {
   const models::HydraViTConfig config = models::preset(a.preset);
   start_compute(a.threads, a.precision);
   const auto model = models::make_model(models::to_config(config), 0);
-  const std::vector<models::Subnet> widths = choose_widths(*model, a.heads);
+  const std::vector<models::Subnet> widths = choose_subnets(*model, a.subnets);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(model->parameters(), {});
 
   data::Batch batch;
@@ -215,11 +211,11 @@ int run_bench(const BenchArguments& a) {
     if (a.mode.find(mode) == std::string::npos) continue;
     const bool training = mode == "train";
     for (const models::Subnet& width : widths) {
-      const HydraViTRecipe recipe({width}, WidthSampler(0, 1), 0.1);
+      HydraViTRecipe recipe(*model, {width}, WidthSampler(0, 1), 0.1);
       model->train(training);
       const Timed timed = time_steps(a.steps, a.detail || a.json, a.scaling, [&] {
         if (training) {
-          recipe.loss(*model, batch, 0).backward();
+          recipe.passes(batch, 0, [](const models::Subnet&, const Tensor& loss) { loss.backward(); });
           optimizer->step(1e-4, 1);
         } else {
           const NoGrad off;
@@ -228,7 +224,7 @@ int run_bench(const BenchArguments& a) {
       });
       const double images = static_cast<double>(a.batch_size);
       const double operations = 2.0 * static_cast<double>(model->macs(width)) * images * (training ? 3 : 1);
-      report.results.push_back({mode, width.key, width.dim, a.batch_size, images / timed.seconds, 1000 * timed.seconds,
+      report.results.push_back({mode, width, a.batch_size, images / timed.seconds, 1000 * timed.seconds,
                                 operations / timed.seconds / 1e9, timed.products / timed.seconds, timed.split,
                                 timed.one_thread / timed.seconds});
       if (timed.chunks + timed.strided_copies > 0) {
@@ -271,7 +267,7 @@ Command bench_command() {
   const auto a = std::make_shared<BenchArguments>();
   Fields fields = {
       {"preset", &a->preset, "model", 0, 0, models::preset_names()},
-      {"heads", &a->heads, "widths, as 3-8 or 3,5,8; default: all"},
+      {kSubnetsOption, &a->subnets, "widths, as 3-8 or 3,5,8; default: all"},
       {"mode", &a->mode, "train, infer or train,infer"},
       {"batch-size", &a->batch_size, "images a step", 1, 65536},
       {"steps", &a->steps, "timed steps, after 3 to warm up", 1, 100000},

@@ -87,12 +87,7 @@ Command data_command() {
       {"dir", &a->dir, "get: where to install"},
       {"url", &a->url, "get: another source of the same archive"},
       {"timeout", &a->timeout, "get: seconds to wait for a connection", 1, 3600},
-      {"kind",
-       &a->kind,
-       "what the folder holds",
-       0,
-       0,
-       {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
+      {"kind", &a->kind, "what the folder holds", 0, 0, data::kind_names()},
       {"split", &a->split, "stats: which images", 0, 0, {"train", "test"}},
       {"image-size", &a->image_size, "size of the images of a folder", 8, 1024},
   };

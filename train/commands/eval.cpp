@@ -1,7 +1,8 @@
-// hydravit eval: one row a width, on the test images.
+// hydravit eval: one row per subnetwork, on the test images.
 #include <cstdio>
 
 #include "train/commands/commands.h"
+#include "train/evaluate.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
 #include "train/io/print.h"
@@ -16,18 +17,18 @@ namespace {
 
 struct EvalArguments {
   std::vector<std::string> checkpoint;
-  std::string heads, data, kind = "auto", predictions;
+  std::string subnets, data, kind = "auto", predictions;
   int64_t limit = 0, batch_size = 250, threads = 0;
   bool ema = false, json = false;
 };
 
-// Everything an evaluation saw, for a notebook: images [N, 3, H, W] as bytes, labels [N], and logits.heads<k> [N, classes].
+// Everything an evaluation saw, for a notebook: images [N, 3, H, W] as bytes, labels [N], and logits.<subnetwork> [N, classes].
 void write_predictions(const std::string& path, const Loaded& loaded, const data::Dataset& test,
-                       const std::vector<WidthResult>& results, const std::vector<std::vector<float>>& logits) {
+                       const std::vector<Result>& results, const std::vector<std::vector<float>>& logits) {
   const int64_t n = results.at(0).images, classes = test.classes();
   std::vector<TensorToWrite> tensors;
   for (size_t w = 0; w < results.size(); ++w) {
-    tensors.push_back({concat("logits.heads", results[w].subnet.key), "F32", {n, classes}, [&logits, w](const Put& put) {
+    tensors.push_back({"logits." + results[w].subnet.name, "F32", {n, classes}, [&logits, w](const Put& put) {
                          put(logits[w].data(), sizeof(float) * logits[w].size());
                        }});
   }
@@ -55,26 +56,34 @@ void write_predictions(const std::string& path, const Loaded& loaded, const data
                     std::move(tensors));
 }
 
-std::string evaluate_json(const std::vector<WidthResult>& results) {
+std::string evaluate_json(const std::vector<Result>& results) {
   Json rows = Json::empty_list();
-  for (const WidthResult& r : results) {
-    rows.push({{"heads", r.subnet.key},
-               {"params", r.params},
-               {"macs", r.macs},
-               {"top1", r.top1},
-               {"top5", r.top5},
-               {"loss", r.loss},
-               {"images", r.images}});
+  for (const Result& r : results) {
+    Json row = axes_json(r.subnet).add("params", r.params).add("macs", r.macs);
+    for (const Metric& metric : r.metrics) row.add(metric.name, metric.value);
+    rows.push(row.add("images", r.images));
   }
   return Json{{"results", rows}}.text();
+}
+
+void print_table(const std::vector<Result>& results) {
+  std::string head = axis_names(results.at(0).subnet) + print(" %12s %14s", "params", "MACs");
+  for (const Metric& metric : results[0].metrics) head += ' ' + metric_title(metric);
+  std::printf("%s %10s\n", head.c_str(), "images/s");
+  for (const Result& r : results) {
+    std::string row =
+        axis_values(r.subnet) + print(" %12lld %14lld", static_cast<long long>(r.params), static_cast<long long>(r.macs));
+    for (const Metric& metric : r.metrics) row += ' ' + metric_value(metric);
+    std::printf("%s %10.0f\n", row.c_str(), r.images_per_second);
+  }
 }
 
 int run_eval(const EvalArguments& a) {
   if (!a.predictions.empty()) check_output("--predictions", a.predictions);
   start_compute(a.threads);
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
-  const std::vector<models::Subnet> widths =
-      choose_widths(*loaded.model, a.heads.empty() ? trained_heads(loaded.header) : a.heads);
+  const std::vector<models::Subnet> subnets =
+      a.subnets.empty() ? trained_subnets(*loaded.model, loaded.header) : choose_subnets(*loaded.model, a.subnets);
   // Without --data: what the model was trained on, if it is still there.
   std::string folder = a.data, kind = a.kind;
   const auto& options = loaded.header.options;
@@ -93,24 +102,19 @@ int run_eval(const EvalArguments& a) {
   how.batch_size = a.batch_size;
   how.limit = a.limit;
   how.normalization = {loaded.header.mean, loaded.header.std};
-  std::vector<std::vector<float>> logits(widths.size());
+  std::vector<std::vector<float>> logits(subnets.size());
   if (!a.predictions.empty()) {
     how.seen = [&](size_t w, const Tensor& batch) {
       logits[w].insert(logits[w].end(), batch.data(), batch.data() + batch.numel());
     };
   }
-  const std::vector<WidthResult> results = evaluate(*loaded.model, widths, *test, how);
+  const std::vector<Result> results = evaluate(*loaded.model, subnets, *test, how);
   if (!a.predictions.empty()) write_predictions(a.predictions, loaded, *test, results, logits);
   if (a.json) {
     std::printf("%s\n", evaluate_json(results).c_str());
     return 0;
   }
-  std::printf("%5s %5s %12s %14s %7s %7s %8s %10s\n", "heads", "dim", "params", "MACs", "top-1", "top-5", "loss", "images/s");
-  for (const WidthResult& r : results) {
-    std::printf("%5lld %5lld %12lld %14lld %7.2f %7.2f %8.4f %10.0f\n", static_cast<long long>(r.subnet.key),
-                static_cast<long long>(r.subnet.dim), static_cast<long long>(r.params), static_cast<long long>(r.macs), r.top1,
-                r.top5, r.loss, r.images_per_second);
-  }
+  print_table(results);
   return 0;
 }
 
@@ -119,14 +123,9 @@ int run_eval(const EvalArguments& a) {
 Command eval_command() {
   const auto a = std::make_shared<EvalArguments>();
   Fields fields = {
-      {"heads", &a->heads, "widths, as 3-8 or 3,5,8; default: those it was trained for"},
+      {kSubnetsOption, &a->subnets, "widths, as 3-8 or 3,5,8; default: those it was trained for"},
       {"data", &a->data, "folder with the data, or shapes10; default: as in training"},
-      {"kind",
-       &a->kind,
-       "what the folder holds",
-       0,
-       0,
-       {"auto", "cifar10", "cifar100", "cifar100-coarse", "folder", "shapes10"}},
+      {"kind", &a->kind, "what the folder holds", 0, 0, data::kind_names()},
       {"limit", &a->limit, "use this many test images; 0: all", 0, 1e9},
       {"batch-size", &a->batch_size, "images a pass", 1, 65536},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},

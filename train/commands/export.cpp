@@ -5,8 +5,8 @@
 #include "train/commands/commands.h"
 #include "train/exchange/onnx.h"
 #include "train/exchange/timm_safetensors.h"
-#include "train/sampler.h"
 #include "train/start/setup.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {

@@ -1,12 +1,15 @@
 // hydravit info: what a checkpoint or a safetensors file holds. Reads the header alone; --verify reads and checks every byte.
+#include <algorithm>
 #include <cstdio>
 
 #include "train/commands/commands.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
+#include "train/io/print.h"
 #include "train/io/printable.h"
 #include "train/start/setup.h"
 #include "train/state/run_folder.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
@@ -29,20 +32,25 @@ using Metrics = std::map<std::string, double>;
 // What each width costs, and how good it was at the last evaluation, by live and by averaged weights.
 void print_widths(const std::vector<models::Cost>& costs, const Metrics& metrics = {}) {
   if (costs.empty()) return;
-  std::vector<std::pair<const char*, std::string>> accuracies;  // title, prefix of the metric
-  for (const auto& [title, prefix] : {std::pair{"top-1", "top1."}, std::pair{"(EMA)", "ema_top1."}}) {
-    const auto first = metrics.lower_bound(prefix);
-    if (first != metrics.end() && first->first.rfind(prefix, 0) == 0) accuracies.emplace_back(title, prefix);
+  // Stored as "top1.heads=5" and "ema_top1.heads=5": the metric that decides, whatever its name.
+  std::vector<std::string> scores;
+  for (const auto& [name, value] : metrics) {
+    const std::string metric = name.substr(0, name.find('.'));
+    if (metric == name || std::find(scores.begin(), scores.end(), metric) != scores.end()) continue;
+    scores.insert(metric.rfind("ema_", 0) == 0 ? scores.end() : scores.begin(), metric);
   }
-  std::printf("widths\n%7s %5s %12s %14s %14s", "heads", "dim", "params", "MACs", "with norms");
-  for (const auto& [title, prefix] : accuracies) std::printf(" %6s", title);
+  const auto title = [](const std::string& metric) {
+    if (metric == "top1") return std::string("top-1");
+    return metric.rfind("ema_", 0) == 0 ? std::string("(EMA)") : metric;
+  };
+  std::printf("widths\n  %s %12s %14s %14s", axis_names(costs[0].subnet).c_str(), "params", "MACs", "with norms");
+  for (const std::string& metric : scores) std::printf(" %6s", title(metric).c_str());
   for (const models::Cost& cost : costs) {
-    std::printf("\n%7lld %5lld %12lld %14lld %14lld", static_cast<long long>(cost.subnet.key),
-                static_cast<long long>(cost.subnet.dim), static_cast<long long>(cost.params), static_cast<long long>(cost.macs),
-                static_cast<long long>(cost.macs_with_norms));
-    for (const auto& [title, prefix] : accuracies) {
-      const auto found = metrics.find(prefix + cost.subnet.label);
-      found == metrics.end() ? std::printf(" %6s", "-") : std::printf(" %6.2f", found->second);
+    std::printf("\n  %s %12lld %14lld %14lld", axis_values(cost.subnet).c_str(), static_cast<long long>(cost.params),
+                static_cast<long long>(cost.macs), static_cast<long long>(cost.macs_with_norms));
+    for (const std::string& metric : scores) {
+      const auto found = metrics.find(metric + "." + cost.subnet.label);
+      std::printf(" %6s", found == metrics.end() ? "-" : print("%.2f", found->second).c_str());
     }
   }
   std::printf(
@@ -67,11 +75,8 @@ void print_tensors(const std::vector<Row>& rows, bool listed) {
 Json widths_json(const std::vector<models::Cost>& costs) {
   Json json = Json::empty_list();
   for (const models::Cost& cost : costs) {
-    json.push({{"heads", cost.subnet.key},
-               {"dim", cost.subnet.dim},
-               {"params", cost.params},
-               {"macs", cost.macs},
-               {"macs_with_norms", cost.macs_with_norms}});
+    Json one = axes_json(cost.subnet, true);
+    json.push(one.add("params", cost.params).add("macs", cost.macs).add("macs_with_norms", cost.macs_with_norms));
   }
   return json;
 }

@@ -9,6 +9,7 @@
 #include "train/io/interrupt.h"
 #include "train/io/json.h"
 #include "train/start/setup.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
@@ -71,12 +72,12 @@ int run_lr_find(LrFindArguments& a) {
   HV_CHECK_USAGE(a.low < a.high, "--low: ", a.low, " is not below --high ", a.high);
   o.steps = a.steps;  // the schedule is the ramp
   check_options(o);
-  check_heads(o);
+  check_subnets(o.preset, o.subnets);
   if (!a.out.empty()) check_output("--out", a.out);
   const InterruptScope listening;
   const Prepared p = prepare(o);
   o.ema = 0;
-  Stepper stepper(*p.model, *p.train, o, make_recipe(o, p.widths));
+  Stepper stepper(*p.model, *p.train, o, make_recipe(o, *p.model, p.subnets));
   p.model->train();
   p.model->zero_grad();
   const LrCurve curve = lr_ramp(stepper, a.low, a.high, a.steps, [] { return interrupted() != 0; });
@@ -105,11 +106,17 @@ Command lr_find_command() {
   const auto a = std::make_shared<LrFindArguments>();
   // The options of a training that change a step.
   Fields fields;
-  for (const char* name : {"preset",      "heads",        "weights",  "data",      "kind",      "batch-size", "grad-accum",
+  const Fields all = train_fields(a->options);
+  for (const char* name : {"preset",      kSubnetsOption, "recipe",   "data",      "kind",      "batch-size", "grad-accum",
                            "optimizer",   "weight-decay", "momentum", "clip-grad", "smoothing", "drop-path",  "dropout",
                            "active-only", "init",         "augment",  "mixup",     "cutmix",    "erase",      "randaugment",
                            "shuffle",     "train-limit",  "seed",     "threads",   "precision"}) {
-    fields.push_back(*find_field(train_fields(a->options), name));
+    fields.push_back(*find_field(all, name));
+  }
+  for (const RecipeKind& kind : recipe_kinds()) {
+    for (const Field& field : kind.options(a->options)) {
+      if (!find_field(fields, field.name)) fields.push_back(field);
+    }
   }
   fields.insert(fields.end(), {{"low", &a->low, "first learning rate", 1e-12, 1e3},
                                {"high", &a->high, "last learning rate", 1e-12, 1e6},

@@ -28,14 +28,14 @@ constexpr size_t kBatch = 64, kMostExplained = 32;  // 32 rows of pictures still
 
 struct PredictArguments {
   std::vector<std::string> checkpoint, images;
-  std::string heads, budget_macs, budget_ms, format = "table", out, explain;
+  std::string subnets, budget_macs, budget_ms, format = "table", out, explain;
   int64_t topk = 3, threads = 0;
   bool ema = false, json = false;
 };
 
 // What can be refused before anything is loaded.
 void check_arguments(PredictArguments& a, const std::set<std::string>& given) {
-  const char* choosing[] = {"heads", "budget-macs", "budget-ms"};
+  const char* choosing[] = {kSubnetsOption, "budget-macs", "budget-ms"};
   std::string before;
   for (const char* option : choosing) {
     if (!given.contains(option)) continue;
@@ -64,9 +64,9 @@ void check_target(const std::string& option, const std::string& path, const std:
 }
 
 std::vector<models::Subnet> widths_for(const PredictArguments& a, const Loaded& loaded) {
-  const std::vector<models::Subnet> trained = choose_widths(*loaded.model, trained_heads(loaded.header));  // narrowest first
-  if (a.heads == "all") return trained;
-  if (!a.heads.empty()) return choose_widths(*loaded.model, a.heads);
+  const std::vector<models::Subnet> trained = trained_subnets(*loaded.model, loaded.header);  // narrowest first
+  if (a.subnets == "all") return trained;
+  if (!a.subnets.empty()) return choose_subnets(*loaded.model, a.subnets);
   if (!a.budget_macs.empty()) {
     return {widest_within(
         "--budget-macs", parse_amount("--budget-macs", a.budget_macs), trained,
@@ -157,7 +157,7 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
 Command predict_command() {
   const auto a = std::make_shared<PredictArguments>();
   Fields fields = {
-      {"heads", &a->heads, "widths, as 5, 3-8 or all (it was trained for); default: the widest of these"},
+      {kSubnetsOption, &a->subnets, "widths, as 5, 3-8 or all (it was trained for); default: the widest of these"},
       {"budget-macs", &a->budget_macs, "the widest that takes at most so many multiply-adds an image, as 5e6 or 12M"},
       {"budget-ms", &a->budget_ms, "the widest that takes at most so many milliseconds for an image, measured here first"},
       {"topk", &a->topk, "classes to show", 1, 1000},

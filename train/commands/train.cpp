@@ -7,11 +7,13 @@
 #include "train/io/interrupt.h"
 #include "train/io/json.h"
 #include "train/io/print.h"
+#include "train/log/run_log.h"
 #include "train/log/summary.h"
 #include "train/report/report.h"
 #include "train/start/provenance.h"
 #include "train/start/setup.h"
 #include "train/state/run_folder.h"
+#include "train/subnets.h"
 #include "train/trainer.h"
 
 namespace hv::train {
@@ -91,16 +93,15 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
     o.epochs = 10;
   }
   check_options(o);
-  check_heads(o);
+  check_subnets(o.preset, o.subnets);
   std::optional<InterruptScope> listening(
       std::in_place);  // from here on a signal ends the run with a checkpoint, if only of step 0
   Prepared p = prepare(o, resume ? &checkpoint : nullptr);
-  RunSetup setup{*p.model, p.widths, *p.train, p.test.get(), o};
+  RunSetup setup{*p.model, p.subnets, *p.train, p.test.get(), o};
   setup.provenance = provenance(p.source, *p.train, p.test.get());
-  setup.show_progress = true;
   if (resume) check_same_data(checkpoint, setup.provenance, p.source.data);
 
-  Trainer trainer(setup, make_recipe(o, p.widths));
+  Trainer trainer(setup, make_recipe(o, *p.model, p.subnets));
   if (resume) trainer.restore(checkpoint);
   checkpoint.tensors.clear();
 
@@ -117,18 +118,19 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   write_file(join_path(folder, "config.json"), config_json(trainer.header()));
   say(concat(resume ? "resuming at step " : "training ",
              resume ? std::to_string(trainer.step()) : p.model->config().at("model"), " in ", folder, ", ",
-             p.model->parameter_count(), " parameters, ", p.widths.size(), p.widths.size() == 1 ? " width" : " widths",
+             p.model->parameter_count(), " parameters, ", p.subnets.size(), p.subnets.size() == 1 ? " width" : " widths",
              trainer.total_steps() > 0 ? concat(", ", trainer.total_steps(), " steps") : "",
              o.minutes > 0 ? concat(", at most ", o.minutes, " minutes") : ""));
 
-  const Ending ending = trainer.run();
+  RunLog log(folder, o, p.test.get(), true);
+  const Ending ending = trainer.run(log);
   const std::string last = join_path(folder, "last.ckpt");
   if (ending != Ending::finished) {
     say(concat(ending == Ending::interrupted ? "interrupted" : "stopped", " after step ", trainer.step(), "; saved ", last,
                "; go on with: hydravit train --resume ", folder));
     return ending == Ending::interrupted ? 128 + interrupted() : 0;
   }
-  std::fputs(width_table(trainer.results(), trainer.ema_results()).c_str(), stdout);
+  std::fputs(subnet_table(trainer.results(), trainer.ema_results()).c_str(), stdout);
   std::printf("checkpoint: %s\n", last.c_str());
   std::fflush(stdout);
   std::clearerr(stdout);  // the run is in its folder; that no one reads along is no failure

@@ -1,4 +1,4 @@
-// Lines and points on two axes.
+// Charts with lines and points on two axes, and charts with bars.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -13,7 +13,7 @@ constexpr double kWidth = 460, kTop = 34, kPlot = 220, kRight = 18;
 
 struct Scale {
   bool log = false;
-  double low = 0, high = 1, from = 0, to = 1;  // values, pixels
+  double low = 0, high = 1, from = 0, to = 1;  // value `low` is drawn at pixel `from`, value `high` at pixel `to`
   bool takes(double value) const { return std::isfinite(value) && (!log || value > 0); }
   double at(double value) const {
     const double share = log ? std::log(value / low) / std::log(high / low) : (value - low) / (high - low);
@@ -21,7 +21,7 @@ struct Scale {
   }
 };
 
-// The range of the values with a little air; [0, 1] where there are none.
+// The range of the values with a margin on both sides; [0, 1] if there are no values.
 Scale fit(const std::vector<double>& values, bool log) {
   Scale scale{log, std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
   for (const double value : values) {
@@ -40,7 +40,7 @@ Scale fit(const std::vector<double>& values, bool log) {
     const bool positive = scale.low >= 0;
     scale.low -= air;
     scale.high += air;
-    if (positive) scale.low = std::max(0.0, scale.low);  // a loss or a count below zero would look odd
+    if (positive) scale.low = std::max(0.0, scale.low);  // because a loss or a count is never negative
   }
   return scale;
 }
@@ -51,7 +51,7 @@ std::vector<double> ticks_of(const Scale& scale, int wanted) {
   return result;
 }
 
-// A shape of radius r around (x, y): six that are easy to tell apart.
+// A shape of radius r around (x, y), one of six that are easy to distinguish.
 std::string marker_path(int64_t shape, double x, double y, double r) {
   const auto polygon = [&](std::initializer_list<std::pair<double, double>> corners) {
     std::string path;
@@ -101,7 +101,8 @@ std::string line_path(const std::vector<std::pair<double, double>>& at, bool das
   return concat("<path d=\"", path, "\" fill=\"none\" stroke-width=\"1.8\"", dashed ? " stroke-dasharray=\"5 4\"" : "", "/>");
 }
 
-// Finds each label a place beside its point where it covers nothing drawn before; one that finds none is left out.
+// Places each label beside its point so that it covers nothing that was drawn before. A label for which there is no such place
+// is not drawn.
 class Labels {
  public:
   Labels(double left, double right, double top, double bottom) : left_(left), right_(right), top_(top), bottom_(bottom) {}
@@ -110,7 +111,8 @@ class Labels {
   }
   std::string place(double x, double y, const std::string& text) {
     const auto said = [&](const auto& other) { return other.second == text && std::abs(other.first - x) < 1; };
-    if (std::any_of(said_.begin(), said_.end(), said)) return "";  // the same width of another run, straight above or below
+    // The point of another run at the same width lies directly above or below, and its label serves both.
+    if (std::any_of(said_.begin(), said_.end(), said)) return "";
     said_.emplace_back(x, text);
     const double half = text_width(text, 11) / 2 + 1, side = half + 9;
     for (const auto& [dx, dy] : {std::pair{0.0, -13.0},
@@ -143,14 +145,17 @@ class Labels {
   std::vector<std::pair<double, std::string>> said_;
 };
 
-// Entries in rows below the plot. Returns the drawing and moves y to its lower end.
+// The entries of the legend, in rows below the plot. Returns the drawing and sets y to its lower end.
 std::string legend(const std::vector<Series>& series, double left, double& y) {
   std::string out;
   double x = left;
   for (const Series& s : series) {
     if (s.name.empty()) continue;
     const double width = 34 + text_width(s.name) + 14;
-    if (x > left && x + width > kWidth - 4) x = left, y += 18;
+    if (x > left && x + width > kWidth - 4) {
+      x = left;
+      y += 18;
+    }
     out += open_group(s);
     if (s.line) out += line_path({{x, y - 4}, {x + 26, y - 4}}, s.dashed);
     if (s.marker >= 0) out += marker(s, x + 13, y - 4);
@@ -165,7 +170,10 @@ std::string legend(const std::vector<Series>& series, double left, double& y) {
 std::string svg(const Chart& chart) {
   std::vector<double> xs, ys;
   for (const Series& s : chart.series) {
-    for (const Point& point : s.points) xs.push_back(point.x), ys.push_back(point.y);
+    for (const Point& point : s.points) {
+      xs.push_back(point.x);
+      ys.push_back(point.y);
+    }
   }
   for (const Chart::Mark& mark : chart.marks) xs.push_back(mark.x);
   Scale x = fit(xs, chart.x.log), y = fit(ys, chart.y.log);
@@ -173,14 +181,17 @@ std::string svg(const Chart& chart) {
   double widest = 0;
   for (const double tick : y_ticks) widest = std::max(widest, text_width(short_number(tick)));
   const double left = 34 + widest, right = kWidth - kRight, bottom = kTop + kPlot;
-  x.from = left, x.to = right, y.from = bottom, y.to = kTop;
+  x.from = left;
+  x.to = right;
+  y.from = bottom;
+  y.to = kTop;
 
   std::string axes, drawn, labels;
   double next_free = 0;
   for (const double tick : x_ticks) {
     const double at = x.at(tick), half = text_width(short_number(tick)) / 2;
     axes += concat("<path class=\"g\" d=\"M", fixed(at), " ", fixed(kTop), "V", fixed(bottom), "\"/>");
-    if (at - half < next_free) continue;  // no room for its number
+    if (at - half < next_free) continue;  // no space for its number
     axes += svg_text(std::min(at, kWidth - 2 - half), bottom + 16, short_number(tick));
     next_free = at + half + 6;
   }
@@ -208,8 +219,8 @@ std::string svg(const Chart& chart) {
     drawn += open_group(s);
     if (s.line && at.size() > 1) drawn += line_path(at, s.dashed);
     Series dots = s;
-    if (at.size() == 1) dots.marker = std::max<int64_t>(0, s.marker);  // a lone point is no line
-    const size_t every = s.line ? at.size() / 12 + 1 : 1;              // on a line, only as dense as they can be told apart
+    if (at.size() == 1) dots.marker = std::max<int64_t>(0, s.marker);  // a single point draws no line, so it needs a marker
+    const size_t every = s.line ? at.size() / 12 + 1 : 1;              // few markers on a line, so that they do not overlap
     for (size_t i = 0; dots.marker >= 0 && i < at.size(); i += every) {
       drawn += marker(dots, at[i].first, at[i].second, s.line || at.size() <= 30 ? 4 : 2);
       places.occupy(at[i].first, at[i].second, 5, 5);
@@ -257,7 +268,7 @@ std::string svg(const Bars& chart) {
     double above = top;
     if (bar.expected >= 0) {
       above = std::min(above, y.at(bar.expected));
-      for (const char* layer : {"h", "e"}) {  // a rim, so that it shows on any bar
+      for (const char* layer : {"h", "e"}) {  // a rim below the line makes it visible on a bar of any colour
         out += concat("<path class=\"", layer, "\" d=\"M", fixed(middle - half - 5), " ", fixed(y.at(bar.expected)), "h",
                       fixed(2 * half + 10), "\"/>");
       }

@@ -36,19 +36,19 @@ pre{background:var(--box);padding:.6rem .8rem;white-space:pre-wrap;overflow-wrap
 .missing{color:var(--soft);border-left:3px solid var(--rule);padding-left:.8rem}
 )";
 
-// The length of the UTF-8 letter that begins at `at`; 0: none does.
+// The length in bytes of the UTF-8 character that begins at `at`; 0 if no valid one begins there.
 size_t letter(const std::string& text, size_t at) {
   const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   const unsigned first = byte(at);
-  const size_t length = first < 0x80                    ? 1
-                        : first >= 0xc2 && first < 0xe0 ? 2
-                        : first >= 0xe0 && first < 0xf0 ? 3
-                        : first >= 0xf0 && first < 0xf5 ? 4
-                                                        : 0;
+  size_t length = 0;
+  if (first < 0x80) length = 1;
+  if (first >= 0xc2 && first < 0xe0) length = 2;
+  if (first >= 0xe0 && first < 0xf0) length = 3;
+  if (first >= 0xf0 && first < 0xf5) length = 4;
   for (size_t i = 1; i < length; ++i) {
     if ((byte(at + i) & 0xc0) != 0x80) return 0;
   }
-  // Overlong forms, surrogates and what is above U+10FFFF.
+  // Overlong forms, surrogates and numbers above U+10FFFF are invalid (RFC 3629, section 4).
   const unsigned second = byte(at + 1);
   const bool bad = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
                    (first == 0xf4 && second > 0x8f);

@@ -1,8 +1,8 @@
-// A page of HTML, put together in order: one file with everything in it, no script, nothing from the network.
+// Builds a page of HTML part by part, in order. The page is one file: it has no script and loads nothing from the network.
 //
 // Invariants
-//   1. Texts are escaped where they enter; what is not valid UTF-8 is replaced.
-//   2. Pictures are embedded while the page stays below `limit` bytes; later ones are only named by their files.
+//   1. Texts are escaped when they are added; bytes that are not valid UTF-8 are replaced by U+FFFD.
+//   2. Pictures are embedded while the page stays below `limit` bytes; for further pictures, the page only names their file.
 // Thread rule: one thread.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace hv::train {
 
-std::string escape(const std::string& text);  // for HTML and SVG, in text and in attributes
+std::string escape(const std::string& text);  // for the text and the attributes of HTML and SVG
 
 struct Tile {
   data::Image image;
@@ -29,15 +29,15 @@ class Page {
   void section(const std::string& id, const std::string& heading);
   void heading(const std::string& text);                                // within a section
   void text(const std::string& paragraph);                              // plain text
-  void missing(const std::string& why);                                 // a section that has no data
-  void figure(const std::string& svg, const std::string& caption);      // figures in a row share the width
-  void tiles(const std::vector<Tile>& tiles, const std::string& file);  // `file` holds them too
-  void code(const std::string& text);
-  // The first row is the head; of each row the first cell is its name.
-  void table(const std::vector<std::vector<std::string>>& rows, bool texts = false);  // texts: not numbers
-  // The same, two columns of text, folded away.
+  void missing(const std::string& why);                                 // a note that data are missing
+  void figure(const std::string& svg, const std::string& caption);      // consecutive figures stand side by side
+  void tiles(const std::vector<Tile>& tiles, const std::string& file);  // `file` holds them, too
+  void code(const std::string& text);                                   // preformatted
+  // The first row holds the column titles, and the first cell of each row is its name.
+  void table(const std::vector<std::vector<std::string>>& rows, bool texts = false);  // texts: the cells are not numbers
+  // A table of texts that the reader must unfold.
   void fold(const std::string& heading, const std::vector<std::vector<std::string>>& rows);
-  std::string finish();
+  std::string finish();  // the whole page; call it last
 
  private:
   void close_figures();

@@ -12,7 +12,8 @@
 namespace hv::train {
 namespace {
 
-// Every rule begins with .hv, so that the block does nothing to a page around it. A series brings its two colours with it.
+// Every rule begins with .hv, so that the block does not change the page around the chart. A series has its two colours in its
+// own style attribute.
 constexpr const char* kStyle =
     "<style>.hv .bg{fill:#fff}.hv text{fill:#24292f;font:12px system-ui,sans-serif}.hv .t{font-weight:600;font-size:13px}"
     ".hv .n{stroke:#fff;stroke-width:3px;paint-order:stroke;font-size:11px}.hv .g{stroke:#d8dee4;fill:none}"
@@ -26,7 +27,7 @@ std::array<double, 3> channels(const std::string& colour) {
   return {static_cast<double>(value >> 16), static_cast<double>((value >> 8) & 255), static_cast<double>(value & 255)};
 }
 
-// The place `at` (0 to 1) of a ramp through three colours.
+// The colour at position `at` (0 to 1) of a ramp through three colours.
 std::string blend(const std::array<const char*, 3>& stops, double at) {
   const size_t first = at < 0.5 ? 0 : 1;
   const std::array<double, 3> a = channels(stops[first]), b = channels(stops[first + 1]);
@@ -40,13 +41,13 @@ std::string blend(const std::array<const char*, 3>& stops, double at) {
 
 }  // namespace
 
-// Lightness falls from the first to the last, on both pages.
+// Lightness falls from the first colour to the last, on white and on dark pages.
 Colour ramp_colour(int64_t i, int64_t n) {
   const double at = n > 1 ? static_cast<double>(i) / static_cast<double>(n - 1) : 0;
   return {blend({"#d97a00", "#b0307a", "#2d0a5e"}, at), blend({"#ffe08a", "#f2728c", "#8f7bf2"}, at)};
 }
 
-// Okabe and Ito's colours, the pale ones darkened for white.
+// The colours of Okabe and Ito (2008, "Color universal design"); the pale ones are darkened for white pages.
 Colour group_colour(int64_t i) {
   static const std::vector<Colour> colours = {{"#0072b2", "#56b4e9"}, {"#c14f00", "#ff9d4d"}, {"#00805c", "#2fc79b"},
                                               {"#a8447e", "#e79cc6"}, {"#6b6100", "#f0e442"}, {"#444444", "#cccccc"}};
@@ -60,7 +61,8 @@ std::string fixed(double value) {
 }
 
 double text_width(const std::string& text, double size) {
-  const auto letters = std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });  // of UTF-8
+  // The number of UTF-8 characters: bytes 10xxxxxx continue a character.
+  const auto letters = std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
   return 0.58 * size * static_cast<double>(letters);
 }
 
@@ -96,7 +98,7 @@ std::vector<double> ticks(double low, double high, int wanted) {
 std::vector<double> log_ticks(double low, double high) {
   std::vector<double> result;
   if (!(low > 0) || !std::isfinite(high) || high <= low) return result;
-  const bool wide = std::log10(high / low) > 3;  // then powers of ten alone
+  const bool wide = std::log10(high / low) > 3;  // then only powers of ten are ticks
   for (double power = std::floor(std::log10(low)); power <= std::ceil(std::log10(high)); ++power) {
     for (const double factor : {1.0, 2.0, 5.0}) {
       const double tick = factor * std::pow(10, power);

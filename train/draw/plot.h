@@ -1,11 +1,10 @@
-// Charts as SVG text: lines and points, bars. General: what is drawn comes from the caller.
+// Charts as SVG text: lines and points, and bars. They know nothing of training.
 //
 // Invariants
-//   1. A chart is one complete <svg> that stands alone and may also be put into a page: its style block is the same for every
-//      chart.
-//   2. It is legible on white and on dark (prefers-color-scheme) and to the colour-blind: series differ by colour, marker and
-//      dash.
-//   3. Every text from outside is escaped. A value that is not finite is left out.
+//   1. A chart is one complete <svg>: it can be a file or a part of a page. Its style block is the same for every chart.
+//   2. A chart is legible on white and on dark pages (prefers-color-scheme) and for colour-blind readers: series differ by
+//      colour, marker and dashes.
+//   3. Every text of the caller is escaped. A value that is not finite is not drawn.
 // Thread rule: pure functions.
 #pragma once
 
@@ -16,31 +15,31 @@
 namespace hv::train {
 
 struct Colour {
-  std::string light, dark;  // on a white and on a dark page: "#rrggbb"
+  std::string light, dark;  // "#rrggbb" on a white page and on a dark page
 };
-Colour ramp_colour(int64_t i, int64_t n);  // ordered things, such as widths: first to last
-Colour group_colour(int64_t i);            // unordered things, such as runs
+Colour ramp_colour(int64_t i, int64_t n);  // of the i-th of n ordered things, such as widths
+Colour group_colour(int64_t i);            // of the i-th of some unordered things, such as runs
 
 struct Point {
   double x = 0, y = 0;
-  std::string label = {};
+  std::string label = {};  // beside the point; empty: none
 };
 
 struct Series {
-  std::string name;  // in the legend; empty: not there
+  std::string name;  // in the legend; a series without a name is not in the legend
   Colour colour;
   std::vector<Point> points;
-  int64_t marker = 0;  // which shape; -1: none
+  int64_t marker = 0;  // number of the shape of its points; -1: none
   bool line = true, hollow = false, dashed = false;
 };
 
 struct Axis {
   std::string title;  // with its unit
-  bool log = false;   // values that are not positive are left out
+  bool log = false;   // logarithmic; then values that are not positive are not drawn
 };
 
 struct Chart {
-  std::string title, alt;  // alt: what a reader who cannot see it is told
+  std::string title, alt;  // alt: a description for readers who cannot see the chart
   Axis x, y;
   std::vector<Series> series;
   struct Mark {
@@ -57,23 +56,24 @@ struct Bars {
     std::string name;
     double value = 0;
     Colour colour;
-    std::string label = {};  // above the bar; empty: the value
-    double expected = -1;    // a line across the bar, where it is not negative
+    std::string label = {};  // above the bar; if empty, the value is printed
+    double expected = -1;    // a line across the bar at this value; negative: no line
   };
   std::vector<Bar> bars;
 };
 std::string svg(const Bars& chart);
 
-// Round numbers (1, 2 or 5 times a power of ten) that lie in [low, high], at most about `wanted` steps.
+// Ticks of an axis. ticks() returns multiples of 1, 2 or 5 times a power of ten in [low, high], about `wanted` of them at most.
+// log_ticks() returns 1, 2 and 5 times the powers of ten in [low, high], or only the powers over more than three decades.
 std::vector<double> ticks(double low, double high, int wanted);
 std::vector<double> log_ticks(double low, double high);
 std::string short_number(double value);  // "0.0005", "12.5", "20 k", "3.1 M"
 
-// --- for those who draw something else in the same style (train/report/matrix.cpp) ------------------------------------------
+// --- parts for other drawings in the same style (train/report/matrix.cpp) --------------------------------------------------
 std::string svg_begin(double width, double height, const std::string& title, const std::string& alt);
 std::string svg_text(double x, double y, const std::string& text, const std::string& anchor = "middle",
                      const std::string& more = "");
-std::string fixed(double value);                               // a coordinate
-double text_width(const std::string& text, double size = 12);  // an estimate
+std::string fixed(double value);                               // a coordinate, in pixels with one decimal
+double text_width(const std::string& text, double size = 12);  // an estimate, in pixels
 
 }  // namespace hv::train

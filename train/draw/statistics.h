@@ -1,4 +1,5 @@
-// Is a draw as uneven as this to be expected? Pearson's chi-square test.
+// Pearson's chi-square test: how probable it is that the counts of a random draw are at least as uneven as those observed.
+// Thread rule: pure functions.
 #pragma once
 
 #include <cmath>
@@ -6,12 +7,13 @@
 
 namespace hv::train {
 
-// P(X >= x) for X chi-square distributed with `freedom` >= 1 degrees of freedom: finite sums, exact for whole degrees.
+// P(X >= x) for a chi-square distributed X with `freedom` >= 1 degrees of freedom. For a whole number of degrees it is a finite
+// sum (Abramowitz and Stegun 1964, equations 26.4.4 and 26.4.5), so it is exact up to rounding.
 inline double chi_square_p(double x, int64_t freedom) {
   if (x <= 0) return 1;
   const bool odd = freedom % 2 != 0;
   double p = odd ? std::erfc(std::sqrt(x / 2)) : 0;
-  // Terms (x/2)^a e^(-x/2) / Gamma(a + 1), for a = 0, 1, ... or 1/2, 3/2, ... below freedom / 2.
+  // The sum of (x/2)^a e^(-x/2) / Gamma(a + 1) over all a < freedom / 2 in 0, 1, ... (even degrees) or 1/2, 3/2, ... (odd).
   for (int64_t k = 0; k < freedom / 2; ++k) {
     const double a = static_cast<double>(k) + (odd ? 0.5 : 0);
     p += std::exp(a * std::log(x / 2) - x / 2 - std::lgamma(a + 1));

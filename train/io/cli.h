@@ -1,5 +1,4 @@
-// The command line: commands, options, help, and errors that name the nearest known word. CLI11 is named in train/io/cli.cpp
-// alone.
+// The command line: commands, options, help, and errors that name the nearest known word. Only cli.cpp names CLI11.
 //
 // Invariants
 //   1. Whatever is wrong with the arguments is an error (Fault::usage) that says what is allowed.

@@ -90,7 +90,8 @@ std::string nearest(const std::string& word, const std::vector<std::string>& nam
   for (const std::string& name : names) {
     const bool begins = word.size() >= 3 && name.compare(0, word.size(), word) == 0;
     const size_t apart = std::max(word.size(), name.size()) - std::min(word.size(), name.size());  // at least so many edits
-    const size_t distance = begins ? 1 : apart >= least ? apart : edit_distance(word, name);
+    if (!begins && apart >= least) continue;
+    const size_t distance = begins ? 1 : edit_distance(word, name);
     if (distance >= least) continue;
     least = distance;
     best = name;

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kTemporary = ".tmp.";  // <name>.tmp.<process>
 
-// The result of a system call, made again while a signal interrupts it.
+// The result of a system call, which is repeated while a signal interrupts it.
 template <class Call>
 auto uninterrupted(Call&& call) {
   auto result = call();

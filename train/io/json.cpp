@@ -96,6 +96,11 @@ Json& Json::add(const std::string& key, Json value) {
   return *this;
 }
 
+Json& Json::append(const Json& members) {
+  for (const auto& [key, value] : std::get<std::vector<Member>>(members.value_)) add(key, value);
+  return *this;
+}
+
 Json& Json::push(Json value) {
   std::get<std::vector<Json>>(value_).push_back(std::move(value));
   return *this;

@@ -49,6 +49,7 @@ class Json {
   static Json empty_list();
 
   Json& add(const std::string& key, Json value);  // to an object that has no such member
+  Json& append(const Json& members);              // to an object: those of another one
   Json& push(Json value);                         // to a list
   std::string text(int indent = -1) const;        // indent -1: in one line
 

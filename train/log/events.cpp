@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "train/io/json.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
@@ -18,16 +19,14 @@ Json event(const char* kind, const RunPoint& at) {
   return event(kind, at.step).add("epoch", at.epoch).add("seconds", std::round(at.seconds * 1000) / 1000);
 }
 
-Json event_results(const std::vector<WidthResult>& results) {
-  Json json = Json::empty_list();
-  for (const WidthResult& r : results) {
-    json.push({{"heads", r.subnet.key},
-               {"top1", r.top1},
-               {"top5", r.top5},
-               {"loss", r.loss},
-               {"images_per_second", r.images_per_second}});
+Json results_json(const std::vector<Result>& results) {
+  Json list = Json::empty_list();
+  for (const Result& result : results) {
+    Json one = axes_json(result.subnet);
+    for (const Metric& metric : result.metrics) one.add(metric.name, metric.value);
+    list.push(one.add("images_per_second", result.images_per_second));
   }
-  return json;
+  return list;
 }
 
 // Finds the member "step" of a line: a whole number of the outermost object.
@@ -49,11 +48,12 @@ class StepReader : public JsonEvents {
   bool here_ = false;  // here_: the last key read was "step"
 };
 
-// Leaves the lines that still hold for a run that goes on after `step`: none for a new run. Returns the path.
+// Removes the lines that a run beginning at start.step will write again; a new run keeps no line. Returns the path.
 const std::string& trimmed(const std::string& path, const StartEvent& start) {
   std::string kept;
   std::ifstream old(path);
-  for (std::string line; start.resumed && std::getline(old, line);) {
+  std::string line;
+  while (start.resumed && std::getline(old, line)) {
     const int64_t step = event_step(line);
     if (step >= 0 && step <= start.step) kept += line + "\n";
   }
@@ -65,13 +65,10 @@ const std::string& trimmed(const std::string& path, const StartEvent& start) {
 
 std::string event_json(const StartEvent& e) {
   Json widths = Json::empty_list();
-  for (const RunWidth& w : e.widths) {
-    widths.push({{"label", w.subnet.label},
-                 {"heads", w.subnet.key},
-                 {"dim", w.subnet.dim},
-                 {"params", w.params},
-                 {"macs", w.macs},
-                 {"share", w.share}});
+  for (const RunSubnet& one : e.subnets) {
+    Json json{{"label", one.subnet.label}};
+    json.append(axes_json(one.subnet, true));
+    widths.push(json.add("params", one.params).add("macs", one.macs).add("share", one.share));
   }
   Json json = event(e.resumed ? "resume" : "start", e.step);
   return json.add("total_steps", e.total_steps).add("widths", widths).text();
@@ -79,7 +76,9 @@ std::string event_json(const StartEvent& e) {
 
 std::string event_json(const LogEvent& e) {
   Json widths = Json::empty_list(), time;
-  for (const LogEvent::Width& w : e.widths) widths.push({{"heads", w.subnet.key}, {"drawn", w.drawn}, {"loss", w.loss}});
+  for (const LogEvent::Part& part : e.parts) {
+    widths.push(axes_json(part.subnet).add("drawn", part.trained).add("loss", part.loss));
+  }
   for (size_t i = 0; i < e.time.size(); ++i) time.add(kPartNames[i], e.time[i]);
   Json json = event("log", e.at);
   json.add("loss", e.loss).add("lr", e.at.lr).add("images_per_second", e.images_per_second);
@@ -88,8 +87,8 @@ std::string event_json(const LogEvent& e) {
 
 std::string event_json(const EvalEvent& e) {
   Json json = event("eval", e.at);
-  json.add("images", e.live.empty() ? 0 : e.live[0].images).add("results", event_results(e.live));
-  if (!e.ema.empty()) json.add("ema", event_results(e.ema));
+  json.add("images", e.live.empty() ? 0 : e.live[0].images).add("results", results_json(e.live));
+  if (!e.ema.empty()) json.add("ema", results_json(e.ema));
   return json.text();
 }
 

@@ -1,7 +1,9 @@
-// What every width says to every image of an evaluation: predictions.csv of a run folder.
+// predictions.csv of a run folder: the prediction of every subnetwork for every image of an evaluation, for data with one label
+// per image.
 //
 //   index,label,predicted_heads3,loss_heads3,confidence_heads3,predicted_heads4,...
-// One row an image; classes by number; the loss is the cross-entropy, the confidence the probability of the predicted class.
+// The file has one row per image. Classes are numbers from 0; the loss is the cross-entropy in nats; the confidence is the
+// probability of the predicted class, 0 to 1.
 // Thread rule: one thread.
 #pragma once
 
@@ -15,9 +17,10 @@ namespace hv::train {
 
 class Predictions {
  public:
-  Predictions(const std::vector<models::Subnet>& widths, const data::Dataset& dataset)
-      : widths_(widths), dataset_(dataset), of_(widths.size()) {}
-  void add(size_t width, const Tensor& logits);  // [B, classes] of the next B images at this width: EvaluateOptions::seen
+  Predictions(const std::vector<models::Subnet>& subnets, const data::Dataset& dataset)
+      : subnets_(subnets), dataset_(dataset), of_(subnets.size()) {}
+  void add(size_t subnet, const Tensor& logits);  // logits [B, classes] of the next B images
+  bool empty() const { return of_.empty() || of_[0].empty(); }
   std::string csv() const;
 
  private:
@@ -25,9 +28,9 @@ class Predictions {
     int64_t predicted = 0;
     double loss = 0, confidence = 0;
   };
-  std::vector<models::Subnet> widths_;
+  std::vector<models::Subnet> subnets_;
   const data::Dataset& dataset_;
-  std::vector<std::vector<One>> of_;  // [width][image]
+  std::vector<std::vector<One>> of_;  // [subnetwork][image]
 };
 
 }  // namespace hv::train

@@ -54,7 +54,7 @@ Progress::Progress(bool on, int64_t interval)
 
 std::string Progress::format(const ProgressLine& line, double done_at_begin) const {
   const double elapsed = std::chrono::duration<double>(Clock::now() - begin_).count();
-  const double progress = line.done - done_at_begin;  // of this process: a resumed run begins in the middle
+  const double progress = line.done - done_at_begin;  // of this process only, because a resumed run does not begin at 0
   const double remaining = progress > 0 ? elapsed * (1 - line.done) / progress : INFINITY;
   char text[256];
   const std::string steps = line.total_steps > 0 ? concat(line.step, '/', line.total_steps) : concat(line.step);
@@ -69,7 +69,7 @@ void Progress::step(const ProgressLine& line) {
   const auto now = Clock::now();
   const double seconds = std::chrono::duration<double>(now - last_).count();
   last_ = now;
-  // Running means over about 20 steps: one step's loss and speed jump with its width.
+  // Running means over about 20 steps, because the loss and the speed of single steps vary with their widths.
   const double blend = std::max(0.05, 1.0 / static_cast<double>(++seen_));
   loss_ += blend * (line.loss - loss_);
   const double per_image = seconds / static_cast<double>(std::max<int64_t>(1, line.images));
@@ -109,7 +109,7 @@ void Progress::warn(const std::string& text) {
 void Progress::note(const std::string& text) {
   clear();
   if (on_) std::fprintf(stderr, "%s\n", text.c_str());
-  last_ = Clock::now();  // what came before the note was no training step
+  last_ = Clock::now();  // the time before the note was not spent on a training step
 }
 
 }  // namespace hv::train

@@ -3,37 +3,56 @@
 #include <cmath>
 #include <numeric>
 
+#include "train/io/file.h"
+
 namespace hv::train {
 
-RunLog::RunLog(const std::string& folder, const TrainOptions& options, const StartEvent& start, bool show_progress)
-    : progress_(show_progress, options.log_interval), interval_(options.log_interval), widths_(start.widths) {
-  if (folder.empty()) return;
+RunLog::RunLog(const std::string& folder, const TrainOptions& options, const data::Dataset* test, bool show_progress)
+    : folder_(folder),
+      ema_(options.ema > 0),
+      with_tensorboard_(options.tensorboard),
+      test_(test),
+      progress_(show_progress, options.log_interval),
+      interval_(options.log_interval) {}
+
+void RunLog::begin(const StartEvent& start) {
+  subnets_ = start.subnets;
+  if (folder_.empty()) return;
+  // A predictions.csv of an earlier end of this run becomes wrong with the next step, and nothing in it names its step.
+  remove_file(join_path(folder_, "predictions.csv"));
   std::vector<models::Subnet> subnets;
-  for (const RunWidth& width : widths_) subnets.push_back(width.subnet);
-  summary_ = std::make_unique<Summary>(join_path(folder, "summary.csv"), subnets, options.ema > 0, start.step);
-  events_ = std::make_unique<EventFile>(join_path(folder, "events.jsonl"), start);
-  if (options.tensorboard) tensorboard_ = std::make_unique<TensorBoard>(folder, start);
+  for (const RunSubnet& one : subnets_) subnets.push_back(one.subnet);
+  const std::vector<Metric> metrics = test_ ? make_scorer(test_->scorer())->metrics() : std::vector<Metric>{};
+  summary_ = std::make_unique<Summary>(join_path(folder_, "summary.csv"), subnets, metrics, ema_, start.step);
+  events_ = std::make_unique<EventFile>(join_path(folder_, "events.jsonl"), start);
+  if (with_tensorboard_) tensorboard_ = std::make_unique<TensorBoard>(folder_, start);
+  if (test_ && test_->scorer() == "classes") predictions_ = std::make_unique<Predictions>(subnets, *test_);
 }
 
-void RunLog::step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, const PartSeconds& time) {
-  progress_.step(line);
-  window_.last = at;
-  for (Sum* sum : {&window_.all, &window_.widths[subnet.key]}) {
-    ++sum->steps;
-    sum->loss += line.loss;
-  }
-  window_.images += line.images;
-  for (size_t i = 0; i < time.size(); ++i) window_.time[i] += time[i];
-  if (at.step % interval_ == 0) flush();
+void RunLog::step(const StepEvent& event) {
+  std::string label;
+  for (const PassLoss& pass : event.loss.passes) label += (label.empty() ? "" : "+") + pass.subnet.label;
+  progress_.step(
+      {event.at.step, event.total_steps, event.done, event.at.epoch, event.loss.mean, event.at.lr, label, event.images});
+  window_.last = event.at;
+  const auto count = [](Sum& sum, double loss) {
+    ++sum.steps;
+    sum.loss += loss;
+  };
+  count(window_.all, event.loss.mean);
+  for (const PassLoss& pass : event.loss.passes) count(window_.subnets[pass.subnet.id], pass.loss);
+  window_.images += event.images;
+  for (size_t i = 0; i < event.time.size(); ++i) window_.time[i] += event.time[i];
+  if (event.at.step % interval_ == 0) flush();
 }
 
 void RunLog::flush() {
   if (window_.all.steps == 0) return;
   const double seconds = std::accumulate(window_.time.begin(), window_.time.end(), 0.0);
   LogEvent event{window_.last, window_.all.mean(), static_cast<double>(window_.images) / seconds, {}, window_.time};
-  for (const RunWidth& width : widths_) {
-    const Sum& sum = window_.widths[width.subnet.key];
-    event.widths.push_back({width.subnet, sum.steps, sum.mean()});
+  for (const RunSubnet& one : subnets_) {
+    const Sum& sum = window_.subnets[one.subnet.id];
+    event.parts.push_back({one.subnet, sum.steps, sum.mean()});
   }
   attempt([&] {
     if (events_) events_->add(event);
@@ -42,17 +61,21 @@ void RunLog::flush() {
   window_ = {};
 }
 
-void RunLog::evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live,
-                       const std::vector<WidthResult>& ema) {
+void RunLog::predicted(size_t subnet, const Tensor& logits) {
+  if (predictions_) predictions_->add(subnet, logits);
+}
+
+void RunLog::evaluated(const EvalEvent& event) {
+  if (predictions_ && !predictions_->empty()) write_file(join_path(folder_, "predictions.csv"), predictions_->csv());
   attempt([&] {
-    if (summary_) summary_->add({at.step, at.epoch, at.seconds, at.lr, train_loss, live, ema});
+    if (summary_) summary_->add(event);
   });
   attempt([&] {
-    if (events_) events_->add(EvalEvent{at, live, ema});
-    if (tensorboard_) tensorboard_->add(EvalEvent{at, live, ema});
+    if (events_) events_->add(event);
+    if (tensorboard_) tensorboard_->add(event);
   });
-  progress_.note(concat("epoch ", std::round(at.epoch * 100) / 100, " step ", at.step, ", ", live[0].images,
-                        " test images: ", accuracy_line(live), ema.empty() ? "" : "; EMA " + accuracy_line(ema)));
+  progress_.note(concat("epoch ", std::round(event.at.epoch * 100) / 100, " step ", event.at.step, ", ", event.live[0].images,
+                        " test images: ", score_line(event.live), event.ema.empty() ? "" : "; EMA " + score_line(event.ema)));
 }
 
 void RunLog::end(int64_t step, const std::string& how) {
@@ -62,8 +85,6 @@ void RunLog::end(int64_t step, const std::string& how) {
     if (events_) events_->end(step, how);
   });
 }
-
-void RunLog::warn(const std::string& text) { progress_.warn(text); }
 
 template <class Write>
 void RunLog::attempt(Write&& write) {

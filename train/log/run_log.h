@@ -1,10 +1,12 @@
-// What a run tells while it goes: the bar on the terminal, summary.csv, events.jsonl and, if asked for, TensorBoard's file.
+// The listener of a training run. It shows the progress on the terminal and writes summary.csv, events.jsonl, predictions.csv
+// and, with --tensorboard, an event file for TensorBoard.
 //
 // Invariants
-//   1. It only listens: no number of the training depends on it.
-//   2. Steps are gathered in a window that is written every --log-interval steps, and before each evaluation, each save and the
-//      end. So the window is empty at every checkpoint, and a run in many sessions counts each of its steps once.
-//   3. Once a run has begun, a full or failing disk costs lines, never the run.
+//   1. No number that the training computes depends on it.
+//   2. It sums up steps in a window. The window is written and emptied every --log-interval steps, before each evaluation,
+//      before each save and at the end. So it is empty at every checkpoint, and a run of many sessions counts each step once.
+//   3. Once a run has begun, a full or failing disk loses lines of the log but does not end the run. The exception is
+//      predictions.csv, which is written once, at the end: if that fails, the run fails.
 // Thread rule: one thread.
 #pragma once
 
@@ -13,7 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "train/listener.h"
 #include "train/log/events.h"
+#include "train/log/predictions.h"
 #include "train/log/progress.h"
 #include "train/log/summary.h"
 #include "train/log/tensorboard.h"
@@ -21,40 +25,45 @@
 
 namespace hv::train {
 
-class RunLog {
+class RunLog : public Listener {
  public:
-  // An empty folder: nothing is written.
-  RunLog(const std::string& folder, const TrainOptions& options, const StartEvent& start, bool show_progress);
-  void step(const ProgressLine& line, const RunPoint& at, const models::Subnet& subnet, const PartSeconds& time);
-  void flush();  // writes what the window holds
-  void evaluated(const RunPoint& at, double train_loss, const std::vector<WidthResult>& live,
-                 const std::vector<WidthResult>& ema);
-  void end(int64_t step, const std::string& how);
-  void warn(const std::string& text);
+  // If `folder` is empty, no file is written. `test` is the data that the run is evaluated on; null if it is not evaluated.
+  RunLog(const std::string& folder, const TrainOptions& options, const data::Dataset* test, bool show_progress);
+  void begin(const StartEvent& start) override;
+  void step(const StepEvent& event) override;
+  void predicted(size_t subnet, const Tensor& logits) override;
+  void evaluated(const EvalEvent& event) override;
+  void flush() override;  // writes and empties the window
+  void end(int64_t step, const std::string& how) override;
+  void warn(const std::string& text) override { progress_.warn(text); }
 
  private:
-  // A line that cannot be written is left out. That is told once, until writing succeeds again.
+  // Calls `write`. If it fails, its lines are lost (invariant 3) and a warning is printed, once until writing succeeds again.
   template <class Write>
   void attempt(Write&& write);
   struct Sum {
     int64_t steps = 0;
     double loss = 0;
-    double mean() const { return loss / static_cast<double>(steps); }  // not a number if there are none
+    double mean() const { return loss / static_cast<double>(steps); }  // NaN if there are none
   };
   struct Window {
     RunPoint last;
     Sum all;
-    std::map<int64_t, Sum> widths;  // by heads
+    std::map<int64_t, Sum> subnets;  // by id
     int64_t images = 0;
     PartSeconds time{};
   };
 
+  std::string folder_;
+  bool ema_, with_tensorboard_;
+  const data::Dataset* test_;
   Progress progress_;
+  int64_t interval_;
+  std::vector<RunSubnet> subnets_;
   std::unique_ptr<Summary> summary_;
   std::unique_ptr<EventFile> events_;
   std::unique_ptr<TensorBoard> tensorboard_;
-  int64_t interval_;
-  std::vector<RunWidth> widths_;
+  std::unique_ptr<Predictions> predictions_;
   Window window_;
   bool failing_ = false;
 };

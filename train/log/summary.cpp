@@ -1,19 +1,25 @@
 #include "train/log/summary.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
+#include "train/evaluate.h"
 #include "train/io/file.h"
 #include "train/io/print.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 
-Summary::Summary(std::string path, const std::vector<models::Subnet>& widths, bool ema, int64_t step)
+Summary::Summary(std::string path, const std::vector<models::Subnet>& subnets, const std::vector<Metric>& metrics, bool ema,
+                 int64_t step)
     : path_(std::move(path)), head_("step,images,epoch,seconds,lr,train_loss") {
   for (const char* weights : {"", "ema_"}) {
     if (*weights && !ema) continue;
-    for (const models::Subnet& width : widths) head_ += concat(',', weights, "top1_heads", width.key);
-    for (const models::Subnet& width : widths) head_ += concat(',', weights, "loss_heads", width.key);
+    for (const Metric& metric : metrics) {
+      if (!metric.summary) continue;
+      for (const models::Subnet& subnet : subnets) head_ += concat(',', weights, metric.name, '_', subnet.name);
+    }
   }
   std::ifstream old(path_);
   std::string line;
@@ -25,12 +31,15 @@ Summary::Summary(std::string path, const std::vector<models::Subnet>& widths, bo
   }
 }
 
-void Summary::add(const SummaryRow& row) {
-  const std::string key = concat(row.step, ',', row.live.empty() ? 0 : row.live[0].images);
-  std::string line = key + print(",%.4f,%.1f,%.6g,%.6f", row.epoch, row.seconds, row.lr, row.train_loss);
-  for (const std::vector<WidthResult>* results : {&row.live, &row.ema}) {
-    for (const WidthResult& result : *results) line += print(",%.4f", result.top1);
-    for (const WidthResult& result : *results) line += print(",%.6f", result.loss);
+void Summary::add(const EvalEvent& event) {
+  const RunPoint& at = event.at;
+  const std::string key = concat(at.step, ',', event.live.empty() ? 0 : event.live[0].images);
+  std::string line = key + print(",%.4f,%.1f,%.6g,%.6f", at.epoch, at.seconds, at.lr, event.train_loss);
+  for (const std::vector<Result>* results : {&event.live, &event.ema}) {
+    for (size_t m = 0; !results->empty() && m < results->front().metrics.size(); ++m) {
+      if (!results->front().metrics[m].summary) continue;
+      for (const Result& result : *results) line += print(",%.*f", result.metrics[m].digits + 2, result.metrics[m].value);
+    }
   }
   std::erase_if(rows_, [&](const auto& old) { return old.first == key; });
   rows_.emplace_back(key, line);
@@ -39,22 +48,35 @@ void Summary::add(const SummaryRow& row) {
   write_file(path_, text);
 }
 
-std::string width_table(const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema) {
-  std::string text = print("%5s %5s %12s %14s %7s%s %10s\n", "heads", "dim", "params", "MACs", "top-1",
-                           ema.empty() ? "" : "  (EMA)", "images/s");
+namespace {
+
+// Wide enough for 100.00 and for 12.3456, and for a space before the number.
+int column_width(const Metric& metric) { return std::max({7, metric.digits + 4, static_cast<int>(metric.title.size()) + 1}); }
+
+}  // namespace
+
+std::string metric_title(const Metric& metric) { return print("%*s", column_width(metric), metric.title.c_str()); }
+std::string metric_value(const Metric& metric) { return print("%*.*f", column_width(metric), metric.digits, metric.value); }
+
+std::string subnet_table(const std::vector<Result>& live, const std::vector<Result>& ema) {
+  const Metric& metric = live.at(0).metrics.at(0);
+  std::string text = axis_names(live[0].subnet) + print(" %12s %14s ", "params", "MACs") + metric_title(metric) +
+                     print("%s %10s\n", ema.empty() ? "" : "  (EMA)", "images/s");
   for (size_t i = 0; i < live.size(); ++i) {
-    const WidthResult& r = live[i];
-    text += print("%5lld %5lld %12lld %14lld %7.2f%s %10.0f\n", static_cast<long long>(r.subnet.key),
-                  static_cast<long long>(r.subnet.dim), static_cast<long long>(r.params), static_cast<long long>(r.macs),
-                  r.top1, ema.empty() ? "" : print(" %6.2f", ema[i].top1).c_str(), r.images_per_second);
+    const Result& r = live[i];
+    text += axis_values(r.subnet) + print(" %12lld %14lld ", static_cast<long long>(r.params), static_cast<long long>(r.macs)) +
+            metric_value(r.metrics[0]);
+    if (!ema.empty()) text += print(" %6.*f", metric.digits, ema[i].metrics[0].value);
+    text += print(" %10.0f\n", r.images_per_second);
   }
   return text;
 }
 
-std::string accuracy_line(const std::vector<WidthResult>& results) {
-  std::string text = "top-1";
-  for (const WidthResult& result : results) text += print(" %.1f", result.top1);
-  return text + print(" (mean %.1f)", mean_top1(results));
+std::string score_line(const std::vector<Result>& results) {
+  const Metric& metric = results.at(0).metrics.at(0);
+  std::string text = metric.title;
+  for (const Result& result : results) text += print(" %.*f", metric.digits - 1, result.metrics[0].value);
+  return text + print(" (mean %.*f)", metric.digits - 1, mean_score(results));
 }
 
 }  // namespace hv::train

@@ -1,36 +1,39 @@
-// summary.csv: one row an evaluation, with every width's accuracy by live and by averaged weights. And the tables people see.
+// summary.csv of a run folder, with one row per evaluation: the metrics of every subnetwork with the live and with the averaged
+// weights. Also the tables of results that commands print.
+// Thread rule: one thread uses a Summary; the other functions are pure.
 #pragma once
 
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "train/evaluate.h"
+#include "train/listener.h"
 
 namespace hv::train {
 
-struct SummaryRow {
-  int64_t step = 0;
-  double epoch = 0, seconds = 0, lr = 0;
-  double train_loss = 0;               // mean since the row before
-  std::vector<WidthResult> live, ema;  // ema may be empty
-};
-
 class Summary {
  public:
-  // An existing file goes on after its row of `step`: rows beyond belong to steps that will be done again.
-  Summary(std::string path, const std::vector<models::Subnet>& widths, bool ema, int64_t step);
-  // Rewrites the file, atomically. A row of the same step and number of images is replaced.
-  void add(const SummaryRow& row);
+  // The rows of an existing file are kept up to `step`, because later rows belong to steps that the run will do again. A file
+  // with other columns is replaced. `metrics` gives the names and the order of the metrics, as the scorer does; `ema` adds the
+  // columns of the averaged weights.
+  Summary(std::string path, const std::vector<models::Subnet>& subnets, const std::vector<Metric>& metrics, bool ema,
+          int64_t step);
+  // Adds a row and replaces the file atomically. A row with the same step and number of images is replaced. Fault::failure if
+  // the file cannot be written.
+  void add(const EvalEvent& event);
 
  private:
   std::string path_, head_;
-  std::vector<std::pair<std::string, std::string>> rows_;  // "step,images" and the line
+  std::vector<std::pair<std::string, std::string>> rows_;  // "step,images" and the whole line
 };
 
-// heads, dim, params, MACs, top-1 (and that of the average), images/s: one line a width.
-std::string width_table(const std::vector<WidthResult>& live, const std::vector<WidthResult>& ema = {});
-// "top-1 51.2 53.0 54.1 (mean 52.8)"
-std::string accuracy_line(const std::vector<WidthResult>& results);
+// A table with one line per subnetwork: axes, parameters, MACs, the first metric (also with the averaged weights, if `ema` is
+// not empty), images per second.
+std::string subnet_table(const std::vector<Result>& live, const std::vector<Result>& ema = {});
+// The first metric of every subnetwork on one line: "top-1 51.2 53.0 54.1 (mean 52.8)".
+std::string score_line(const std::vector<Result>& results);
+// The column of a metric in tables: its title and its value, right-aligned in the same width.
+std::string metric_title(const Metric& metric);
+std::string metric_value(const Metric& metric);
 
 }  // namespace hv::train

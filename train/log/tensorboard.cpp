@@ -18,11 +18,11 @@ std::string little_endian(Unsigned value) {
   return bytes;
 }
 
-// --- protobuf: a field is its number and wire type, then its value ----------------------------------------------------------
+// --- protobuf: a field is a key (number and wire type), then a value --------------------------------------------------------
 
 enum class Wire { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
 
-std::string varint(uint64_t value) {  // seven bits a byte, the lowest first; the eighth says that more follow
+std::string varint(uint64_t value) {  // seven bits per byte, the lowest first; the eighth bit is set if more bytes follow
   std::string bytes;
   for (; value >= 128; value >>= 7) bytes += static_cast<char>(value | 128);
   return bytes + static_cast<char>(value);
@@ -56,7 +56,7 @@ std::string file_name() {
 
 uint32_t masked_crc32c(const std::string& bytes) {
   const uint32_t crc = crc32c(bytes.data(), bytes.size());
-  return std::rotr(crc, 15) + 0xa282ead8u;  // so that a checksum over data that hold checksums stays strong
+  return std::rotr(crc, 15) + 0xa282ead8u;  // the mask keeps a checksum of data that contain checksums strong
 }
 
 std::string tf_record(const std::string& payload) {
@@ -71,19 +71,19 @@ TensorBoard::TensorBoard(const std::string& folder, const StartEvent& start) : f
 
 void TensorBoard::add(const LogEvent& log) {
   Scalars scalars = {{"loss/train", log.loss}, {"lr", log.at.lr}, {"images_per_second", log.images_per_second}};
-  for (const LogEvent::Width& width : log.widths) {
-    if (width.drawn > 0) scalars.emplace_back("train_loss/" + width.subnet.label, width.loss);
+  for (const LogEvent::Part& part : log.parts) {
+    if (part.trained > 0) scalars.emplace_back("train_loss/" + part.subnet.label, part.loss);
   }
   write(log.at.step, scalars);
 }
 
 void TensorBoard::add(const EvalEvent& eval) {
   Scalars scalars;
-  const auto put = [&](const std::string& prefix, const std::vector<WidthResult>& results) {
-    for (const WidthResult& result : results) {
-      scalars.emplace_back(concat(prefix, "top1/", result.subnet.label), result.top1);
-      scalars.emplace_back(concat(prefix, "top5/", result.subnet.label), result.top5);
-      scalars.emplace_back(concat(prefix, "loss/", result.subnet.label), result.loss);
+  const auto put = [&](const std::string& prefix, const std::vector<Result>& results) {
+    for (const Result& result : results) {
+      for (const Metric& metric : result.metrics) {
+        scalars.emplace_back(concat(prefix, metric.name, '/', result.subnet.label), metric.value);
+      }
     }
   };
   put("", eval.live);

@@ -47,7 +47,8 @@ double measure_ms(models::ElasticModel& model, const models::Subnet& subnet) {
   const Tensor image = Tensor::zeros({1, 3, model.image_size(), model.image_size()});
   for (int i = 0; i < 3; ++i) model.forward(image, subnet);
   std::vector<double> runs;
-  for (const auto start = Clock::now(); runs.size() < 3 || (runs.size() < 15 && ms_since(start) < 1000);) {
+  const auto start = Clock::now();
+  while (runs.size() < 3 || (runs.size() < 15 && ms_since(start) < 1000)) {
     const auto begin = Clock::now();
     model.forward(image, subnet);
     runs.push_back(ms_since(begin));

@@ -1,10 +1,11 @@
-// The widest subnetwork that a budget allows: multiply-adds an image, or milliseconds an image on this machine.
+// Chooses the widest subnetwork that a budget allows. A budget is a number of multiply-adds per image, or of milliseconds per
+// image on this machine.
 //
 // Invariants
-//   1. Costs are asked narrowest first, and no further than the first that is over the budget: what cannot be used is not
-//      measured.
-//   2. A budget below the narrowest one's cost is an error (Fault::usage) that names that cost.
-// Thread rule: as ElasticModel.
+//   1. The costs are computed from the narrowest subnetwork on, up to the first that exceeds the budget. So no time is spent on
+//      measuring wider ones.
+//   2. A budget below the cost of the narrowest subnetwork is an error (Fault::usage) that names this cost.
+// Thread rule: the same as that of ElasticModel.
 #pragma once
 
 #include <functional>
@@ -15,16 +16,17 @@
 
 namespace hv::train {
 
-// "5e6", "800k", "12M", "1.5G". Anything else, 0 and less: an error (Fault::usage) that shows these forms.
+// Reads "5e6", "800k", "12M" or "1.5G". Any other text, and a number that is not above 0, is an error (Fault::usage) that shows
+// these forms.
 double parse_amount(const std::string& option, const std::string& text);
 
-// `print` writes a cost with its unit, for errors.
+// `cost` returns the cost of a subnetwork, in the unit of `budget`; `print` writes a cost with its unit, for errors.
 models::Subnet widest_within(const std::string& option, double budget, const std::vector<models::Subnet>& narrowest_first,
                              const std::function<double(const models::Subnet&)>& cost,
                              const std::function<std::string(double)>& print);
 
-// Milliseconds of forward on a batch of one: the median of up to 15 runs, after 3 that do not count; a second at most, beyond 3
-// runs.
+// The time of a forward pass on one image, in milliseconds: the median of 3 to 15 runs, after 3 runs as a warm-up. After the
+// third run it stops as soon as the runs have taken one second.
 double measure_ms(models::ElasticModel& model, const models::Subnet& subnet);
 
 }  // namespace hv::train

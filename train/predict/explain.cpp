@@ -7,7 +7,7 @@
 
 #include "core/check.h"
 
-// Code that is not ours: its warnings are not either.
+// The warnings of an outside library are switched off, because we do not change its code.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wsign-compare"
@@ -33,7 +33,7 @@ const uint8_t* row_of(const data::Image& image, int64_t channel, int64_t y) {
 
 uint8_t byte(double x) { return static_cast<uint8_t>(std::lround(std::clamp(x, 0.0, 255.0))); }
 
-// OKLab to sRGB (Ottosson 2020): a matrix, cubes, a matrix, the sRGB curve.
+// OKLab to sRGB (Ottosson 2020, "A perceptual color space for image processing"): a matrix, cubes, a matrix, the sRGB curve.
 std::array<uint8_t, 3> from_oklab(double lightness, double a, double b) {
   const double l = std::pow(lightness + 0.3963377774 * a + 0.2158037573 * b, 3);
   const double m = std::pow(lightness - 0.1055613458 * a - 0.0638541728 * b, 3);
@@ -44,7 +44,8 @@ std::array<uint8_t, 3> from_oklab(double lightness, double a, double b) {
           curve(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s)};
 }
 
-// Where the middle of pixel i of `to` lies among `from` cells: cell `first`, and `share` of the way to the next.
+// Where the centre of pixel i of `to` pixels lies among `from` cells: after the centre of cell `first`, `share` (0 to 1) of the
+// distance to the centre of cell `second`.
 struct Between {
   int64_t first, second;
   double share;
@@ -66,12 +67,12 @@ void paste(data::Image& onto, const data::Image& image, int64_t top, int64_t lef
 
 int64_t text_width(std::string text) { return kScale * stb_easy_font_width(text.data()); }
 
-// One line of printable ASCII that is at most `width` pixels wide. The font has no other characters, and reads outside its
-// tables where it is given one.
+// Makes one line of printable ASCII that is at most `width` pixels wide. The font has only these characters, and for any other
+// it would read outside its tables.
 std::string fitting(const std::string& line, int64_t width) {
   std::string text;
   for (const char c : line) {
-    if ((c & 0xc0) != 0x80) text += c >= 32 && c < 127 ? c : '?';  // one '?' for the bytes of a UTF-8 character
+    if ((c & 0xc0) != 0x80) text += c >= 32 && c < 127 ? c : '?';  // one '?' for all bytes of a UTF-8 character
   }
   if (text_width(text) <= width) return text;
   while (!text.empty() && text_width(text + "..") > width) text.pop_back();
@@ -117,7 +118,7 @@ Heat heat_of(const Tensor& rollout, int64_t image) {
 
 std::array<uint8_t, 3> heat_colour(double share) {
   const double t = std::clamp(share, 0.0, 1.0);
-  const double hue = (270 + 195 * t) * std::numbers::pi / 180, chroma = 0.165;  // the largest that is in sRGB all the way
+  const double hue = (270 + 195 * t) * std::numbers::pi / 180, chroma = 0.165;  // the largest chroma at which all are in sRGB
   return from_oklab(0.25 + 0.65 * t, chroma * std::cos(hue), chroma * std::sin(hue));
 }
 
@@ -161,7 +162,7 @@ data::Image enlarge(const data::Image& image, int64_t side) {
 }
 
 data::Image panel(const std::vector<std::vector<Captioned>>& rows, int64_t gap) {
-  int64_t height = 0, width = 0, columns = 0, lines = 0;  // of the largest cell; of the longest row; of the longest caption
+  int64_t height = 0, width = 0, columns = 0, lines = 0;  // of the largest cell, the longest row, the longest caption
   for (const auto& row : rows) {
     columns = std::max(columns, static_cast<int64_t>(row.size()));
     for (const Captioned& cell : row) {
@@ -179,7 +180,10 @@ data::Image panel(const std::vector<std::vector<Captioned>>& rows, int64_t gap) 
     for (const Captioned& cell : row) {
       paste(out, cell.image, top, left);
       int64_t at = top + height + kScale * 2;
-      for (const std::string& line : lines_of(cell.caption)) draw_text(out, at, left, fitting(line, width)), at += kLine;
+      for (const std::string& line : lines_of(cell.caption)) {
+        draw_text(out, at, left, fitting(line, width));
+        at += kLine;
+      }
       left += step_x;
     }
     top += step_y;

@@ -1,12 +1,13 @@
-// Pictures that explain: heat laid over an image, and pictures side by side with captions.
+// Pictures that explain a decision: heat drawn over an image, and pictures side by side with captions. Heat is one number per
+// patch of the image, such as its attention rollout.
 //
-// Colours: a helix in the OKLab colour space, from dark blue through red to light yellow. Lightness and hue rise evenly at
-// constant chroma, so equal steps of heat look equally large; lightness alone gives the order, so no colour vision is needed to
-// read it.
+// The colours form a helix in the OKLab colour space (Ottosson 2020), from dark blue through red to light yellow. Lightness and
+// hue rise evenly at constant chroma, so equal steps of heat look equally large. Lightness alone shows the order, so readers
+// without colour vision can read it.
 //
 // Invariants
-//   1. Of two places of one grey, the hotter one is lighter in the overlay.
-//   2. Text is ASCII of one size (stb_easy_font; only explain.cpp names it); any other character is drawn as '?'.
+//   1. If two places have the same grey, the hotter one is lighter in the overlay.
+//   2. Text is ASCII in one size, drawn with stb_easy_font, which only explain.cpp uses. Any other character is drawn as '?'.
 // Thread rule: any thread.
 #pragma once
 
@@ -24,26 +25,29 @@ struct Heat {
   int64_t rows = 0, columns = 0;
   std::vector<double> values;  // row-major
 };
-Heat heat_of(const Tensor& rollout, int64_t image);  // image `image` of [B, rows, columns]
+Heat heat_of(const Tensor& rollout, int64_t image);  // the heat of image `image` of a batch [B, rows, columns]
 
-std::array<uint8_t, 3> heat_colour(double share);  // red, green, blue; 0: cold, 1: hot; beyond: as the nearest end
+std::array<uint8_t, 3> heat_colour(double share);  // red, green, blue; 0 is cold, 1 is hot; other values are clamped
 
-// The image in grey under the colours of the heat, interpolated linearly between the middles of its cells. `low` is drawn as
-// cold and `high` as hot; where both are the same, everything is cold. To compare pictures, give them the same two.
+// Draws the image in grey and over it the colours of the heat, interpolated linearly between the centres of the cells. `low` is
+// drawn as cold and `high` as hot; if both are equal, everything is cold. Pictures can be compared if they are drawn with the
+// same `low` and `high`.
 data::Image overlay(const data::Image& image, const Heat& heat, double low, double high);
-data::Image overlay(const data::Image& image, const Heat& heat);  // from its lowest to its highest value
+data::Image overlay(const data::Image& image, const Heat& heat);  // `low` and `high` are the extreme values of the heat
 
-// A small picture times the least whole number that makes its shorter side at least `side`: pixels stay sharp squares.
+// Enlarges a small picture by the smallest whole factor that makes its shorter side at least `side` pixels. Each pixel becomes
+// a square of one colour. A picture that is large enough is returned as it is.
 data::Image enlarge(const data::Image& image, int64_t side);
 
 struct Captioned {
   data::Image image;
-  std::string caption;  // lines below the picture; what is too long ends in ".."
+  std::string caption;  // lines below the picture; a line that is too long is cut and ends in ".."
 };
-// A table of pictures on white; all cells have the size of the largest. Short rows are filled with white.
+// A table of pictures on white, with `gap` pixels between them. All cells have the size of the largest picture; short rows are
+// filled with white.
 data::Image panel(const std::vector<std::vector<Captioned>>& rows, int64_t gap = 8);
-// The colours from cold to hot with a word at each end, to stack below a panel.
+// The colours from cold to hot with a word at each end, `width` pixels wide, for the lower edge of a panel.
 data::Image colour_key(int64_t width, const std::string& cold, const std::string& hot);
-data::Image stack(const data::Image& above, const data::Image& below);  // of one width
+data::Image stack(const data::Image& above, const data::Image& below);  // one above the other; both have the same width
 
 }  // namespace hv::train

@@ -53,7 +53,8 @@ void add(const std::string& argument, std::vector<ImagePath>& found) {
     found.push_back({argument, argument + ": no PNG or JPEG pictures in this folder: check the path"});
 }
 
-// As std::getline, but a line without end is not read to its end: one byte past the longest that is a path.
+// Reads a line as std::getline does, but stops one byte after the longest allowed path, so that input without line ends does
+// not fill the memory.
 bool next_line(std::istream& list, std::string& line) {
   line.clear();
   for (int c = list.get(); c != std::istream::traits_type::eof() && c != '\n' && line.size() <= kLongestLine; c = list.get()) {
@@ -64,10 +65,12 @@ bool next_line(std::istream& list, std::string& line) {
 
 void add_lines(std::istream& list, std::vector<ImagePath>& found) {
   std::string line;
-  for (int64_t number = 1; next_line(list, line); ++number) {
+  int64_t number = 0;
+  while (next_line(list, line)) {
+    ++number;
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
-    // A picture itself, say, instead of a list of them.
+    // For example the bytes of a picture instead of a list of paths.
     HV_CHECK_INPUT(line.size() <= kLongestLine && line.find('\0') == std::string::npos, "standard input: line ", number,
                    ": not a path: expected the paths of pictures, one a line");
     add(line, found);
@@ -79,7 +82,13 @@ void add_lines(std::istream& list, std::vector<ImagePath>& found) {
 std::vector<ImagePath> find_images(const std::vector<std::string>& arguments, std::istream& list) {
   HV_CHECK_USAGE(std::count(arguments.begin(), arguments.end(), "-") <= 1, "-: given twice; standard input can be read once");
   std::vector<ImagePath> found;
-  for (const std::string& argument : arguments) argument == "-" ? add_lines(list, found) : add(argument, found);
+  for (const std::string& argument : arguments) {
+    if (argument == "-") {
+      add_lines(list, found);
+    } else {
+      add(argument, found);
+    }
+  }
   HV_CHECK_INPUT(!found.empty(), "standard input: names no pictures: expected paths, one a line");
   return found;
 }

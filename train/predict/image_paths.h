@@ -1,10 +1,9 @@
-// Which pictures to look at: files, folders and lists of paths become one list of files.
+// Finds the pictures that a command reads: it makes one list of files from files, folders and lists of paths.
 //
 // Invariants
-//   1. The order is that of the arguments; within a folder, of the names (bytewise), files and folders together.
-//   2. Nothing is left out in silence: what cannot be read stands in the list with its problem. Only files and folders whose
-//      names begin with a dot, linked folders (they may lead round in circles), and files that are no pictures inside of
-//      folders are passed over.
+//   1. The order is that of the arguments. Within a folder, files and folders together are sorted by name, bytewise.
+//   2. A path that cannot be read is in the list together with its problem. Only these are skipped without a problem: inside of
+//      folders, files that are not pictures, names that begin with a dot, and links to folders, which may form circles.
 // Thread rule: any thread.
 #pragma once
 
@@ -16,11 +15,12 @@ namespace hv::train {
 
 struct ImagePath {
   std::string path;
-  std::string problem;  // one line, with the path; empty: none known yet
+  std::string problem;  // one line that names the path; empty if none is known yet
 };
 
-// An argument is a file (looked into later), a folder (searched to the bottom for files that are PNG or JPEG by their name or
-// their first bytes), or "-": one path a line from `list`.
+// An argument is a file (which is opened later), a folder, or "-". A folder is searched with all its subfolders for files that
+// are PNG or JPEG by their names or their first bytes. "-" reads one path per line from `list`. Errors: "-" given twice
+// (Fault::usage), a list that is not text or an empty result (Fault::input).
 std::vector<ImagePath> find_images(const std::vector<std::string>& arguments, std::istream& list);
 
 }  // namespace hv::train

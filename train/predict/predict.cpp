@@ -15,7 +15,7 @@
 namespace hv::train {
 namespace {
 
-constexpr int64_t kShownSide = 192;  // pictures of an explanation are at least so large: room for a caption
+constexpr int64_t kShownSide = 192;  // pixels; pictures of an explanation are at least so large, so that a caption fits below
 
 data::Image shown(const data::Image& original, int64_t side) {
   const int64_t large = (kShownSide + side - 1) / side * side;
@@ -47,7 +47,7 @@ std::vector<Outcome> Predictor::look(std::span<const ImagePath> images) {
     int64_t row = 0;
     for (Outcome& outcome : outcomes) {
       if (!outcome.problem.empty()) continue;
-      outcome.predictions.push_back({outcome.image, width.key, most_probable(probability.data() + row * model_.classes())});
+      outcome.predictions.push_back({outcome.image, width, most_probable(probability.data() + row * model_.classes())});
       if (explain_) outcome.heat.push_back(heat_of(rollout, row));
       ++row;
     }
@@ -60,18 +60,18 @@ Tensor Predictor::read(std::span<const ImagePath> images, std::vector<Outcome>& 
   const int64_t side = model_.image_size(), count = static_cast<int64_t>(images.size());
   std::vector<data::Image> squares(images.size());
   std::vector<std::exception_ptr> caught(images.size());
-  parallel_for(count,
-               [&](int64_t index) {  // nothing may be thrown out of here, no lack of memory either: texts are made afterwards
-                 const auto i = static_cast<size_t>(index);
-                 if (!images[i].problem.empty()) return;
-                 try {
-                   const data::Image original = data::load_image(images[i].path);
-                   squares[i] = data::resize_and_crop(original, side);
-                   if (explain_) outcomes[i].shown = shown(original, side);
-                 } catch (...) {
-                   caught[i] = std::current_exception();
-                 }
-               });
+  // The function below must not throw, not even for lack of memory. So the texts of problems are made after the loop.
+  parallel_for(count, [&](int64_t index) {
+    const auto i = static_cast<size_t>(index);
+    if (!images[i].problem.empty()) return;
+    try {
+      const data::Image original = data::load_image(images[i].path);
+      squares[i] = data::resize_and_crop(original, side);
+      if (explain_) outcomes[i].shown = shown(original, side);
+    } catch (...) {
+      caught[i] = std::current_exception();
+    }
+  });
   for (size_t i = 0; i < images.size(); ++i) {
     outcomes[i].image = images[i].path;
     outcomes[i].problem = images[i].problem;

@@ -1,10 +1,10 @@
-// A model looks at pictures: class probabilities of image files at several widths, and what in them the decision drew on.
+// Predicts the classes of image files at several widths, and finds the parts of each picture that a decision is based on.
 //
 // Invariants
-//   1. A file that cannot be read is an outcome with a problem; the others of its batch are not touched by it.
-//   2. A picture of another size is resized: its shorter side to the model's, then the middle square. What explains it is drawn
-//      on that square of the original, so a large photograph stays sharp.
-// Thread rule: one thread at a time; decodes on all cores.
+//   1. A file that cannot be read is an outcome with a problem; the other files of its batch are not affected.
+//   2. A picture of another size is resized so that its shorter side has the model's size, and then cut to the square in its
+//      centre. The explanation is drawn on this square of the original picture, so a large photograph stays sharp.
+// Thread rule: one thread at a time; pictures are decoded on all cores.
 #pragma once
 
 #include <span>
@@ -21,22 +21,23 @@ namespace hv::train {
 
 struct Prediction {
   std::string image;
-  int64_t heads = 0;
+  models::Subnet subnet;
   std::vector<std::pair<std::string, double>> classes;  // name, probability; most probable first
 };
 struct Outcome {
-  std::string image, problem;           // problem empty: the picture was read
-  std::vector<Prediction> predictions;  // one a width
-  data::Image shown;                    // only where an explanation was asked for, as is `heat`
-  std::vector<Heat> heat;               // one a width
+  std::string image, problem;           // path; `problem` is empty if the picture was read
+  std::vector<Prediction> predictions;  // one per width
+  data::Image shown;                    // the picture as an explanation shows it; empty if none was asked for
+  std::vector<Heat> heat;               // one per width; empty if no explanation was asked for
 };
 
 class Predictor {
  public:
-  // `explain` with a model that has no attention is an error (Fault::usage).
+  // Each prediction lists the `topk` most probable classes. `explain` needs a model with attention, else Fault::usage.
   Predictor(models::ElasticModel& model, const Header& header, std::vector<models::Subnet> widths, int64_t topk, bool explain);
   const std::vector<models::Subnet>& widths() const { return widths_; }
-  std::vector<Outcome> look(std::span<const ImagePath> images);  // one batch: it is in memory at once
+  // Reads all images into memory and runs them as one batch. Probabilities that are not finite are an error (Fault::input).
+  std::vector<Outcome> look(std::span<const ImagePath> images);
 
  private:
   Tensor read(std::span<const ImagePath> images, std::vector<Outcome>& outcomes) const;
@@ -48,8 +49,8 @@ class Predictor {
   bool explain_;
 };
 
-// A row an image: the picture, then the heat of every width with its most probable class. One scale of colours a row, so that
-// widths can be compared. Outcomes with a problem are left out.
+// A picture with one row per image: the image, then its heat and its most probable class at every width. All pictures of a row
+// have the same scale of colours, so that the widths can be compared. Outcomes with a problem are left out.
 data::Image explanation(const std::vector<Outcome>& outcomes, const std::vector<models::Subnet>& widths);
 
 }  // namespace hv::train

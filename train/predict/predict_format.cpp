@@ -6,11 +6,12 @@
 #include "train/io/json.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
 
-size_t characters(const std::string& text) {  // of UTF-8: bytes that do not go on with the one before
+size_t characters(const std::string& text) {  // of UTF-8: the number of bytes that begin a character
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
@@ -21,7 +22,7 @@ std::string padded(const std::string& text, size_t width) {
 std::string prediction_json(const Prediction& p) {
   Json classes = Json::empty_list();
   for (const auto& [name, probability] : p.classes) classes.push({{"class", name}, {"probability", probability}});
-  return Json{{"image", p.image}, {"heads", p.heads}, {"classes", classes}}.text();
+  return Json{{"image", p.image}}.append(axes_json(p.subnet)).add("classes", classes).text();
 }
 
 std::string problem_json(const std::string& image, const std::string& problem) {
@@ -36,7 +37,7 @@ class Table : public PredictFormat {
     for (const ImagePath& image : images)
       image_column_ = std::max(image_column_, std::min<size_t>(100, characters(image.path)));
     for (const std::string& name : class_names) class_column_ = std::max(class_column_, std::min<size_t>(20, characters(name)));
-    class_column_ = std::max(class_column_ + 7, widths.back().label.size()) + 2;  // " 100.0%", and two spaces
+    class_column_ = std::max(class_column_ + 7, widths.back().label.size()) + 2;  // 7: " 100.0%", 2: space between columns
   }
   std::string begin() override {
     if (widths_.size() == 1) return "";
@@ -70,17 +71,25 @@ class Table : public PredictFormat {
 
 class Csv : public PredictFormat {
  public:
-  std::string begin() override { return "image,heads,rank,class,probability\n"; }
+  explicit Csv(const models::Subnet& like) {
+    for (const models::Axis& axis : like.axes) axes_ += axis.chosen ? "," + axis.name : "";
+  }
+  std::string begin() override { return concat("image", axes_, ",rank,class,probability\n"); }
   std::string add(const Outcome& outcome) override {
     std::string lines;
     for (const Prediction& p : outcome.predictions) {
+      std::string axes;
+      for (const models::Axis& axis : p.subnet.axes) axes += axis.chosen ? "," + axis_text(axis) : "";
       for (size_t i = 0; i < p.classes.size(); ++i) {
-        lines += concat(csv_field(p.image), ",", p.heads, ",", i + 1, ",", csv_field(p.classes[i].first),
-                        print(",%.9g\n", p.classes[i].second));  // nine digits name a float
+        lines += concat(csv_field(p.image), axes, ",", i + 1, ",", csv_field(p.classes[i].first),
+                        print(",%.9g\n", p.classes[i].second));  // nine digits determine a float
       }
     }
     return lines;
   }
+
+ private:
+  std::string axes_;  // names of the columns of the axes
 };
 
 class JsonLines : public PredictFormat {
@@ -129,7 +138,7 @@ const std::vector<std::string>& predict_formats() {
 std::unique_ptr<PredictFormat> make_predict_format(const std::string& name, const std::vector<models::Subnet>& widths,
                                                    const std::vector<std::string>& class_names,
                                                    const std::vector<ImagePath>& images) {
-  if (name == "csv") return std::make_unique<Csv>();
+  if (name == "csv") return std::make_unique<Csv>(widths.at(0));
   if (name == "json") return std::make_unique<OneJson>();
   if (name == "jsonl") return std::make_unique<JsonLines>();
   HV_CHECK(name == "table", "predict: unknown format ", name);

@@ -1,10 +1,13 @@
-// What predict prints: a table for people, CSV, JSON and JSON lines for programs. Written as the pictures come, so a folder of
-// any size needs no more memory than a batch.
+// The formats in which predictions are printed: a table for people; CSV, JSON and JSON lines for programs. Each picture is
+// printed when its batch is ready, so a folder of any size needs no more memory than a batch.
 //
-//   table  one width: the most probable classes; several: a column a width with its most probable class
-//   csv    image,heads,rank,class,probability: a line a class. Quoted as RFC 4180 says; lines end in "\n", as in summary.csv
-//   jsonl  a line an image and width: {"image", "heads", "classes": [{"class", "probability"}]}, or {"image", "error"}
-//   json   the same in one object: {"results": [...], "errors": [...]}
+//   table  a line per image. With one width it has the most probable classes; with several, a column per width with its most
+//          probable class
+//   csv    a line per class: image, a column per axis ("heads"), rank, class, probability. Fields are quoted as in RFC 4180,
+//          but lines end in "\n", as in summary.csv
+//   jsonl  a line per image and subnetwork: {"image", a member per axis ("heads"), "classes": [{"class", "probability"}]},
+//          or {"image", "error"} for a picture that cannot be read
+//   json   the same objects in one: {"results": [...], "errors": [...]}
 // Thread rule: one thread uses an object.
 #pragma once
 
@@ -16,6 +19,7 @@
 
 namespace hv::train {
 
+// Each function returns the text to print: begin() once, add() per picture, end() once.
 class PredictFormat {
  public:
   virtual ~PredictFormat() = default;
@@ -25,9 +29,10 @@ class PredictFormat {
 };
 
 const std::vector<std::string>& predict_formats();  // "table", "csv", "json", "jsonl"
+// `class_names` and `images` decide the widths of the columns of the table. An unknown name is an error (Fault::failure).
 std::unique_ptr<PredictFormat> make_predict_format(const std::string& name, const std::vector<models::Subnet>& widths,
                                                    const std::vector<std::string>& class_names,
                                                    const std::vector<ImagePath>& images);
-std::string csv_field(const std::string& text);
+std::string csv_field(const std::string& text);  // quoted if it has to be (RFC 4180, section 2)
 
 }  // namespace hv::train

@@ -1,4 +1,4 @@
-// The charts of a report, out of the data of one or more runs. The first run is the one reported on.
+// The charts of a report. The report is about the first of the runs; the others are compared with it.
 // Thread rule: pure functions.
 #pragma once
 
@@ -14,30 +14,34 @@ namespace hv::train {
 using Runs = std::vector<RunData>;
 
 enum class Cost { macs, params, images_per_second };
+// The metric that decides, per width, over its cost; and the same as a table whose first row holds the titles.
 Chart accuracy_chart(const Runs& runs, Cost cost);
 std::vector<std::vector<std::string>> accuracy_table(const Runs& runs);
 
-// Over the steps. One run: a line a width; several: a line a run. Without events.jsonl, out of summary.csv.
+// Charts over the steps: a line per width for one run, a line per run for several. Without events.jsonl they use summary.csv.
 Chart loss_chart(const Runs& runs);
 Chart learning_rate_chart(const Runs& runs);
 Chart test_chart(const Runs& runs);
 
 struct Draws {
-  Bars bars;
-  int64_t steps = 0;
+  Bars bars;          // how often each subnetwork was trained
+  int64_t steps = 0;  // the sum of the bars
+  // Pearson's chi-square test against the expected counts: the statistic, and the probability that it is at least so large.
   double chi_square = 0, p = 1;
 };
-std::optional<Draws> draws_chart(const RunData& run);  // none without events.jsonl
-std::optional<Bars> time_chart(const RunData& run);    // none where it was not measured
+std::optional<Draws> draws_chart(const RunData& run);  // empty without events.jsonl
+std::optional<Bars> time_chart(const RunData& run);    // empty if the times were not measured
 
 struct Confusion {
   std::vector<std::vector<int64_t>> counts;  // [true][predicted]
   struct Pair {
     int64_t label = 0, predicted = 0, count = 0;
   };
-  std::vector<Pair> pairs;  // the most confused, most often first
+  std::vector<Pair> pairs;  // the pairs of classes that are confused most often, in descending order
 };
-Confusion confusion(const Table& predictions, int64_t heads, int64_t classes);
-std::string svg(const Confusion& confusion, const std::vector<std::string>& names, int64_t heads);
+// `predictions` is a table like predictions.csv. Missing columns and classes outside [0, classes) are errors (Fault::input).
+// The drawing is "" if there are more than 100 classes.
+Confusion confusion(const Table& predictions, const models::Subnet& subnet, int64_t classes);
+std::string svg(const Confusion& confusion, const std::vector<std::string>& names, const models::Subnet& subnet);
 
 }  // namespace hv::train

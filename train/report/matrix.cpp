@@ -1,27 +1,28 @@
-// The confusion matrix: rows are true classes, columns predicted ones.
+// The confusion matrix: its rows are the true classes, its columns the predicted classes.
 #include <algorithm>
 
 #include "core/check.h"
 #include "train/report/charts.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
 
-constexpr int64_t kDrawn = 100;  // classes; a larger matrix has cells too small to see
-constexpr size_t kPairs = 10;
+constexpr int64_t kDrawn = 100;  // classes; the cells of a larger matrix would be too small to see
+constexpr size_t kPairs = 10;    // pairs of classes that are listed
 
 std::string shortened(const std::string& name, size_t letters) {
   if (name.size() <= letters) return name;
   size_t end = letters - 1;
-  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;  // not within a letter of UTF-8
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;  // do not cut inside a UTF-8 character
   return name.substr(0, end) + "\xe2\x80\xa6";
 }
 
 }  // namespace
 
-Confusion confusion(const Table& predictions, int64_t heads, int64_t classes) {
-  const std::vector<double>*labels = predictions.find("label"), *predicted = predictions.find(concat("predicted_heads", heads));
-  HV_CHECK_INPUT(labels && predicted, "predictions.csv: has no columns label and predicted_heads", heads);
+Confusion confusion(const Table& predictions, const models::Subnet& subnet, int64_t classes) {
+  const std::vector<double>*labels = predictions.find("label"), *predicted = predictions.find("predicted_" + subnet.name);
+  HV_CHECK_INPUT(labels && predicted, "predictions.csv: has no columns label and predicted_", subnet.name);
   Confusion result;
   const auto n = static_cast<size_t>(classes);
   result.counts.assign(n, std::vector<int64_t>(n));
@@ -42,7 +43,7 @@ Confusion confusion(const Table& predictions, int64_t heads, int64_t classes) {
   return result;
 }
 
-std::string svg(const Confusion& confusion, const std::vector<std::string>& names, int64_t heads) {
+std::string svg(const Confusion& confusion, const std::vector<std::string>& names, const models::Subnet& subnet) {
   const auto n = static_cast<int64_t>(confusion.counts.size());
   if (n > kDrawn || n == 0) return "";
   const bool named = n <= 20;
@@ -58,7 +59,7 @@ std::string svg(const Confusion& confusion, const std::vector<std::string>& name
     if (&pair - confusion.pairs.data() >= 2) break;
   }
   std::string out = svg_begin(460, bottom + (named ? widest + 30 : 40),
-                              concat("Confusion matrix of the width with ", heads, heads == 1 ? " head" : " heads"), alt);
+                              concat("Confusion matrix of the width with ", subnet_text(subnet)), alt);
   const Colour colour = group_colour(0);
   std::string cells = concat("<g class=\"s\" fill=\"currentColor\" style=\"--l:", colour.light, ";--d:", colour.dark, "\">"),
               texts;

@@ -12,11 +12,12 @@
 #include "train/log/predictions.h"
 #include "train/predict/explain.h"
 #include "train/step.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
 
-constexpr int64_t kSide = 96, kLargest = 128;  // pixels of a picture in the page
+constexpr int64_t kSide = 96, kLargest = 128;  // pixels: the smallest and the largest side of a picture in the page
 
 std::string percent(double share) {
   char text[32];
@@ -84,24 +85,23 @@ const std::string& RunImages::class_name(double k) const {
   return test_->class_names()[static_cast<size_t>(k)];
 }
 
-Table RunImages::predict(int64_t limit, std::map<int64_t, double>& images_per_second) {
+Table RunImages::predict(int64_t limit, std::map<std::string, double>& images_per_second) {
   std::vector<models::Subnet> widths;
   for (const WidthCost& width : run_.widths) widths.push_back(width.subnet);
   Predictions predictions(widths, *test_);
   EvaluateOptions options;
   options.limit = limit;
   options.seen = [&](size_t width, const Tensor& logits) { predictions.add(width, logits); };
-  for (const WidthResult& result : evaluate(*loaded_.model, widths, *test_, options)) {
-    images_per_second[result.subnet.key] = result.images_per_second;
+  for (const Result& result : evaluate(*loaded_.model, widths, *test_, options)) {
+    images_per_second[result.subnet.label] = result.images_per_second;
   }
   return parse_table(predictions.csv(), "predictions");
 }
 
 std::vector<Tile> RunImages::worst(const Table& predictions, size_t count) const {
-  const int64_t widest = run_.widths.back().subnet.key;
-  const std::vector<double>&labels = column(predictions, "label"), &loss = column(predictions, concat("loss_heads", widest)),
-        &predicted = column(predictions, concat("predicted_heads", widest)),
-        &confidence = column(predictions, concat("confidence_heads", widest));
+  const std::string& widest = run_.widths.back().subnet.name;
+  const std::vector<double>&labels = column(predictions, "label"), &loss = column(predictions, "loss_" + widest),
+        &predicted = column(predictions, "predicted_" + widest), &confidence = column(predictions, "confidence_" + widest);
   HV_CHECK_INPUT(static_cast<int64_t>(loss.size()) <= test_->size(), "predictions.csv: ", loss.size(),
                  " rows, expected at most ", test_->size());
   std::vector<size_t> order(loss.size());
@@ -166,7 +166,7 @@ std::vector<int64_t> RunImages::choose(const Table& predictions, size_t count) c
     }
   };
   const auto right = [&](size_t width, size_t i) {
-    return column(predictions, concat("predicted_heads", run_.widths[width].subnet.key))[i] == labels[i];
+    return column(predictions, "predicted_" + run_.widths[width].subnet.name)[i] == labels[i];
   };
   const auto all_right = [&](size_t i) {
     for (size_t w = 0; w < run_.widths.size(); ++w) {
@@ -199,15 +199,18 @@ RunImages::Look RunImages::look(int64_t index) {
     const Tensor rollout = loaded_.model->rollout(input, width.subnet);
     if (!rollout.defined()) return {look.heading, {}};
     heats.push_back(heat_of(rollout, 0));
-    for (const double value : heats.back().values) low = std::min(low, value), high = std::max(high, value);
+    for (const double value : heats.back().values) {
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
   }
   for (size_t w = 0; w < heats.size(); ++w) {
     const models::Subnet& width = run_.widths[w].subnet;
     const std::vector<double> probability = softmax(loaded_.model->forward(input, width)).to_vector();
     const auto best = std::max_element(probability.begin(), probability.end());
-    look.tiles.push_back({overlay(large, heats[w], low, high),
-                          concat(width.key, width.key == 1 ? " head: " : " heads: ",
-                                 class_name(static_cast<double>(best - probability.begin())), " ", percent(*best))});
+    look.tiles.push_back(
+        {overlay(large, heats[w], low, high),
+         concat(subnet_text(width), ": ", class_name(static_cast<double>(best - probability.begin())), " ", percent(*best))});
   }
   return look;
 }

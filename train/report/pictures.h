@@ -1,6 +1,6 @@
-// Single images of a run: its model and its data, opened again.
+// Single images of a run. Its model and its data are opened again.
 //
-// Invariant: the images are those the run had, by checksum; others are refused (Fault::input).
+// Invariant: the data are those of the run; data with another checksum are an error (Fault::input).
 // Thread rule: one thread.
 #pragma once
 
@@ -20,21 +20,22 @@ namespace hv::train {
 
 class RunImages {
  public:
-  explicit RunImages(const RunData& run);  // a missing checkpoint or data set: an error (Fault::input)
+  explicit RunImages(const RunData& run);  // a missing checkpoint or data set is an error (Fault::input)
 
-  // What predictions.csv would hold of the first `limit` test images; also fills in the speed of each width.
-  Table predict(int64_t limit, std::map<int64_t, double>& images_per_second);
+  // The table of predictions.csv for the first `limit` test images. It also sets the speed of each width, by label.
+  Table predict(int64_t limit, std::map<std::string, double>& images_per_second);
   std::vector<Tile> worst(const Table& predictions, size_t count) const;  // those with the largest loss at the widest width
-  std::vector<Tile> augmented(size_t count) const;  // the first training images of the run, as it saw them
+  std::vector<Tile> augmented(size_t count) const;                        // the first training images of the run, augmented
 
-  // Images worth a look: half that every width gets right, half that the widest alone does; of different classes where there
-  // are any.
+  // Chooses test images to show: half of them are right at every width, the others at the widest but not at the narrowest.
+  // Images of different classes are preferred, and if there are too few such images, others fill the list.
   std::vector<int64_t> choose(const Table& predictions, size_t count) const;
   struct Look {
     std::string heading;
-    std::vector<Tile> tiles;  // the image, then what every width looks at
+    std::vector<Tile> tiles;  // the image, then the attention of every width over it
   };
-  Look look(int64_t index);  // no tiles: a model that cannot tell
+  // The attention for one test image. `tiles` is empty if the model has no attention. A wrong index is an error (Fault::usage).
+  Look look(int64_t index);
 
  private:
   data::Image test_image(int64_t i) const;

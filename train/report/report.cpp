@@ -21,9 +21,12 @@ class Report {
   std::string make() {
     try {
       images_.emplace(run_);
-      if (!run_.predictions || run_.images_per_second.empty()) {  // the price of what the run did not keep
+      if (!run_.predictions || run_.images_per_second.empty()) {  // the run did not keep them, so they are computed here
         Table some = images_->predict(kSome, run_.images_per_second);
-        if (!run_.predictions) run_.predictions = std::move(some), predicted_here_ = true;
+        if (!run_.predictions) {
+          run_.predictions = std::move(some);
+          predicted_here_ = true;
+        }
       }
     } catch (const Error& error) {
       no_images_ = error.what();
@@ -87,7 +90,7 @@ class Report {
     page_.fold("The model's configuration", rows);
   }
 
-  // Why another run's points are not there or do not compare; "" where they do.
+  // Why the points of another run are not drawn or cannot be compared; "" if they can.
   std::string incomparable(const RunData& other) const {
     for (const char* file : {"checkpoint", "summary.csv"}) {
       if (other.problems.count(file)) return "not drawn: " + other.problems.at(file);
@@ -113,7 +116,8 @@ class Report {
       const std::string hurdle = incomparable(runs_[i]);
       if (!hurdle.empty()) page_.missing(concat(runs_[i].name, ": ", hurdle, "."));
     }
-    const char* labels = "Each point is a width, its number of heads beside it; up and to the left is better.";
+    const std::string labels = concat("Each point is a width, its number of ", run_.widths[0].subnet.axes.at(0).name,
+                                      " beside it; up and to the left is better.");
     figure("accuracy-macs", svg(accuracy_chart(runs_, Cost::macs)), labels);
     figure("accuracy-parameters", svg(accuracy_chart(runs_, Cost::params)), labels);
     if (run_.images_per_second.empty()) {
@@ -175,14 +179,14 @@ class Report {
     page_.tiles(tiles, concat("report/", name, ".png"));
   }
 
-  // Runs a part that needs images; what stands in its way is said in its place.
+  // Runs a part that needs images. If it cannot be drawn, the page states the reason in its place.
   template <class Part>
   void with_images(Part part) {
     if (!images_) return page_.missing("No images: " + no_images_ + ".");
     try {
       part();
     } catch (const Error& error) {
-      if (error.fault() != Fault::input) throw;  // a picture that cannot be written is no reason to go on
+      if (error.fault() != Fault::input) throw;  // a picture that cannot be written ends the report
       page_.missing(concat("Not shown: ", error.what(), "."));
     }
   }
@@ -197,7 +201,7 @@ class Report {
       page_.text(concat("On the first ", run_.predictions->rows(),
                         " test images, evaluated for this report: ", why("predictions.csv"), "."));
     }
-    const int64_t widest = run_.widths.back().subnet.key;
+    const models::Subnet& widest = run_.widths.back().subnet;
     const std::vector<std::string>& names = run_.header->class_names;
     try {
       const Confusion confused = confusion(*run_.predictions, widest, static_cast<int64_t>(names.size()));
@@ -250,7 +254,7 @@ class Report {
     with_images([&] { tiles("training-images", images_->augmented(24), 8); });
   }
 
-  static constexpr int64_t kSome = 1000;  // test images evaluated here where the run kept no predictions
+  static constexpr int64_t kSome = 1000;  // test images that are evaluated here if the run kept no predictions
 
   Runs& runs_;
   RunData& run_;
@@ -258,7 +262,7 @@ class Report {
   std::string pictures_;
   std::vector<int64_t> wanted_;
   std::optional<RunImages> images_;
-  std::string no_images_;  // why
+  std::string no_images_;  // why there are no images; empty if there are
   bool predicted_here_ = false;
 };
 

@@ -1,6 +1,9 @@
-// report.html of a run: everything it tells in one page that needs no network and no script, and its pictures in RUN/report/.
+// The report of a run: report.html, one page that needs no network and no script, and the pictures of the page in RUN/report/.
 //
-// A section that has no data says why; the report itself fails only if there is no run or nothing can be written.
+// Invariant: a section without data states the reason. The report fails only if the folder is not that of a run (Fault::usage
+// or Fault::input), if a number in `images` is not that of a test image (Fault::usage), or if a file cannot be written
+// (Fault::failure).
+// Thread rule: one thread.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +13,10 @@
 namespace hv::train {
 
 struct ReportOptions {
-  std::string folder;                // of the run
-  std::vector<std::string> compare;  // folders of others, for the accuracy and the curves
-  std::string out;                   // the page; empty: report.html in the folder
-  std::vector<int64_t> images;       // test images to look into; empty: chosen
+  std::string folder;                // the folder of the run
+  std::vector<std::string> compare;  // folders of other runs, which are drawn in the charts of accuracy and over the steps
+  std::string out;                   // path of the page; empty: report.html in the folder
+  std::vector<int64_t> images;       // numbers of the test images whose attention is shown; empty: the report chooses
 };
 
 std::string write_report(const ReportOptions& options);  // returns the page's path

@@ -18,7 +18,13 @@ constexpr int64_t kMaxFile = int64_t{64} << 20;
 constexpr size_t kMaxColumns = 1000;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
-// Numbers by name, out of a line of events.jsonl: "/widths/0/heads" -> 3.
+double number_of(const std::map<std::string, std::string>& values, const std::string& name) {
+  const auto found = values.find(name);
+  double result = kNone;
+  return found != values.end() && parse_number(found->second, result) ? result : kNone;
+}
+
+// The values of a line of events.jsonl by their names: "/widths/0/heads" -> 3.
 class Event {
  public:
   Event(const std::map<std::string, std::string>& flat) : flat_(flat) {}
@@ -26,42 +32,76 @@ class Event {
     const auto found = flat_.find(name);
     return found == flat_.end() ? "" : found->second;
   }
-  double number(const std::string& name) const {
-    double result = kNone;
-    return parse_number(text(name), result) ? result : kNone;
-  }
-  int64_t whole(const std::string& name) const {  // -1: none
+  double number(const std::string& name) const { return number_of(flat_, name); }
+  int64_t whole(const std::string& name) const {  // -1 if there is no such number
     const double value = number(name);
     return value >= 0 && value <= 1e15 ? static_cast<int64_t>(value) : -1;
   }
-  // Calls use(prefix, heads) for each object of a list that has heads.
-  template <class Use>
-  void each(const std::string& list, Use use) const {
+  // The objects of a list, each as its members by name.
+  std::vector<std::map<std::string, std::string>> objects(const std::string& list) const {
+    std::vector<std::map<std::string, std::string>> all;
     for (int i = 0; i < 1000; ++i) {
       const std::string prefix = concat("/", list, "/", i, "/");
-      const int64_t heads = whole(prefix + "heads");
-      if (heads < 0) return;
-      use(prefix, heads);
+      std::map<std::string, std::string> members;
+      for (auto at = flat_.lower_bound(prefix); at != flat_.end() && at->first.rfind(prefix, 0) == 0; ++at) {
+        members[at->first.substr(prefix.size())] = at->second;
+      }
+      if (members.empty()) break;
+      all.push_back(std::move(members));
     }
+    return all;
   }
 
  private:
   const std::map<std::string, std::string>& flat_;
 };
 
-RunEvents::Log read_log(const Event& event, const std::map<std::string, std::string>& flat) {
+// The subnetworks as the first line of a session lists them, with all their axes. Later lines name only some of the axes.
+class Listed {
+ public:
+  void read(const Event& event, RunEvents& events) {
+    listed_ = event.objects("widths");
+    events.labels.clear();
+    for (const auto& members : listed_) {
+      const auto label = members.find("label");
+      events.labels.push_back(label == members.end() ? "" : label->second);
+      events.shares[events.labels.back()] = number_of(members, "share");
+    }
+  }
+  // The label of the first listed subnetwork that agrees with `members` in every key that both have; "" if there is none.
+  std::string label_of(const std::map<std::string, std::string>& members, const RunEvents& events) const {
+    for (size_t i = 0; i < listed_.size(); ++i) {
+      size_t agreed = 0, shared = 0;
+      for (const auto& [name, value] : listed_[i]) {
+        const auto found = members.find(name);
+        if (found == members.end()) continue;
+        ++shared;
+        agreed += found->second == value ? 1 : 0;
+      }
+      if (shared > 0 && agreed == shared) return events.labels[i];
+    }
+    return "";
+  }
+
+ private:
+  std::vector<std::map<std::string, std::string>> listed_;
+};
+
+RunEvents::Log read_log(const Event& event, const std::map<std::string, std::string>& flat, const Listed& listed,
+                        const RunEvents& events) {
   RunEvents::Log log;
   log.step = event.whole("/step");
   log.epoch = event.number("/epoch");
   log.seconds = event.number("/seconds");
   log.loss = event.number("/loss");
   log.lr = event.number("/lr");
-  event.each("widths", [&](const std::string& prefix, int64_t heads) {
-    const int64_t drawn = event.whole(prefix + "drawn");
-    const double loss = event.number(prefix + "loss");
-    if (drawn > 0) log.drawn[heads] += drawn;
-    if (drawn > 0 && std::isfinite(loss)) log.losses[heads] = loss;
-  });
+  for (const auto& members : event.objects("widths")) {
+    const std::string label = listed.label_of(members, events);
+    const double drawn = number_of(members, "drawn"), loss = number_of(members, "loss");
+    if (label.empty() || !(drawn > 0 && drawn <= 1e15)) continue;
+    log.drawn[label] += static_cast<int64_t>(drawn);
+    if (std::isfinite(loss)) log.losses[label] = loss;
+  }
   for (auto at = flat.lower_bound("/time/"); at != flat.end() && at->first.rfind("/time/", 0) == 0 && log.time.size() < 20;
        ++at) {
     const double seconds = event.number(at->first);
@@ -77,7 +117,7 @@ void read_header_and_widths(RunData& run) {
     try {
       run.header = read_header(path);
       const auto model = model_of(*run.header, path);
-      for (const models::Subnet& width : choose_widths(*model, trained_heads(*run.header))) {
+      for (const models::Subnet& width : trained_subnets(*model, *run.header)) {
         run.widths.push_back({width, model->params(width), model->macs(width)});
       }
       return;
@@ -130,8 +170,9 @@ Table parse_table(const std::string& text, const std::string& name) {
 RunEvents read_events(const std::string& path) {
   const std::vector<std::string> lines = split(read_file(path, kMaxFile), '\n');
   RunEvents events;
+  Listed listed;
   int64_t images = -1;
-  for (size_t i = 0; i + 1 < lines.size(); ++i) {  // what follows the last line end was cut by a killed process
+  for (size_t i = 0; i + 1 < lines.size(); ++i) {  // the text after the last line end is incomplete: the process was killed
     if (lines[i].empty()) continue;
     std::map<std::string, std::string> flat;
     try {
@@ -144,15 +185,15 @@ RunEvents read_events(const std::string& path) {
     HV_CHECK_INPUT(!kind.empty() && event.whole("/step") >= 0, path, ": line ", i + 1, ": expected an event with its step");
     if (kind == "start" || kind == "resume") {
       events.ending.clear();
-      event.each("widths",
-                 [&](const std::string& prefix, int64_t heads) { events.shares[heads] = event.number(prefix + "share"); });
+      listed.read(event, events);
     } else if (kind == "log") {
-      events.logs.push_back(read_log(event, flat));
+      events.logs.push_back(read_log(event, flat, listed, events));
     } else if (kind == "eval" && event.whole("/images") >= images) {
       images = event.whole("/images");
-      event.each("results", [&](const std::string& prefix, int64_t heads) {
-        events.images_per_second[heads] = event.number(prefix + "images_per_second");
-      });
+      for (const auto& members : event.objects("results")) {
+        const std::string label = listed.label_of(members, events);
+        if (!label.empty()) events.images_per_second[label] = number_of(members, "images_per_second");
+      }
     } else if (kind == "end") {
       events.ending = event.text("/how");
     }
@@ -160,9 +201,19 @@ RunEvents read_events(const std::string& path) {
   return events;
 }
 
-double RunData::last(const std::string& what, int64_t heads) const {
-  const std::vector<double>* column = summary ? summary->find(concat(what, "_heads", heads)) : nullptr;
-  return column && !column->empty() ? column->back() : kNone;
+std::string RunData::metric() const {
+  if (summary && !widths.empty()) {
+    const std::string ending = "_" + widths[0].subnet.name;
+    for (const std::string& column : summary->names) {
+      if (column.ends_with(ending)) return column.substr(0, column.size() - ending.size());
+    }
+  }
+  return "top1";
+}
+
+double RunData::last(const std::string& what, const models::Subnet& subnet) const {
+  const std::vector<double>* values = summary ? summary->find(what + "_" + subnet.name) : nullptr;
+  return values && !values->empty() ? values->back() : kNone;
 }
 
 std::string RunData::option(const std::string& wanted) const {

@@ -7,6 +7,7 @@
 #include "core/kernels/bf16.h"
 #include "core/kernels/gemm.h"
 #include "core/parallel.h"
+#include "models/config_reader.h"
 #include "models/hydravit.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/file.h"
@@ -18,18 +19,20 @@
 namespace hv::train {
 namespace {
 
+// The preset with the entries that options set: those of them that this kind of model has.
 models::Config model_config(const TrainOptions& o, int64_t classes) {
   models::Config config = models::named_model(o.preset, classes);
-  if (config.at("model") != "hydravit") {
-    HV_CHECK_USAGE(o.drop_path == 0 && o.dropout == 0 && o.init == "trunc_normal", "--preset: ", o.preset,
-                   " has no --drop-path, --dropout and --init");
-    return config;
+  const bool from_file = o.init != "trunc_normal" && o.init != "reference";
+  const std::map<std::string, std::string> wanted = {{"drop_path", models::text_of(o.drop_path)},
+                                                     {"dropout", models::text_of(o.dropout)},
+                                                     {"init", from_file ? "trunc_normal" : o.init}};
+  const TrainOptions plain;
+  const bool all_plain = o.drop_path == plain.drop_path && o.dropout == plain.dropout && o.init == plain.init;
+  for (const auto& [name, value] : wanted) {
+    HV_CHECK_USAGE(config.count(name) > 0 || all_plain, "--preset: ", o.preset, " has no --drop-path, --dropout and --init");
+    if (config.count(name) > 0) config[name] = value;
   }
-  models::HydraViTConfig hydravit = models::from_config(config);
-  hydravit.drop_path = o.drop_path;
-  hydravit.dropout = o.dropout;
-  if (o.init == "reference") hydravit.init = o.init;
-  return models::to_config(hydravit);
+  return config;
 }
 
 int64_t image_side(const TrainOptions& o) { return std::stoll(models::named_model(o.preset, 10).at("image")); }
@@ -80,16 +83,6 @@ data::Source choose_data(const std::string& folder, const std::string& kind, int
   return source;
 }
 
-void check_heads(const TrainOptions& o) {
-  if (o.heads.empty()) return;
-  HV_CHECK_USAGE(o.preset != "mlp", "--heads: preset mlp has none");
-  const models::HydraViTConfig config = models::preset(o.preset);
-  for (const int64_t k : parse_heads("--heads", o.heads)) {
-    HV_CHECK_USAGE(k >= config.heads_min && k <= config.heads, "--heads: ", k, " is outside preset ", o.preset,
-                   ", which runs with ", config.heads_min, " to ", config.heads, " heads");
-  }
-}
-
 Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
   start_compute(o.threads, o.precision);
   const int64_t image_size = image_side(o);
@@ -110,14 +103,8 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
     HV_CHECK_USAGE(file_exists(o.init), "--init: '", o.init, "' is neither trunc_normal nor reference nor a checkpoint");
     start_from(o.init, *p.model);
   }
-  p.widths = choose_widths(*p.model, o.heads);
+  p.subnets = choose_subnets(*p.model, o.subnets);
   return p;
-}
-
-std::unique_ptr<Recipe> make_recipe(const TrainOptions& o, const std::vector<models::Subnet>& widths) {
-  const WidthSampler sampler(static_cast<uint64_t>(o.seed), static_cast<int64_t>(widths.size()),
-                             parse_weights("--weights", o.weights));
-  return std::make_unique<HydraViTRecipe>(widths, sampler, o.smoothing);
 }
 
 }  // namespace hv::train

@@ -9,7 +9,6 @@
 #include "data/open.h"
 #include "models/elastic.h"
 #include "train/options.h"
-#include "train/recipe.h"
 #include "train/state/checkpoint.h"
 
 namespace hv::train {
@@ -23,17 +22,16 @@ void check_output(const std::string& option, const std::string& path);
 
 // The folder given, else $HYDRAVIT_DATA, else datasets/ if data lies there, else the built-in shapes10, with a notice.
 data::Source choose_data(const std::string& folder, const std::string& kind, int64_t image_size);
+
 struct Prepared {
   data::Source source;
   data::DatasetPtr train, test;
   std::unique_ptr<models::ElasticModel> model;
-  std::vector<models::Subnet> widths;
+  std::vector<models::Subnet> subnets;
 };
 
-void check_heads(const TrainOptions& options);  // before anything is read or made; Fault::usage
 // Starts computing, opens the data (and writes into the options where they are), says what is in use, builds the model: a
 // checkpoint's if there is one, else a new one with the first weights that --init names.
 Prepared prepare(TrainOptions& options, const Checkpoint* checkpoint = nullptr);
-std::unique_ptr<Recipe> make_recipe(const TrainOptions& options, const std::vector<models::Subnet>& widths);
 
 }  // namespace hv::train

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "models/elastic.h"
+#include "models/kinds.h"
 #include "train/state/checkpoint.h"
 
 namespace hv::train {

@@ -26,7 +26,7 @@ void refuse_second_run(const std::string& folder);  // Fault::usage if the folde
 class FolderLock {
  public:
   // If another process holds the lock: an error (Fault::usage) with the number of that process. On a file system without locks
-  // `warn` is told, and nothing is locked.
+  // `warn` is called, and nothing is locked.
   FolderLock(const std::string& folder, const std::function<void(const std::string&)>& warn);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
@@ -38,7 +38,7 @@ class FolderLock {
 
 // CKPT of the command line: a file, or a run folder, which means its last.ckpt.
 std::string checkpoint_path(const std::string& run_or_file);
-// The same for loading. If a folder's last.ckpt is missing or damaged, `warn` is told, and the state before it is loaded.
+// The same for loading. If a folder's last.ckpt is missing or damaged, `warn` is called, and the state before it is loaded.
 Checkpoint load_run(const std::string& run_or_file, const std::function<void(const std::string&)>& warn,
                     const std::function<bool(const std::string&)>& wanted = {});
 // Saves as last.ckpt of the folder. Of the older states the newest `keep_last - 1` stay.

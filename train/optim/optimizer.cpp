@@ -1,4 +1,4 @@
-#include "train/optimizer.h"
+#include "train/optim/optimizer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,12 +12,11 @@ namespace {
 
 constexpr int64_t kChunkElements = 16384;
 
-// Cuts the part of a parameter that `view` shows into chunks. Neighbouring dimensions that lie in one stretch of memory are
-// joined;
-// what is left of a leading rectangle is rows of one length.
+// Cuts the part of a parameter that `view` shows into chunks. Neighbouring dimensions that are contiguous are joined. A leading
+// rectangle then becomes rows of one length.
 void cut(size_t parameter, const Tensor& view, std::vector<Chunk>& chunks) {
   if (view.numel() == 0) return;
-  Dims sizes, strides;  // outermost first, joined, without size 1
+  Dims sizes, strides;  // of the joined dimensions, outermost first, without those of size 1
   for (int d = 0; d < view.rank(); ++d) {
     const int64_t size = view.size(d), stride = view.strides()[d];
     if (size == 1) continue;
@@ -29,7 +28,10 @@ void cut(size_t parameter, const Tensor& view, std::vector<Chunk>& chunks) {
       strides.push_back(stride);
     }
   }
-  if (sizes.empty()) sizes.push_back(1), strides.push_back(1);
+  if (sizes.empty()) {
+    sizes.push_back(1);
+    strides.push_back(1);
+  }
   HV_CHECK(strides[-1] == 1, "optimizer: a live part must have unit stride inside: ", view.shape(), " strides ",
            view.strides());
   const int64_t length = sizes[-1];
@@ -49,6 +51,44 @@ void cut(size_t parameter, const Tensor& view, std::vector<Chunk>& chunks) {
             {parameter, base + row * stride + at, std::min(together, rows - row), std::min(piece, length - at), stride});
       }
     }
+  }
+}
+
+// True if a contains b. Both are slices of `whole`: rectangles with a corner and a size per dimension.
+bool holds(const Tensor& whole, const Tensor& a, const Tensor& b) {
+  int64_t a_rest = a.offset(), b_rest = b.offset();
+  for (int d = 0; d < whole.rank(); ++d) {
+    const int64_t stride = std::max<int64_t>(1, whole.strides()[d]), a_begin = a_rest / stride, b_begin = b_rest / stride;
+    if (a_begin > b_begin || a_begin + a.size(d) < b_begin + b.size(d)) return false;
+    a_rest %= stride;
+    b_rest %= stride;
+  }
+  return true;
+}
+
+// Cuts the union of the parts into chunks; each element lies in one chunk. If one part contains all others, as with the widths
+// of HydraViT, it is the union. Otherwise the parts are split into ranges of memory, and ranges that overlap are merged.
+void cut_union(size_t parameter, const Tensor& whole, const std::vector<Tensor>& parts, std::vector<Chunk>& chunks) {
+  for (const Tensor& part : parts) {
+    const auto inside = [&](const Tensor& other) { return holds(whole, part, other); };
+    if (std::all_of(parts.begin(), parts.end(), inside)) return cut(parameter, part, chunks);
+  }
+  std::vector<Chunk> pieces;
+  for (const Tensor& part : parts) cut(parameter, part, pieces);
+  std::vector<std::pair<int64_t, int64_t>> stretches;  // begin, end
+  for (const Chunk& piece : pieces) {
+    for (int64_t row = 0; row < piece.rows; ++row) {
+      const int64_t begin = piece.offset + row * piece.stride;
+      stretches.emplace_back(begin, begin + piece.length);
+    }
+  }
+  std::sort(stretches.begin(), stretches.end());
+  int64_t done = 0;
+  for (const auto& [begin, end] : stretches) {
+    for (int64_t at = std::max(begin, done); at < end; at += kChunkElements) {
+      chunks.push_back({parameter, at, 1, std::min(kChunkElements, end - at), 0});
+    }
+    done = std::max(done, end);
   }
 }
 
@@ -105,7 +145,7 @@ class Sgd : public Optimizer {
     momentum_ = static_cast<Real>(config_.momentum);
     keep_ = static_cast<Real>(ema_decay);
   }
-  // b = momentum * b + g + decay * w;  w -= lr * b   (as PyTorch: the decay is part of the gradient)
+  // b = momentum * b + g + decay * w;  w -= lr * b   (as torch.optim.SGD: the decay is added to the gradient)
   void update(const Run& run) const override {
     const Real decay = run.decay ? static_cast<Real>(config_.weight_decay) : 0;
     for (int64_t i = 0; i < run.length; ++i) {
@@ -142,7 +182,7 @@ double Optimizer::gradient_norm() const {
   }
   parallel_for(static_cast<int64_t>(chunks_.size()), [&](int64_t i) {
     const size_t c = static_cast<size_t>(i);
-    const Chunk& chunk = chunks_[c];  // of whole parameters: one row
+    const Chunk& chunk = chunks_[c];  // one row, because whole parameters are contiguous
     partial_[c] = 0;
     if (const Real* g = gradients[chunk.parameter]) simd::kernels().sum_squares(g + chunk.offset, chunk.length, &partial_[c]);
   });
@@ -151,31 +191,37 @@ double Optimizer::gradient_norm() const {
   return std::sqrt(sum);
 }
 
-const std::vector<Chunk>& Optimizer::chunks_of(const std::vector<Tensor>& live) {
+const std::vector<Chunk>& Optimizer::chunks_of(const Live& live) {
   if (live.empty()) return chunks_;
-  HV_CHECK(live.size() == parameters_.size(), "optimizer: ", live.size(), " live parts for ", parameters_.size(),
-           " parameters");
-  std::vector<Shape> shapes;
-  for (const Tensor& part : live) shapes.push_back(part.defined() ? part.shape() : Shape{0});
+  std::vector<Place> places;
+  for (const std::vector<Tensor>& parts : live) {
+    HV_CHECK(parts.size() == parameters_.size(), "optimizer: ", parts.size(), " live parts for ", parameters_.size(),
+             " parameters");
+    for (const Tensor& part : parts)
+      places.emplace_back(part.defined() ? part.shape() : Shape{0}, part.defined() ? part.offset() : 0);
+  }
   for (const auto& [known, chunks] : live_) {
-    if (known == shapes) return chunks;
+    if (known == places) return chunks;
   }
   std::vector<Chunk> chunks;
-  for (size_t i = 0; i < live.size(); ++i) {
-    if (live[i].defined()) cut(i, live[i], chunks);
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    std::vector<Tensor> parts;
+    for (const std::vector<Tensor>& all : live) {
+      if (all[i].defined() && all[i].numel() > 0) parts.push_back(all[i]);
+    }
+    cut_union(i, parameters_[i].value, parts, chunks);
   }
-  live_.emplace_back(std::move(shapes), std::move(chunks));
+  live_.emplace_back(std::move(places), std::move(chunks));
   return live_.back().second;
 }
 
-void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, double ema_decay,
-                     const std::vector<Tensor>& live) {
+void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, double ema_decay, const Live& live) {
   HV_CHECK(ema.empty() || ema.size() == parameters_.size(), "optimizer: ", ema.size(), " averages for ", parameters_.size(),
            " parameters");
   const PartTimer timer(Part::optimizer);
   ++steps_;
   begin(lr, scale, ema_decay);
-  std::vector<Run> whole;  // where each parameter begins
+  std::vector<Run> whole;  // the pointers at which each parameter begins
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& weight = parameters_[i].value;
     const Tensor gradient = weight.grad();
@@ -192,22 +238,23 @@ void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, do
   parallel_for(static_cast<int64_t>(chunks.size()), [&](int64_t i) {
     const Chunk& chunk = chunks[static_cast<size_t>(i)];
     Run run = whole[chunk.parameter];
-    if (!run.gradient) return;  // no backward pass ever reached it
-    const auto advance = [](Real*& p, int64_t by) { p = p ? p + by : p; };
+    if (!run.gradient) return;  // no backward pass has given this parameter a gradient yet
     const auto move = [&](int64_t by) {
-      advance(run.weight, by), advance(run.gradient, by), advance(run.ema, by);
-      advance(run.state[0], by), advance(run.state[1], by);
+      for (Real** pointer : {&run.weight, &run.gradient, &run.ema, &run.state[0], &run.state[1]}) {
+        if (*pointer) *pointer += by;
+      }
     };
     move(chunk.offset);
     run.length = chunk.length;
     if (!live.empty()) run.ema = nullptr;
-    for (int64_t row = 0; row < chunk.rows; ++row, move(chunk.stride)) {
+    for (int64_t row = 0; row < chunk.rows; ++row) {
       update(run);
       std::fill(run.gradient, run.gradient + run.length, Real{0});
+      move(chunk.stride);
     }
   });
   if (live.empty() || ema.empty()) return;
-  // The average follows all weights, also those that stayed.
+  // The average is computed over all weights, also over those that this step did not change.
   const Real keep = static_cast<Real>(ema_decay);
   parallel_for(static_cast<int64_t>(chunks_.size()), [&](int64_t i) {
     const Chunk& chunk = chunks_[static_cast<size_t>(i)];

@@ -1,8 +1,9 @@
 // The learning rate as a function of the position in a run: linear warm-up, then cosine or constant.
 //
-//   warm-up of w steps:  lr * (s + 1) / w                                       for s < w
+//   warm-up of w steps:  lr * min(1, (s + 1) / w)                               for s < w
 //   cosine:              min_lr + (lr - min_lr) * (1 + cos(pi * (s - w) / (total - w))) / 2
-// Thread rule: a Schedule is a small value.
+// The cosine is equation 5 of Loshchilov and Hutter 2017 ("SGDR"), without restarts.
+// Thread rule: plain data.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +18,10 @@ struct Schedule {
   double warmup_steps = 0;
   double total_steps = 0;
 
-  // A run that is limited by the clock alone has no steps to count: it uses this many imaginary ones.
+  // A run that is limited by the clock alone has no known number of steps. Its schedule maps the time limit to this many steps.
   static constexpr double kClockSteps = 10000;
 
-  double at(double step) const;  // step in [0, total_steps]; may lie between two steps
+  double at(double step) const;  // the learning rate; step in [0, total_steps] need not be whole
 };
 
 const std::vector<std::string>& schedule_names();

@@ -1,4 +1,4 @@
-#include "train/sampler.h"
+#include "train/recipes/sampler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,8 +22,11 @@ WidthSampler::WidthSampler(uint64_t seed, int64_t choices, const std::vector<dou
   }
   HV_CHECK_USAGE(std::isfinite(sum) && sum > 0, "--weights: the sum is ", sum, "; at least one must be positive");
   double running = 0;
-  for (const double weight : weights) upper_.push_back((running += weight) / sum);
-  // The last width that can be drawn ends at 1 exactly, whatever the rounding.
+  for (const double weight : weights) {
+    running += weight;
+    upper_.push_back(running / sum);
+  }
+  // Rounding must not leave a gap below 1: from the last choice with a positive weight on, the running sums are exactly 1.
   const auto never_drawn = std::find_if(weights.rbegin(), weights.rend(), [](double w) { return w > 0; }) - weights.rbegin();
   std::fill(upper_.end() - 1 - never_drawn, upper_.end(), 1.0);
 }
@@ -39,24 +42,6 @@ double WidthSampler::probability(int64_t choice) const {
   if (upper_.empty()) return 1.0 / static_cast<double>(choices_);
   const size_t i = static_cast<size_t>(choice);
   return upper_[i] - (i > 0 ? upper_[i - 1] : 0.0);
-}
-
-std::vector<int64_t> parse_heads(const std::string& option, const std::string& text) {
-  std::vector<int64_t> heads;
-  for (const std::string& part : split(text, ',')) {
-    const size_t dash = part.find('-', 1);
-    int64_t first = 0, last = 0;
-    const bool good = dash == std::string::npos
-                          ? parse_number(part, first) && parse_number(part, last)
-                          : parse_number(part.substr(0, dash), first) && parse_number(part.substr(dash + 1), last);
-    HV_CHECK_USAGE(good && first >= 1 && first <= last && last <= 1024, option, ": '", text,
-                   "' is no list of heads; write 3-8 or 3,5,8");
-    for (int64_t k = first; k <= last; ++k) heads.push_back(k);
-  }
-  std::sort(heads.begin(), heads.end());
-  HV_CHECK_USAGE(std::adjacent_find(heads.begin(), heads.end()) == heads.end(), option, ": '", text,
-                 "' names a width twice; use --weights to draw one more often");
-  return heads;
 }
 
 std::vector<double> parse_weights(const std::string& option, const std::string& text) {

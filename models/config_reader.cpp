@@ -1,0 +1,57 @@
+#include "models/config_reader.h"
+
+#include <charconv>
+#include <sstream>
+
+namespace hv::models {
+namespace {
+
+template <class Number>
+Number parsed(const std::string& name, const std::string& text) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  HV_CHECK_INPUT(error == std::errc() && end == text.data() + text.size(), "model: ", name, ": expected a number, found '",
+                 text, "'");
+  return value;
+}
+
+}  // namespace
+
+ConfigReader::ConfigReader(const Config& config, const std::string& kind) : config_(config) {
+  const std::string& found = text("model");
+  HV_CHECK_INPUT(found == kind, "model: expected ", kind, ", found '", found, "'");
+}
+
+const std::string& ConfigReader::text(const std::string& name) {
+  known_.insert(name);
+  const auto found = config_.find(name);
+  HV_CHECK_INPUT(found != config_.end(), "model: the configuration lacks '", name, "'");
+  return found->second;
+}
+
+int64_t ConfigReader::whole(const std::string& name, int64_t least, int64_t most) {
+  const auto value = parsed<int64_t>(name, text(name));
+  HV_CHECK_INPUT(value >= least && value <= most, "model: ", name, ": expected ", least, " to ", most, ", found ", value);
+  return value;
+}
+
+double ConfigReader::share(const std::string& name) {
+  const auto value = parsed<double>(name, text(name));
+  HV_CHECK_INPUT(value >= 0 && value < 1, "model: ", name, ": expected a number in [0, 1), found ", value);
+  return value;
+}
+
+void ConfigReader::finish() const {
+  for (const auto& [name, value] : config_) {
+    HV_CHECK_INPUT(known_.count(name) == 1, "model: an entry this version does not know: '", name, "'");
+  }
+}
+
+std::string text_of(double value) {
+  std::ostringstream out;
+  out.precision(17);
+  out << value;
+  return out.str();
+}
+
+}  // namespace hv::models

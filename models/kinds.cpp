@@ -1,0 +1,56 @@
+#include "models/kinds.h"
+
+#include <algorithm>
+
+#include "models/hydravit.h"
+#include "models/mlp_classifier.h"
+
+namespace hv::models {
+namespace {
+
+const Kind& kind_of(const Config& config) {
+  const auto found = config.find("model");
+  HV_CHECK_INPUT(found != config.end(), "model: the configuration does not say which model it is");
+  std::string known;
+  for (const Kind& kind : kinds()) {
+    if (kind.name == found->second) return kind;
+    known += (known.empty() ? "" : ", ") + kind.name;
+  }
+  fail(Fault::input, "model: unknown kind '", found->second, "'; known: ", known);
+}
+
+}  // namespace
+
+std::vector<Kind>& kinds() {
+  static std::vector<Kind> table = {hydravit_kind(), mlp_kind()};
+  return table;
+}
+
+std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const Kind& kind : kinds()) {
+    for (const Preset& preset : kind.presets) names.push_back(preset.name);
+  }
+  return names;
+}
+
+Config named_model(const std::string& name, int64_t classes) {
+  std::string known;
+  for (const Kind& kind : kinds()) {
+    for (const Preset& preset : kind.presets) {
+      if (preset.name == name) {
+        Config config = preset.config;
+        config["classes"] = std::to_string(classes);
+        return config;
+      }
+      known += (known.empty() ? "" : ", ") + preset.name;
+    }
+  }
+  fail(Fault::usage, "preset: unknown name '", name, "'; known: ", known);
+}
+
+std::vector<Cost> costs(const Config& config) { return kind_of(config).costs(config); }
+
+std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed) { return kind_of(config).make(config, seed); }
+
+}  // namespace hv::models

@@ -1,0 +1,47 @@
+// The kinds of models there are, one row each. A new model is a file of its own and a row in models/kinds.cpp; a program that
+// uses the library adds a row of its own to kinds() before it asks for the model by name.
+//
+// Invariant: a configuration is untrusted (checkpoints hold them). costs() and make() check every entry against a bound before
+// anything is allocated; what is missing, unknown or out of bounds is an error (Fault::input).
+// Thread rule: the table is changed before threads read it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/elastic.h"
+
+namespace hv::models {
+
+// What a subnetwork costs, by formula: no model is built. MACs are of one image; macs_with_norms counts LayerNorm too, at 5 per
+// number, as fvcore and timm's tables do.
+struct Cost {
+  Subnet subnet;
+  int64_t params = 0, macs = 0, macs_with_norms = 0;
+};
+
+struct Preset {
+  std::string name;  // of --preset: unique over all kinds
+  Config config;     // with "classes" as in the data set that it is made for
+};
+
+struct Kind {
+  std::string name;  // config["model"]
+  std::vector<Preset> presets;
+  std::function<std::vector<Cost>(const Config& config)> costs;  // of every subnetwork, in the order of subnets()
+  std::function<std::unique_ptr<ElasticModel>(const Config& config, uint64_t seed)>
+      make;  // weights are initialised from `seed`
+};
+std::vector<Kind>& kinds();
+
+std::vector<std::string> model_names();  // of all presets of all kinds
+// The configuration of a preset, for `classes` classes. An unknown name is a usage error that lists the known ones.
+Config named_model(const std::string& name, int64_t classes);
+
+// By config["model"]; another kind is an error (Fault::input) that lists the known ones.
+std::vector<Cost> costs(const Config& config);
+std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed);
+
+}  // namespace hv::models

@@ -1,0 +1,21 @@
+// The table of recipes: one row each.
+#include "train/recipes/hydravit.h"
+
+namespace hv::train {
+
+std::vector<RecipeKind>& recipe_kinds() {
+  static std::vector<RecipeKind> table = {hydravit_recipe()};
+  return table;
+}
+
+std::unique_ptr<Recipe> make_recipe(const TrainOptions& options, models::ElasticModel& model,
+                                    const std::vector<models::Subnet>& subnets) {
+  std::string known;
+  for (const RecipeKind& kind : recipe_kinds()) {
+    if (kind.name == options.recipe) return kind.make(model, subnets, options);
+    known += (known.empty() ? "" : ", ") + kind.name;
+  }
+  fail(Fault::usage, "--recipe: '", options.recipe, "' is unknown; choose ", known);
+}
+
+}  // namespace hv::train
