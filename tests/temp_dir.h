@@ -12,8 +12,8 @@ namespace hv::fixtures {
 
 class TempDir {
  public:
-  explicit TempDir(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
-    path_ = (parent / "hydravit-test-XXXXXX").string();
+  explicit TempDir(const std::filesystem::path& parent = std::filesystem::temp_directory_path())
+      : path_((parent / "hydravit-test-XXXXXX").string()) {
     HV_CHECK(::mkdtemp(path_.data()), "test: no temporary directory");
   }
   ~TempDir() {

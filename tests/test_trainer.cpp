@@ -140,7 +140,7 @@ namespace {
 // Plants a bad value: in the batch's images, or in a gradient while the loss stays finite (sqrt(0) has an infinite slope).
 struct Planted : HydraViTRecipe {
   Planted(models::ElasticModel& model, std::string what, int64_t step)
-      : HydraViTRecipe(model, model.subnets(), WidthSampler(5, 3), 0.1), model_(model), what_(std::move(what)), step_(step) {}
+      : HydraViTRecipe(model, model.subnets(), WidthSampler(5, 3), 0.1), what_(std::move(what)), step_(step) {}
   void passes(const data::Batch& batch, int64_t step, const Learn& learn) override {
     if (what_ == "constant") batch.images.fill_(0.5);
     if (what_ == "image" && (step == step_ || step_ < 0)) batch.images.select(0, 3).fill_(std::nan(""));
@@ -149,7 +149,6 @@ struct Planted : HydraViTRecipe {
       learn(subnet, loss + sum(sqrt(model_.parameters()[2].value * 0.0)));
     });
   }
-  models::ElasticModel& model_;
   std::string what_;
   int64_t step_;
 };

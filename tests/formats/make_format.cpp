@@ -22,8 +22,8 @@ int main() {
   TrainOptions options = tiny_options();
   options.steps = 9;
   options.stop_after = 8;  // in the second epoch
-  const Folder folder("format");
-  Run run(options, folder.str(), false, {}, models::to_config(config));
+  const Folder folder;
+  Run run(options, folder.path(), false, {}, models::to_config(config));
   run.trainer.run();
   fs::copy_file(folder / "last.ckpt", name + ".ckpt");
   std::string text;

@@ -5,6 +5,7 @@
 #include "models/elastic.h"
 #include "tests/fuzz/memory_file.h"
 #include "train/io/json.h"
+#include "train/log/events.h"
 #include "train/options.h"
 #include "train/predict/budget.h"
 #include "train/recipes/sampler.h"

@@ -18,6 +18,7 @@ void Predictions::add(size_t subnet, const Tensor& logits) {
     double sum = 0;
     for (int64_t k = 0; k < classes; ++k) sum += std::exp(static_cast<double>(row[k]) - largest);
     const int64_t label = dataset_.label(static_cast<int64_t>(of_[subnet].size()));
+    HV_CHECK(label >= 0 && label < classes, "predictions: ", dataset_.name(), ": an image without a single label: ", label);
     one.loss = std::log(sum) + largest - static_cast<double>(row[label]);
     one.confidence = 1 / sum;
     of_[subnet].push_back(one);

@@ -85,6 +85,17 @@ const std::string& RunImages::class_name(double k) const {
   return test_->class_names()[static_cast<size_t>(k)];
 }
 
+std::string RunImages::labels_of(int64_t image) const {
+  if (one_label()) return class_name(static_cast<double>(test_->label(image)));
+  std::vector<Real> target(static_cast<size_t>(test_->classes()));
+  test_->target(image, target.data());
+  std::string text;
+  for (size_t k = 0; k < target.size(); ++k) {
+    if (target[k] > 0.5) text += (text.empty() ? "" : ", ") + test_->class_names()[k];
+  }
+  return text.empty() ? "none of the labels" : text;
+}
+
 Table RunImages::predict(int64_t limit, std::map<std::string, double>& images_per_second) {
   std::vector<models::Subnet> widths;
   for (const WidthCost& width : run_.widths) widths.push_back(width.subnet);
@@ -191,7 +202,7 @@ RunImages::Look RunImages::look(int64_t index) {
   const int64_t side = test_->height();
   const Tensor input = Tensor::empty({1, 3, side, test_->width()});
   data::Normalizer({loaded_.header.mean, loaded_.header.std})(image.chw.data(), side * test_->width(), input.mutable_data());
-  const std::string& label = class_name(static_cast<double>(test_->label(index)));
+  const std::string label = labels_of(index);
   Look look{concat("Test image ", index, ": ", label), {{large, "the image: " + label}}};
   std::vector<Heat> heats;
   double low = std::numeric_limits<double>::infinity(), high = 0;
@@ -206,11 +217,13 @@ RunImages::Look RunImages::look(int64_t index) {
   }
   for (size_t w = 0; w < heats.size(); ++w) {
     const models::Subnet& width = run_.widths[w].subnet;
-    const std::vector<double> probability = softmax(loaded_.model->forward(input, width)).to_vector();
-    const auto best = std::max_element(probability.begin(), probability.end());
-    look.tiles.push_back(
-        {overlay(large, heats[w], low, high),
-         concat(subnet_text(width), ": ", class_name(static_cast<double>(best - probability.begin())), " ", percent(*best))});
+    std::string caption = subnet_text(width);
+    if (one_label()) {
+      const std::vector<double> probability = softmax(loaded_.model->forward(input, width)).to_vector();
+      const auto best = std::max_element(probability.begin(), probability.end());
+      caption += concat(": ", class_name(static_cast<double>(best - probability.begin())), " ", percent(*best));
+    }
+    look.tiles.push_back({overlay(large, heats[w], low, high), caption});
   }
   return look;
 }

@@ -22,6 +22,8 @@ class RunImages {
  public:
   explicit RunImages(const RunData& run);  // a missing checkpoint or data set is an error (Fault::input)
 
+  // Whether each image has one label. If not, there are no predictions by class.
+  bool one_label() const { return test_->scorer() == "classes"; }
   // The table of predictions.csv for the first `limit` test images. It also sets the speed of each width, by label.
   Table predict(int64_t limit, std::map<std::string, double>& images_per_second);
   std::vector<Tile> worst(const Table& predictions, size_t count) const;  // those with the largest loss at the widest width
@@ -36,10 +38,12 @@ class RunImages {
   };
   // The attention for one test image. `tiles` is empty if the model has no attention. A wrong index is an error (Fault::usage).
   Look look(int64_t index);
+  int64_t test_images() const { return test_->size(); }
 
  private:
   data::Image test_image(int64_t i) const;
   const std::string& class_name(double k) const;
+  std::string labels_of(int64_t image) const;  // "cat", or "cat, dog" if the image has several labels
 
   const RunData& run_;
   Loaded loaded_;

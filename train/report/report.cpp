@@ -21,7 +21,8 @@ class Report {
   std::string make() {
     try {
       images_.emplace(run_);
-      if (!run_.predictions || run_.images_per_second.empty()) {  // the run did not keep them, so they are computed here
+      if (images_->one_label() &&
+          (!run_.predictions || run_.images_per_second.empty())) {  // the run did not keep them, so they are computed here
         Table some = images_->predict(kSome, run_.images_per_second);
         if (!run_.predictions) {
           run_.predictions = std::move(some);
@@ -231,14 +232,15 @@ class Report {
     page_.section("looks", "What each width looks at");
     with_images([&] {
       const bool chosen = wanted_.empty();
-      const std::vector<int64_t> indices = chosen ? images_->choose(*run_.predictions, 6) : wanted_;
+      const std::vector<int64_t> indices = chosen ? chosen_images(6) : wanted_;
       page_.text(concat(
           "Attention rollout: how much of each patch reaches the classifier, from dark blue (least) through red to light "
           "yellow "
           "(most), on one scale for all widths of an image. Below: what the width says and how surely.",
-          chosen ? " The images: three that every width gets right, then three that the widest does and the narrowest does "
-                   "not, as far as there are such."
-                 : ""));
+          chosen && run_.predictions
+              ? " The images: three that every width gets right, then three that the widest does and the narrowest does "
+                "not, as far as there are such."
+              : ""));
       for (const int64_t index : indices) {
         const RunImages::Look look = images_->look(index);
         if (look.tiles.empty()) return page_.missing("This model cannot tell what it looks at.");
@@ -246,6 +248,14 @@ class Report {
         tiles(concat("look-", index), look.tiles, static_cast<int64_t>(look.tiles.size()));
       }
     });
+  }
+
+  // Without predictions nothing is known of the images, so the first ones serve.
+  std::vector<int64_t> chosen_images(size_t count) const {
+    if (run_.predictions) return images_->choose(*run_.predictions, count);
+    std::vector<int64_t> first;
+    while (first.size() < count && std::ssize(first) < images_->test_images()) first.push_back(std::ssize(first));
+    return first;
   }
 
   void data() {
