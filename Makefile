@@ -18,7 +18,7 @@ WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-re
 # No fast-math: NaN and infinity must stay visible. errno and floating-point traps are never read here.
 FLAGS := -std=c++20 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
 # The hot loops are in core/kernels; elsewhere a short build counts for more. The tests' own loops are plain on purpose.
-OPT    = $(if $(filter core/kernels/%,$<),-O3,$(if $(filter tests/% train/%,$<),-O1,-O2))
+OPT    = $(if $(filter core/kernels/%,$<),-O3,$(if $(filter tests/% train/% nn/% models/%,$<),-O1,-O2))
 LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg -lonnx_proto -lprotobuf
 
 CORE    := $(wildcard core/*.cpp core/ops/*.cpp core/kernels/*.cpp)
