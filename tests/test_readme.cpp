@@ -30,6 +30,8 @@ double train_circle() {
 
 // clang-format off: as it stands in the README
 // README program begins
+#include <cstdio>
+
 #include "data/open.h"
 #include "models/hydravit.h"
 #include "train/evaluate.h"
