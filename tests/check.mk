@@ -32,7 +32,7 @@ endif
 # Everything that a run of the whole suite needs.
 PROGRAMS = $(BUILD)/tests/all $(BUILD)/hydravit $(BUILD)/check-hostile $(BUILD)/tests/faults.so
 
-$(BUILD)/check-hostile: $(LIBOBJ) $(BUILD)/tests/hostile/hostile.o
+$(BUILD)/check-hostile: $(LIBOBJ) $(call object,$(wildcard tests/hostile/*.cpp))
 	$(call link,$(LIBS))
 
 # The test system that fails on demand, for other programs: tests/faults.h.
