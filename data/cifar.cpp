@@ -33,18 +33,55 @@ const Kind& describe(CifarKind kind) {
   return kinds[static_cast<size_t>(kind)];
 }
 
+constexpr const char* kBatch = "data_batch_";
+
 std::vector<std::string> numbers(int64_t count) {
   std::vector<std::string> names;
   for (int64_t i = 0; i < count; ++i) names.push_back(std::to_string(i));
   return names;
 }
 
-// Names that begin with `prefix` and end in .bin, with the directory in front.
-std::vector<std::string> matching(const std::string& directory, const std::string& prefix) {
-  std::vector<std::string> found;
-  for (const std::string& name : list_directory(directory, false))
-    if (name.starts_with(prefix) && name.ends_with(".bin")) found.push_back(join(directory, name));
+// "data_batch_1 (1).bin", "data_batch_1 - Copy.bin": what browsers and file managers call the copy of a file. Batches of
+// CIFAR-10 have a number and nothing else.
+bool is_copy_name(const std::string& name, const std::string& prefix) {
+  const std::string rest = name.substr(prefix.size(), name.size() - prefix.size() - 4);  // without .bin
+  if (prefix == kBatch) return rest.empty() || rest.find_first_not_of("0123456789") != std::string::npos;
+  return rest.find_first_of(" (~") != std::string::npos || rest.find("copy") != std::string::npos;
+}
+
+// Names that begin with `prefix` and end in .bin, with the directory in front. Copies are used only if there is nothing else.
+CifarFiles matching(const std::string& directory, const std::string& prefix) {
+  CifarFiles found;
+  for (const std::string& name : list_directory(directory, false)) {
+    if (!name.starts_with(prefix) || !name.ends_with(".bin") || name.size() < prefix.size() + 4) continue;
+    (is_copy_name(name, prefix) ? found.copies : found.paths).push_back(join(directory, name));
+  }
+  if (found.paths.empty()) found.paths.swap(found.copies);
   return found;
+}
+
+// The set is taken for the official one if any of its batches has the official name and size; a small set of one's own has not.
+// Then each of the five must be there and have that size, and there is no other.
+std::vector<std::string> official_problems(const std::string& directory, const std::vector<std::string>& paths) {
+  const int64_t bytes = 10000 * cifar_record_bytes(CifarKind::cifar10);
+  std::vector<std::string> problems, names;
+  for (int number = 1; number <= 5; ++number) names.push_back(join(directory, concat(kBatch, number, ".bin")));
+  bool official = false;
+  for (const std::string& path : names) {
+    if (std::find(paths.begin(), paths.end(), path) == paths.end()) {
+      problems.push_back(path + ": missing: the official set has 5 such files; fetch it with `data get cifar10`");
+    } else if (file_bytes(path) == bytes) {
+      official = true;
+    } else {
+      problems.push_back(
+          concat(path, ": ", file_bytes(path), " bytes, the official file has ", bytes, "; fetch it with `data get cifar10`"));
+    }
+  }
+  for (const std::string& path : paths) {
+    if (std::find(names.begin(), names.end(), path) == names.end())
+      problems.push_back(path + ": no file of the official set, but used with it; remove it if it is not wanted");
+  }
+  return official ? problems : std::vector<std::string>{};
 }
 
 }  // namespace
@@ -75,6 +112,7 @@ CifarDataset::CifarDataset(CifarKind kind, Split split, std::unique_ptr<uint8_t[
     piece_begin += piece.bytes;
     size_ += piece.bytes / record_bytes_;
   }
+  mixed_order_ = is_mixed();
 }
 
 void CifarDataset::set_class_names(std::vector<std::string> names) {
@@ -88,6 +126,19 @@ const uint8_t* CifarDataset::record(int64_t i) const {
   return records_.get() + i * record_bytes_;
 }
 
+// If the records are sorted by class, nearly all neighbours are of one class; if they are mixed, a share of sum(p^2) is, where
+// p are the shares of the classes. The line is drawn in the middle.
+bool CifarDataset::is_mixed() const {
+  std::vector<double> share(class_names_.size(), 0);
+  double same = 0, expected = 0;
+  for (int64_t i = 0; i < size_; ++i) {
+    share[static_cast<size_t>(label(i))] += 1 / static_cast<double>(size_);
+    same += i > 0 && label(i) == label(i - 1) ? 1 / static_cast<double>(size_) : 0;
+  }
+  for (const double p : share) expected += p * p;
+  return same <= (1 + expected) / 2;
+}
+
 int64_t CifarDataset::label(int64_t i) const { return record(i)[label_at_]; }
 
 void CifarDataset::image(int64_t i, uint8_t* chw) const { std::memcpy(chw, record(i) + pixels_at_, kCifarPixels); }
@@ -99,28 +150,37 @@ std::string CifarDataset::checksum() const {
   return checksum_;
 }
 
-std::vector<std::string> cifar_files(const std::string& directory, CifarKind kind, Split split) {
+CifarFiles find_cifar(const std::string& directory, CifarKind kind, Split split) {
   const bool train = split == Split::train;
   for (const std::string& place : {directory, join(directory, describe(kind).folder)}) {
-    std::vector<std::string> found;
-    if (kind == CifarKind::cifar10) found = matching(place, train ? "data_batch_" : "test_batch");
-    if (found.empty()) found = matching(place, train ? "train" : "test");
-    if (!found.empty()) return found;
+    CifarFiles found;
+    if (kind == CifarKind::cifar10) found = matching(place, train ? kBatch : "test_batch");
+    if (train && !found.paths.empty()) found.problems = official_problems(place, found.paths);
+    if (found.paths.empty()) found = matching(place, train ? "train" : "test");
+    if (!found.paths.empty()) return found;
   }
   return {};
 }
 
+std::vector<std::string> cifar_files(const std::string& directory, CifarKind kind, Split split) {
+  return find_cifar(directory, kind, split).paths;
+}
+
 DatasetPtr open_cifar(const std::string& directory, CifarKind kind, Split split) {
   const Kind& about = describe(kind);
-  const std::vector<std::string> files = cifar_files(directory, kind, split);
-  HV_CHECK_INPUT(!files.empty(), about.name, ": no ", split_name(split), " files in ", directory, " or ",
+  const CifarFiles files = find_cifar(directory, kind, split);
+  HV_CHECK_INPUT(!files.paths.empty(), about.name, ": no ", split_name(split), " files in ", directory, " or ",
                  join(directory, about.folder), ": expected ",
                  split == Split::train ? "data_batch_*.bin or train*.bin" : "test_batch.bin or test*.bin",
                  "; fetch them with `data get ", about.package, "` or name another directory");
-  return open_cifar_files(files, kind, split);
+  std::vector<std::string> notes;
+  for (const std::string& path : files.copies) notes.push_back(path + kCopyNote);
+  notes.insert(notes.end(), files.problems.begin(), files.problems.end());
+  return open_cifar_files(files.paths, kind, split, std::move(notes));
 }
 
-DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kind, Split split) {
+DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kind, Split split,
+                            std::vector<std::string> notes) {
   const Kind& about = describe(kind);
   const int64_t record = cifar_record_bytes(kind);
   HV_CHECK_INPUT(!paths.empty(), about.name, ": no files given");
@@ -151,7 +211,15 @@ DatasetPtr open_cifar_files(const std::vector<std::string>& paths, CifarKind kin
     if (error) std::rethrow_exception(error);
   }
 
+  for (size_t later = 1; later < paths.size(); ++later) {
+    for (size_t f = 0; f < later; ++f) {
+      if (pieces[f].bytes == pieces[later].bytes &&
+          std::memcmp(records.get() + starts[f], records.get() + starts[later], static_cast<size_t>(pieces[f].bytes)) == 0)
+        notes.push_back(concat(paths[later], ": the same as ", paths[f], ": its images are there twice"));
+    }
+  }
   auto dataset = std::make_shared<CifarDataset>(kind, split, std::move(records), pieces);
+  dataset->set_notes(std::move(notes));
   const std::string list = (std::filesystem::path(paths[0]).parent_path() / about.names_file).string();
   std::error_code ignored;
   if (std::filesystem::exists(list, ignored)) {

@@ -41,9 +41,13 @@ class Dataset {
   int64_t width() const { return width_; }
   int64_t image_bytes() const { return 3 * height_ * width_; }
   const Normalization& normalization() const { return normalization_; }
+  // What a user must know of the set, one line each: files that were left out, files that are missing.
+  const std::vector<std::string>& notes() const { return notes_; }
 
   virtual int64_t size() const = 0;
   virtual int64_t label(int64_t i) const = 0;
+  // Whether the images lie in no order of their classes, so that the first n are a fair sample (data/sample.h).
+  virtual bool mixed_order() const { return false; }
   // Writes classes() numbers. A label that is out of range is an error (Fault::input), before anything is written.
   virtual void target(int64_t i, Real* row) const;
   // How an evaluation scores what a model says (train/scorer.h): "classes" means cross-entropy, top-1 and top-5.
@@ -56,7 +60,7 @@ class Dataset {
   Dataset() = default;
   std::string name_;
   Split split_ = Split::train;
-  std::vector<std::string> class_names_;
+  std::vector<std::string> class_names_, notes_;
   int64_t height_ = 0, width_ = 0;
   Normalization normalization_{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}};
 };

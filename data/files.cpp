@@ -91,17 +91,48 @@ std::vector<std::string> read_lines(const std::string& path) {
   return lines;
 }
 
-std::vector<std::string> list_directory(const std::string& path, bool directories) {
+std::vector<uint8_t> read_beginning(const std::string& path, int64_t bytes) {
+  const File file(path);
+  std::vector<uint8_t> content(static_cast<size_t>(std::min(bytes, regular_bytes(file, path))));
+  fill(file, path, content.data(), std::ssize(content));
+  return content;
+}
+
+std::vector<Entry> list_entries(const std::string& path) {
   namespace fs = std::filesystem;
-  std::vector<std::string> names;
+  const auto absent = [](const std::error_code& e) {
+    return e == std::errc::no_such_file_or_directory || e == std::errc::not_a_directory;
+  };
+  const auto check = [](const std::string& where, const std::error_code& e) {
+    HV_CHECK_INPUT(!e, where, ": cannot read the folder: ", e.message(), ": allow reading it or name another one");
+  };
+  std::vector<Entry> entries;
   std::error_code error;
-  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    const std::string name = it->path().filename().string();
-    if (name[0] == '.') continue;
-    if (directories ? it->is_directory(ignored) : it->is_regular_file(ignored)) names.push_back(name);
+  fs::directory_iterator it(path, error);
+  if (absent(error)) return {};
+  for (const fs::directory_iterator end; !error && it != end; it.increment(error)) {
+    Entry entry{it->path().filename().string(), Entry::other};
+    if (entry.name[0] == '.') continue;
+    std::error_code type;
+    if (it->is_directory(type)) {
+      entry.kind = Entry::folder;
+    } else if (it->is_regular_file(type)) {
+      entry.kind = Entry::file;
+    } else if (!absent(type) && type != std::errc::too_many_symbolic_link_levels) {
+      check(it->path().string(), type);
+    }
+    entries.push_back(std::move(entry));
   }
-  std::sort(names.begin(), names.end());
+  check(path, error);
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+  return entries;
+}
+
+std::vector<std::string> list_directory(const std::string& path, bool directories) {
+  std::vector<std::string> names;
+  for (Entry& entry : list_entries(path)) {
+    if (entry.kind == (directories ? Entry::folder : Entry::file)) names.push_back(std::move(entry.name));
+  }
   return names;
 }
 

@@ -18,7 +18,15 @@ std::vector<uint8_t> read_small(const std::string& path, int64_t limit);  // the
 void read_chunks(const std::string& path, const std::function<void(std::span<const uint8_t>)>& take);
 // One name per line; empty lines and line ends of any kind are dropped. The file may have at most 1 MiB.
 std::vector<std::string> read_lines(const std::string& path);
-std::vector<std::string> list_directory(const std::string& path, bool directories);  // names, sorted; empty if unreadable
+std::vector<uint8_t> read_beginning(const std::string& path, int64_t bytes);  // fewer, if the file has fewer
+// What is in a folder, sorted by name; a link counts as what it leads to. Names that begin with a dot are hidden and not listed.
+// A folder that is not there has no entries; one that cannot be read is an error (Fault::input), so that nothing gets lost.
+struct Entry {
+  std::string name;
+  enum Kind { file, folder, other } kind;  // other: a link to nothing, a pipe, a device
+};
+std::vector<Entry> list_entries(const std::string& path);
+std::vector<std::string> list_directory(const std::string& path, bool directories);  // the names of its folders or its files
 // Class names are written into checkpoints, to terminals and into other programs' files. So a name that is long or has control
 // characters is an error.
 void check_class_name(const std::string& name, const std::string& where);

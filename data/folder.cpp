@@ -1,5 +1,7 @@
 #include "data/folder.h"
 
+#include <strings.h>
+
 #include <algorithm>
 #include <cstring>
 #include <exception>
@@ -8,49 +10,87 @@
 #include "core/check.h"
 #include "core/parallel.h"
 #include "data/checksum.h"
+#include "data/checksum_cache.h"
 #include "data/files.h"
 #include "data/image.h"
+#include "data/picture_files.h"
 
 namespace hv::data {
 namespace {
 
-constexpr int64_t kDecodedLimit = int64_t{1} << 30;
-
-bool is_image_name(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name.ends_with(".png") || name.ends_with(".jpg") || name.ends_with(".jpeg");
-}
-
-std::vector<std::string> image_names(const std::string& directory) {
-  std::vector<std::string> names = list_directory(directory, false);
-  std::erase_if(names, [](const std::string& name) { return !is_image_name(name); });
-  return names;
-}
+using Names = std::vector<std::string>;
 
 struct Layout {
   std::string train, test;  // directories of class directories
   bool divided = false;     // one directory serves both: every fifth image of a class is for testing
 };
 
-Layout layout_of(const std::string& root) {
-  const std::vector<std::string> names = list_directory(root, true);
-  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
-  if (!has("train")) return {root, root, true};
-  if (has("val")) return {join(root, "train"), join(root, "val"), false};
-  if (has("test")) return {join(root, "train"), join(root, "test"), false};
-  return {join(root, "train"), join(root, "train"), true};
+// "train" or "Train".
+std::string find_name(const Names& names, const std::string& wanted) {
+  const auto same = [&](const std::string& name) { return ::strcasecmp(name.c_str(), wanted.c_str()) == 0; };
+  const auto found = std::find_if(names.begin(), names.end(), same);
+  return found == names.end() ? "" : *found;
+}
+
+const Names kTestNames = {"val", "valid", "validation", "test"};  // the first that is there is used
+
+bool has_classes(const std::string& place) {
+  const Names names = list_directory(place, true);
+  return std::any_of(names.begin(), names.end(), [&](const auto& name) { return any_picture_below(join(place, name)); });
+}
+
+// A folder called train may be a class like those beside it. It is a split if there are pictures in folders of its own; if it has
+// pictures itself as well, only if nothing beside it could be a class.
+bool is_split(const std::string& root, const std::string& train, const Names& names) {
+  if (!has_classes(join(root, train))) return false;
+  if (pictures_in(join(root, train)).empty()) return true;
+  return std::none_of(names.begin(), names.end(), [&](const std::string& name) {
+    const bool other = name != train && find_name(kTestNames, name).empty();
+    return other && any_picture_below(join(root, name));
+  });
+}
+
+Layout layout_of(const std::string& root, LeftOut& left_out) {
+  const Names names = list_directory(root, true);
+  const std::string train = find_name(names, "train");
+  if (train.empty() || !is_split(root, train, names)) return {root, root, true};
+  Names tests;
+  for (const std::string& name : kTestNames) {
+    if (const std::string found = find_name(names, name); !found.empty()) tests.push_back(found);
+  }
+  const auto full = std::find_if(tests.begin(), tests.end(), [&](const auto& name) { return has_classes(join(root, name)); });
+  const std::string test = full != tests.end() ? *full : tests.empty() ? train : tests[0];
+  for (const std::string& name : names) {
+    if (name != train && name != test && any_picture_below(join(root, name)))
+      left_out.add(concat("folders beside ", train, "/ and ", test, "/"), join(root, name));
+  }
+  return {join(root, train), join(root, test), tests.empty()};
+}
+
+// Folders that are all called as splits are no classes: those of the classes are missing in train/, or train/ itself is.
+void check_not_only_splits(const std::string& root, const Names& classes) {
+  const bool only = std::all_of(classes.begin(), classes.end(), [](const std::string& name) {
+    return !find_name({"train"}, name).empty() || !find_name(kTestNames, name).empty();
+  });
+  HV_CHECK_INPUT(!only, root, ": no training images: expected ", join(root, "train"), "/<class>/*, found pictures in ",
+                 join(root, classes[0]), ": sort them into class folders or name another directory");
 }
 
 class FolderDataset : public Dataset {
  public:
-  FolderDataset(const std::string& root, Split split, int64_t side) : list_(list_folder(root, split)) {
+  FolderDataset(const std::string& root, Split split, int64_t side, Progress progress, int64_t decoded_limit)
+      : root_(root), list_(list_folder(root, split)), progress_(std::move(progress)) {
     HV_CHECK_USAGE(side >= 8 && side <= 1024, "folder: image size out of range: ", side, ": expected 8 to 1024");
     name_ = "folder";
     split_ = split;
     class_names_ = list_.class_names;
+    notes_ = list_.notes;
     height_ = width_ = side;
     normalization_ = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};  // ImageNet's, as is usual for photographs
-    if (size() * image_bytes() <= kDecodedLimit) decode_all();
+    if (size() * image_bytes() > decoded_limit) return;
+    std::vector<uint8_t> all(static_cast<size_t>(size() * image_bytes()));
+    in_blocks([&](int64_t begin, int64_t end) { decode(begin, end, all.data() + begin * image_bytes()); });
+    decoded_ = std::move(all);
   }
 
   int64_t size() const override { return static_cast<int64_t>(list_.paths.size()); }
@@ -66,14 +106,22 @@ class FolderDataset : public Dataset {
   }
   std::string checksum() const override {
     std::call_once(checksum_once_, [&] {
-      // A chain of hashes over what training sees: the label and the resized pixels of every image.
-      std::vector<uint8_t> pixels(static_cast<size_t>(image_bytes()));
-      uint64_t hash = 0;
-      for (int64_t i = 0; i < size(); ++i) {
-        image(i, pixels.data());
-        hash = xxh64(pixels, hash + static_cast<uint64_t>(label(i)));
+      if (!decoded_.empty()) {
+        checksum_ = hex64(hash_of(0, size(), decoded_.data(), 0));
+        return;
       }
+      const ChecksumCache cache(root_, concat(split_name(split_), ", ", height_, " pixels"), list_.paths, list_.labels);
+      checksum_ = cache.find();
+      if (!checksum_.empty()) return;
+      uint64_t hash = 0;
+      std::vector<uint8_t> pixels;
+      in_blocks([&](int64_t begin, int64_t end) {
+        pixels.resize(static_cast<size_t>((end - begin) * image_bytes()));
+        decode(begin, end, pixels.data());
+        hash = hash_of(begin, end, pixels.data(), hash);
+      });
       checksum_ = hex64(hash);
+      cache.keep(checksum_);
     });
     return checksum_;
   }
@@ -84,12 +132,21 @@ class FolderDataset : public Dataset {
     return static_cast<size_t>(i);
   }
 
-  void decode_all() {
-    std::vector<uint8_t> all(static_cast<size_t>(size() * image_bytes()));
-    std::vector<std::exception_ptr> errors(list_.paths.size());
-    parallel_for(size(), [&](int64_t i) {  // no exception may leave the parallel region
+  // Calls block(begin, end) for all images in order, at most 64 MiB of pixels at a time, and says how far it is.
+  template <class Block>
+  void in_blocks(Block&& block) const {
+    const int64_t step = std::clamp((int64_t{64} << 20) / image_bytes(), int64_t{1}, int64_t{512});
+    for (int64_t begin = 0; begin < size(); begin += step) {
+      block(begin, std::min(begin + step, size()));
+      if (progress_) progress_(std::min(begin + step, size()), size());
+    }
+  }
+
+  void decode(int64_t begin, int64_t end, uint8_t* out) const {
+    std::vector<std::exception_ptr> errors(static_cast<size_t>(end - begin));
+    parallel_for(end - begin, [&](int64_t i) {  // no exception may leave the parallel region
       try {
-        image(i, all.data() + i * image_bytes());
+        image(begin + i, out + i * image_bytes());
       } catch (...) {
         errors[static_cast<size_t>(i)] = std::current_exception();  // allocates nothing
       }
@@ -97,10 +154,20 @@ class FolderDataset : public Dataset {
     for (const std::exception_ptr& error : errors) {
       if (error) std::rethrow_exception(error);
     }
-    decoded_ = std::move(all);
   }
 
+  // A chain of hashes over what training sees, the label and the resized pixels of every image, goes on with [begin, end).
+  // Checkpoints hold its value, so it must stay this function.
+  uint64_t hash_of(int64_t begin, int64_t end, const uint8_t* pixels, uint64_t hash) const {
+    const auto bytes = static_cast<size_t>(image_bytes());
+    for (int64_t i = begin; i < end; ++i, pixels += bytes)
+      hash = xxh64({pixels, bytes}, hash + static_cast<uint64_t>(label(i)));
+    return hash;
+  }
+
+  std::string root_;
   FolderList list_;
+  Progress progress_;
   std::vector<uint8_t> decoded_;  // empty: decode on every read
   mutable std::once_flag checksum_once_;
   mutable std::string checksum_;
@@ -110,45 +177,67 @@ class FolderDataset : public Dataset {
 
 FolderList list_folder(const std::string& root, Split split) {
   FolderList list;
-  const Layout layout = layout_of(root);
-  const auto known = [&](const std::string& name) {
-    return std::find(list.class_names.begin(), list.class_names.end(), name) != list.class_names.end();
-  };
+  LeftOut left_out;
+  const Layout layout = layout_of(root, left_out);
+  Names& classes = list.class_names;
   for (const std::string& name : list_directory(layout.train, true)) {
-    if (!image_names(join(layout.train, name)).empty()) {
-      check_class_name(name, layout.train);
-      list.class_names.push_back(name);
-    }
+    if (!any_picture_below(join(layout.train, name))) continue;
+    check_class_name(name, layout.train);
+    classes.push_back(name);
   }
-  HV_CHECK_INPUT(!list.class_names.empty(), root, ": no folder of images: expected ", layout.train,
+  HV_CHECK_INPUT(!classes.empty(), root, ": no folder of images: expected ", layout.train,
                  "/<class>/*.png or *.jpg: name another directory");
+  if (layout.train == root) check_not_only_splits(root, classes);
+
   const std::string& place = split == Split::train ? layout.train : layout.test;
-  for (const std::string& name : list_directory(place, true))
-    HV_CHECK_INPUT(known(name) || image_names(join(place, name)).empty(), join(place, name),
-                   ": this class has no training images in ", layout.train, ": add some or remove it");
-  for (size_t k = 0; k < list.class_names.size(); ++k) {
-    const std::string directory = join(place, list.class_names[k]);
-    const std::vector<std::string> names = image_names(directory);
-    for (size_t i = 0; i < names.size(); ++i) {
+  for (const std::string& path : pictures_in(place)) left_out.add("pictures that lie in no class folder", path);
+  std::vector<int64_t> images(classes.size(), 0);  // per class
+  for (const Entry& entry : list_entries(place)) {
+    const std::string folder = join(place, entry.name);
+    if (entry.kind == Entry::other) left_out.add("links to nothing, pipes or devices", folder);
+    if (entry.kind != Entry::folder) continue;
+    const Names paths = pictures_below(folder, left_out);
+    if (paths.empty()) {
+      left_out.add("folders without pictures, which are no classes", folder);
+      continue;
+    }
+    const auto known = std::find(classes.begin(), classes.end(), entry.name);
+    HV_CHECK_INPUT(known != classes.end(), folder, ": this class has no training images in ", layout.train,
+                   ": add some or remove it");
+    const int64_t label = known - classes.begin();
+    for (size_t i = 0; i < paths.size(); ++i) {
       if (layout.divided && (i % 5 == 4) != (split == Split::test)) continue;
-      list.paths.push_back(join(directory, names[i]));
-      list.labels.push_back(static_cast<int64_t>(k));
+      list.paths.push_back(paths[i]);
+      list.labels.push_back(label);
+      ++images[static_cast<size_t>(label)];
     }
   }
   HV_CHECK_INPUT(!list.paths.empty(), place, ": no ", split_name(split), " images",
                  layout.divided ? ": every fifth image of a class is for testing, so at least 5 are needed" : ": add some");
+  list.notes = left_out.notes(root);
+  if (classes.size() == 1) list.notes.push_back(concat(layout.train, ": holds one class only: ", classes[0]));
+  const auto none = static_cast<size_t>(std::find(images.begin(), images.end(), 0) - images.begin());
+  if (none < classes.size()) {
+    list.notes.push_back(concat(place, ": ", std::count(images.begin(), images.end(), 0), " of ", classes.size(),
+                                " classes have no ", split_name(split), " images; the first: ", classes[none]));
+  }
   return list;
 }
 
-DatasetPtr open_folder(const std::string& root, Split split, int64_t size) {
-  return std::make_shared<FolderDataset>(root, split, size);
+DatasetPtr open_folder(const std::string& root, Split split, int64_t size, Progress progress, int64_t decoded_limit) {
+  return std::make_shared<FolderDataset>(root, split, size, std::move(progress), decoded_limit);
 }
 
 bool is_image_folder(const std::string& root) {
-  const std::string place = layout_of(root).train;
-  const std::vector<std::string> classes = list_directory(place, true);
-  return std::any_of(classes.begin(), classes.end(),
-                     [&](const std::string& name) { return !image_names(join(place, name)).empty(); });
+  LeftOut ignored;
+  return has_classes(layout_of(root, ignored).train);
+}
+
+bool has_class_folders(const std::string& root) {
+  LeftOut ignored;
+  const std::string place = layout_of(root, ignored).train;
+  const Names classes = list_directory(place, true);
+  return std::any_of(classes.begin(), classes.end(), [&](const auto& name) { return !pictures_in(join(place, name)).empty(); });
 }
 
 }  // namespace hv::data

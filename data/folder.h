@@ -1,14 +1,18 @@
-// Folders of images: root/train/<class>/*.png|jpg|jpeg and root/val|test/<class>/*, classes in the order of their names.
-// If there is no train/ folder, root/<class>/* is split: image i of a class is a test image when i % 5 == 4 (sorted names).
+// Folders of images: root/train/<class>/... and root/val|valid|validation|test/<class>/..., classes in the order of their names.
+// If there is no train/ folder, root/<class>/... is split: image i of a class is a test image when i % 5 == 4 (sorted paths).
+// A class has the pictures of its folder and of all folders below (data/picture_files.h).
 //
 // Invariants
 //   1. Class numbers follow the sorted names of the training classes; a test class that is not among them is an error.
 //   2. All images are resized to size x size (the shorter side is resized, then the middle is cut out); sets of up to 1 GiB are
 //      decoded once, on opening, larger ones on every read.
-// Thread rule: as Dataset.
+//   3. Content decides, not names: train/ is a class like others unless the folders in it look like classes.
+//   4. Whatever is left out is in notes(). A folder that cannot be read is an error (Fault::input).
+// Thread rule: as Dataset. `progress` is called by the thread that opens the set or asks for its checksum.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,14 +20,20 @@
 
 namespace hv::data {
 
-// The images of a split, listed by their names; no file is opened.
+using Progress = std::function<void(int64_t done, int64_t total)>;  // images that were read, out of all
+
+// The images of a split, listed by their paths. Of files whose names do not tell, the first bytes are read.
 struct FolderList {
   std::vector<std::string> class_names, paths;
   std::vector<int64_t> labels;  // one per path
+  std::vector<std::string> notes;
 };
 FolderList list_folder(const std::string& root, Split split);
 
-DatasetPtr open_folder(const std::string& root, Split split, int64_t size);
-bool is_image_folder(const std::string& root);  // names only; never throws
+inline constexpr int64_t kDecodedLimit = int64_t{1} << 30;
+DatasetPtr open_folder(const std::string& root, Split split, int64_t size, Progress progress = {},
+                       int64_t decoded_limit = kDecodedLimit);
+bool is_image_folder(const std::string& root);    // has it a class with a picture, however deep?
+bool has_class_folders(const std::string& root);  // the same, with the pictures in the class folders themselves
 
 }  // namespace hv::data

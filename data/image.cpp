@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string_view>
 
 #include "core/check.h"
 #include "data/files.h"
@@ -106,6 +107,15 @@ Taps make_taps(int64_t from, int64_t to) {
 }
 
 }  // namespace
+
+std::string picture_format(std::span<const uint8_t> first_bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(first_bytes.data()), first_bytes.size());
+  if (text.starts_with("\x89PNG\r\n\x1a\n")) return "png";
+  if (text.starts_with("\xff\xd8\xff")) return "jpeg";
+  if (text.starts_with("RIFF") && text.substr(std::min<size_t>(8, text.size())).starts_with("WEBP")) return "webp";
+  if (text.starts_with("BM")) return "bmp";
+  return text.starts_with("GIF8") ? "gif" : "";
+}
 
 Image decode_image(std::span<const uint8_t> bytes, const std::string& name) {
   static constexpr std::array<uint8_t, 8> kPng = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};

@@ -20,6 +20,9 @@ struct Image {
   std::vector<uint8_t> chw;  // planes: red, green, blue
 };
 
+// "png", "jpeg", "webp", "bmp" or "gif", by the first (12 or more) bytes of a file; "" if it is none of them.
+std::string picture_format(std::span<const uint8_t> first_bytes);
+
 Image load_image(const std::string& path);                                    // grey and alpha become RGB
 Image decode_image(std::span<const uint8_t> bytes, const std::string& name);  // `name` for errors
 

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <filesystem>
+#include <map>
 
 #include "core/check.h"
+#include "core/parallel.h"
 #include "data/cifar.h"
 #include "data/files.h"
 #include "data/folder.h"
@@ -14,57 +18,104 @@
 namespace hv::data {
 namespace {
 
-// SHA-256 of the files of the official CIFAR-10 binary distribution.
-bool is_official(const std::string& sha256) {
-  static const char* const kOfficial[] = {
-      "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",  // data_batch_1.bin
-      "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
-      "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
-      "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
-      "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",  // data_batch_5.bin
-      "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",  // test_batch.bin
+// The files of the official CIFAR-10 binary distribution and their SHA-256.
+const std::map<std::string, std::string>& official_files() {
+  static const std::map<std::string, std::string> files = {
+      {"data_batch_1.bin", "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"},
+      {"data_batch_2.bin", "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"},
+      {"data_batch_3.bin", "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"},
+      {"data_batch_4.bin", "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"},
+      {"data_batch_5.bin", "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"},
+      {"test_batch.bin", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"},
   };
-  return std::find(std::begin(kOfficial), std::end(kOfficial), sha256) != std::end(kOfficial);
+  return files;
+}
+
+bool is_official(const std::string& path, const std::string& sha256) {
+  const auto file = official_files().find(std::filesystem::path(path).filename().string());
+  return file != official_files().end() && file->second == sha256;
 }
 
 void verify_cifar(const std::string& directory, CifarKind kind, VerifyResult& result) {
   for (const Split split : {Split::train, Split::test}) {
-    const std::vector<std::string> paths = cifar_files(directory, kind, split);
-    if (paths.empty()) result.files.push_back({directory, 0, 0, "", false, concat("no ", split_name(split), " files")});
-    for (const std::string& path : paths) {
+    const CifarFiles files = find_cifar(directory, kind, split);
+    if (files.paths.empty()) result.files.push_back({directory, 0, 0, "", false, concat("no ", split_name(split), " files")});
+    std::map<std::string, std::string> same;  // the first file of each SHA-256
+    for (const std::string& path : files.paths) {
       FileCheck check;
       check.path = path;
       try {
         check.bytes = file_bytes(path);
         check.sha256 = sha256_file(path);
-        check.official = is_official(check.sha256);
+        check.official = is_official(path, check.sha256);
         check.records = open_cifar_files({path}, kind, split)->size();
         result.images += check.records;
+        const auto [first, is_new] = same.emplace(check.sha256, path);
+        if (!is_new) check.problem = concat("the same as ", first->second, ": its images are there twice");
       } catch (const Error& error) {
         check.problem = error.what();
       }
       result.files.push_back(std::move(check));
     }
+    for (const std::string& problem : files.problems) result.files.push_back({directory, 0, 0, "", false, problem});
+    for (const std::string& path : files.copies) result.notes.push_back(path + kCopyNote);
   }
 }
 
 void verify_folder(const std::string& directory, VerifyResult& result) {
   for (const Split split : {Split::train, Split::test}) {
-    std::vector<std::string> paths;
+    FolderList list;
     try {
-      paths = list_folder(directory, split).paths;
+      list = list_folder(directory, split);
     } catch (const Error& error) {
       result.files.push_back({directory, 0, 0, "", false, error.what()});
     }
-    for (const std::string& path : paths) {
+    for (const std::string& note : list.notes) {
+      if (std::find(result.notes.begin(), result.notes.end(), note) == result.notes.end()) result.notes.push_back(note);
+    }
+    std::vector<std::string> problems(list.paths.size());
+    parallel_for(std::ssize(problems), [&](int64_t i) {  // no exception may leave the parallel region
+      const auto at = static_cast<size_t>(i);
       try {
-        load_image(path);
-        ++result.images;
-      } catch (const Error& error) {
-        result.files.push_back({path, 0, 0, "", false, error.what()});
+        load_image(list.paths[at]);
+      } catch (const std::exception& error) {
+        problems[at] = error.what();
       }
+    });
+    for (size_t i = 0; i < problems.size(); ++i) {
+      if (problems[i].empty()) ++result.images;
+      if (!problems[i].empty()) result.files.push_back({list.paths[i], 0, 0, "", false, problems[i]});
     }
   }
+}
+
+// Of the pixels of an image and of their squares, per channel.
+struct Sum {
+  int64_t values = 0, squares = 0;
+};
+using Sums = std::array<Sum, 3>;
+
+// Of every image. On all cores, because a large folder is decoded for it.
+std::vector<Sums> sums_of(const Dataset& dataset) {
+  std::vector<Sums> sums(static_cast<size_t>(dataset.size()));
+  std::vector<std::exception_ptr> errors(sums.size());
+  parallel_for(dataset.size(), [&](int64_t i) {  // no exception may leave the parallel region
+    try {
+      std::vector<uint8_t> pixels(static_cast<size_t>(dataset.image_bytes()));
+      dataset.image(i, pixels.data());
+      for (size_t j = 0; j < pixels.size(); ++j) {
+        Sum& sum = sums[static_cast<size_t>(i)][3 * j / pixels.size()];
+        sum.values += pixels[j];
+        sum.squares += int64_t{pixels[j]} * pixels[j];
+      }
+    } catch (...) {
+      errors[static_cast<size_t>(i)] = std::current_exception();  // allocates nothing
+    }
+  });
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+  return sums;
 }
 
 }  // namespace
@@ -85,8 +136,8 @@ VerifyResult verify(const Source& source) {
   const auto& files = result.files;
   result.ok =
       result.images > 0 && std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.problem.empty(); });
-  result.official =
-      result.ok && !files.empty() && std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.official; });
+  result.official = result.ok && result.notes.empty() && files.size() == official_files().size() &&
+                    std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.official; });
   return result;
 }
 
@@ -99,19 +150,13 @@ Stats stats(const Dataset& dataset) {
   result.class_names = dataset.class_names();
   result.class_counts.assign(result.class_names.size(), 0);
   result.checksum = dataset.checksum();
-  std::vector<uint8_t> pixels(static_cast<size_t>(dataset.image_bytes()));
   const int64_t plane = dataset.height() * dataset.width();
+  const std::vector<Sums> sums = sums_of(dataset);
   std::array<double, 3> sum{}, squares{};  // of whole numbers: exact
   for (int64_t i = 0; i < dataset.size(); ++i) {
     ++result.class_counts[static_cast<size_t>(dataset.label(i))];
-    dataset.image(i, pixels.data());
-    const uint8_t* p = pixels.data();
     for (size_t c = 0; c < 3; ++c) {
-      int64_t s = 0, q = 0;
-      for (int64_t j = 0; j < plane; ++j, ++p) {
-        s += *p;
-        q += int64_t{*p} * *p;
-      }
+      const auto [s, q] = sums[static_cast<size_t>(i)][c];
       sum[c] += static_cast<double>(s);
       squares[c] += static_cast<double>(q);
       const double mean = static_cast<double>(s) / static_cast<double>(plane);

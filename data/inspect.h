@@ -15,15 +15,16 @@ struct FileCheck {
   std::string path;
   int64_t bytes = 0, records = 0;
   std::string sha256;
-  bool official = false;  // its SHA-256 is that of a file of the official distribution
+  bool official = false;  // its SHA-256 is that of the official file of its name
   std::string problem;    // empty: none
 };
 struct VerifyResult {
-  std::string name;              // the data set
-  std::vector<FileCheck> files;  // CIFAR: one entry per file; folders: only the files that cannot be read
-  int64_t images = 0;            // readable, both splits
-  bool ok = false;               // no problem anywhere
-  bool official = false;         // all files are official
+  std::string name;                // the data set
+  std::vector<FileCheck> files;    // CIFAR: one entry per file; folders: only the files that cannot be read
+  int64_t images = 0;              // readable, both splits
+  std::vector<std::string> notes;  // what was left out: no problem, but to be known
+  bool ok = false;                 // no problem anywhere
+  bool official = false;           // the files are those of the official distribution: all of them, and no other
 };
 // Reads every byte. Problems are reported in the result; only a directory with no data at all is an error (Fault::input).
 VerifyResult verify(const Source& source);

@@ -37,7 +37,7 @@ std::string detect(const std::string& directory) {
 bool looks_like_data(const std::string& directory) {
   for (const CifarKind kind : {CifarKind::cifar10, CifarKind::cifar100_fine})
     if (!cifar_files(directory, kind, Split::train).empty()) return true;
-  return is_image_folder(directory);
+  return has_class_folders(directory);
 }
 
 std::string resolve_kind(const Source& source) {
@@ -49,7 +49,7 @@ std::string resolve_kind(const Source& source) {
   const std::string kind = detect(source.data);
   HV_CHECK_INPUT(!kind.empty(), source.data,
                  ": no data found: expected CIFAR binary files (data_batch_*.bin, train*.bin) or folders of images "
-                 "(train/<class>/*.png); fetch a set with `data get cifar10` or use shapes10");
+                 "(train/<class>/*.png or <class>/*.png); fetch a set with `data get cifar10` or use shapes10");
   return kind;
 }
 
@@ -58,7 +58,7 @@ std::vector<DataKind>& data_kinds() {
       {"cifar10", [](const Source& s, Split split) { return open_cifar(s.data, CifarKind::cifar10, split); }},
       {"cifar100", [](const Source& s, Split split) { return open_cifar(s.data, CifarKind::cifar100_fine, split); }},
       {"cifar100-coarse", [](const Source& s, Split split) { return open_cifar(s.data, CifarKind::cifar100_coarse, split); }},
-      {"folder", [](const Source& s, Split split) { return open_folder(s.data, split, s.image_size); }},
+      {"folder", [](const Source& s, Split split) { return open_folder(s.data, split, s.image_size, s.progress); }},
       {"shapes10", [](const Source&, Split split) { return make_shapes10(split); }},
   };
   return table;

@@ -2,6 +2,7 @@
 // the library adds rows of its own before it opens anything.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@ struct Source {
   std::string data = "shapes10";  // a directory, or "shapes10"
   std::string kind = "auto";      // what the directory holds: auto, or a name of data_kinds()
   int64_t image_size = 32;        // images of a folder are resized to this; the others have theirs
+  std::function<void(int64_t done, int64_t total)> progress = {};  // while the images of a folder are read
 };
 
 struct DataKind {
@@ -29,7 +31,8 @@ DatasetPtr open(const Source& source, Split split);
 // The kind that open() would read: never "auto". The same errors.
 std::string resolve_kind(const Source& source);
 
-// Does the directory hold something open() would read? Never throws; looks at names only.
+// Does the directory hold training images, so that it may be used without being named? Of folders of images only those whose
+// pictures lie in the class folders themselves: a folder of several data sets is none. An unreadable folder is an error.
 bool looks_like_data(const std::string& directory);
 
 }  // namespace hv::data
