@@ -29,6 +29,7 @@ enum class Purpose : uint32_t {
   shapes = 11,
   bench = 12,
   test = 13,
+  sample = 14,
 };
 
 inline std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {

@@ -10,6 +10,7 @@
 
 #include "core/check.h"
 #include "core/timing.h"
+#include "data/sample.h"
 
 namespace hv::data {
 
@@ -45,7 +46,8 @@ struct Loader::State {
   State(const Dataset& d, const LoaderConfig& c) : dataset(d), config(c), augment(d, c.augment, c.seed) {
     HV_CHECK_USAGE(c.batch_size > 0, "loader: the batch size must be positive: ", c.batch_size);
     HV_CHECK_USAGE(c.limit >= 0, "loader: the limit must not be negative: ", c.limit);
-    samples = c.limit > 0 ? std::min(c.limit, d.size()) : d.size();
+    chosen = sample(d, c.limit, c.seed);
+    samples = std::ssize(chosen);
     batches = c.drop_last ? samples / c.batch_size : (samples + c.batch_size - 1) / c.batch_size;
     HV_CHECK_USAGE(batches > 0, "loader: the batch is larger than the data set: ", c.batch_size, " > ", samples, " (", d.name(),
                    ", ", split_name(d.split()), "): use a smaller batch size");
@@ -106,7 +108,7 @@ struct Loader::State {
     batch.labels.resize(static_cast<size_t>(count));
 
     for (int64_t i = 0; i < count; ++i) {
-      const int64_t sample = order[static_cast<size_t>(batch.first_sample + i)];
+      const int64_t sample = chosen[static_cast<size_t>(order[static_cast<size_t>(batch.first_sample + i)])];
       batch.labels[static_cast<size_t>(i)] = dataset.label(sample);
       dataset.target(sample, slot.targets + i * dataset.classes());
       augment.load(at.epoch, sample, slot.images + i * dataset.image_bytes());
@@ -175,7 +177,7 @@ struct Loader::State {
 
   // The worker's own.
   Augmenter augment;
-  std::vector<int64_t> order;
+  std::vector<int64_t> chosen, order;  // the images that the limit leaves; positions in `chosen`
   int64_t order_epoch = -1;
   std::thread worker;  // last: everything above is ready when it starts
 };

@@ -26,7 +26,7 @@ struct LoaderConfig {
   AugmentConfig augment;  // default: nothing
   bool shuffle = true;
   bool drop_last = true;  // leave out the last, short batch of an epoch
-  int64_t limit = 0;      // use the first `limit` samples only; 0: all
+  int64_t limit = 0;      // use that many samples only, chosen by `seed` (data/sample.h); 0: all
   bool wrap = true;       // after an epoch's last batch, prepare the first of the next
 };
 LoaderConfig evaluation_config(int64_t batch_size, int64_t limit = 0);  // in order, unchanged, every sample once, no wrap

@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <numeric>
 #include <set>
 #include <thread>
 
 #include "core/autograd.h"
+#include "data/cifar.h"
 #include "data/loader.h"
+#include "data/sample.h"
 #include "data/shapes10.h"
 #include "tests/data_fixtures.h"
 
@@ -181,4 +184,77 @@ TEST_CASE("wrong arguments of a loader") {
   Loader loader(set, config_of(5));
   CHECK(error_of([&] { loader.at(0, 2); }).has("no such batch: epoch 0, batch 2 of 2"));
   CHECK(error_of([&] { loader.at(-1, 0); }).has("no such batch"));
+}
+
+namespace {
+
+// Sorted by class, as a folder is: the first n images are of the first class. Image i is filled with i (mod 256).
+class Sorted : public Numbered {
+ public:
+  explicit Sorted(std::vector<int64_t> counts)
+      : Numbered(std::accumulate(counts.begin(), counts.end(), int64_t{0})), counts_(std::move(counts)) {}
+  int64_t label(int64_t i) const override {
+    int64_t k = 0;
+    for (; i >= counts_[static_cast<size_t>(k)]; ++k) i -= counts_[static_cast<size_t>(k)];
+    return k;
+  }
+  std::vector<int64_t> counts_;
+};
+
+std::vector<int64_t> labels_of(Loader& loader, int64_t epoch = 0) {
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < loader.batches(); ++i) {
+    const Batch& batch = loader.at(epoch, i);
+    labels.insert(labels.end(), batch.labels.begin(), batch.labels.end());
+  }
+  return labels;
+}
+
+}  // namespace
+
+TEST_CASE("a limit leaves a sample of all classes, however the images are sorted") {
+  const Sorted set({120, 60, 20});
+  for (int64_t limit = 1; limit <= set.size(); ++limit) {
+    LoaderConfig config = evaluation_config(64, limit);
+    config.seed = 5;
+    Loader test(set, config);
+    config = config_of(limit);
+    config.limit = limit;
+    Loader train(set, config);
+    for (Loader* loader : {&test, &train}) {
+      const std::vector<int64_t> labels = labels_of(*loader);
+      REQUIRE(std::ssize(labels) == limit);
+      for (int64_t k = 0; k < 3; ++k) {
+        const double share = static_cast<double>(limit * set.counts_[static_cast<size_t>(k)]) / 200;
+        CHECK(std::abs(static_cast<double>(std::count(labels.begin(), labels.end(), k)) - share) <= 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("the sample is drawn from the seed; a smaller one is part of a larger one; mixed sets keep their order") {
+  const Sorted set({40, 40});
+  const std::vector<int64_t> ten = sample(set, 10, 1), twenty = sample(set, 20, 1);
+  CHECK(ten == sample(set, 10, 1));
+  CHECK(ten != sample(set, 10, 2));
+  CHECK(std::is_sorted(ten.begin(), ten.end()));
+  CHECK(std::includes(twenty.begin(), twenty.end(), ten.begin(), ten.end()));
+  CHECK(sample(set, 0, 1).size() == 80);
+  CHECK(sample(set, 99, 1) == sample(set, 0, 7));
+  std::set<int64_t> firsts;  // with fewer images than classes, not always the first class
+  for (uint64_t seed = 0; seed < 9; ++seed) firsts.insert(set.label(sample(set, 1, seed)[0]));
+  CHECK(firsts.size() == 2);
+
+  TempDir dir;
+  auto records = make_records(60, 1, 10);
+  write_bytes(dir / "data_batch_1.bin", records);
+  const DatasetPtr mixed = open_cifar(dir.path(), CifarKind::cifar10, Split::train);
+  for (const DatasetPtr& official : {mixed, make_shapes10(Split::test, 60)}) {
+    CHECK(sample(*official, 4, 3) == std::vector<int64_t>{0, 1, 2, 3});
+  }
+  for (size_t i = 0; i < 60; ++i) records[3073 * i] = static_cast<uint8_t>(i / 30);  // sorted by somebody
+  write_bytes(dir / "data_batch_1.bin", records);
+  const DatasetPtr sorted = open_cifar(dir.path(), CifarKind::cifar10, Split::train);
+  Loader loader(*sorted, evaluation_config(8, 8));
+  CHECK(labels_of(loader) == std::vector<int64_t>{0, 0, 0, 0, 1, 1, 1, 1});
 }

@@ -27,6 +27,7 @@ std::vector<Result> evaluate(models::ElasticModel& model, const std::vector<mode
   }
   std::vector<double> seconds(subnets.size());
   data::LoaderConfig config = data::evaluation_config(options.batch_size, options.limit);
+  config.seed = options.seed;
   config.augment.normalization = options.normalization;
   data::Loader loader(dataset, config);
   bool stopped = false;

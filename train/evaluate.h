@@ -13,10 +13,12 @@ namespace hv::train {
 
 struct EvaluateOptions {
   int64_t batch_size = 250;
-  int64_t limit = 0;                                      // only the first `limit` images; 0: all
+  int64_t limit = 0;                                      // only that many images, chosen by `seed` (data/sample.h); 0: all
+  uint64_t seed = 0;                                      // of the run, so that all its evaluations use the same images
   std::optional<data::Normalization> normalization = {};  // of the images; empty: that of the data set
   std::function<bool()> stop;  // called after each batch; if it returns true, evaluate() returns no results
-  std::function<void(size_t subnet, const Tensor& logits)> seen = {};  // called per batch; contiguous logits [B, classes]
+  // Called per batch with contiguous logits [B, classes], of the images of data::sample() in its order.
+  std::function<void(size_t subnet, const Tensor& logits)> seen = {};
 };
 
 // Returns one result per subnetwork, in the order given. The mode of the model (training or evaluation) is restored afterwards.

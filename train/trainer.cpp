@@ -245,6 +245,7 @@ bool Trainer::evaluate_all(int64_t limit) {
   EvaluateOptions options;
   options.batch_size = setup_.options.eval_batch;
   options.limit = limit;
+  options.seed = static_cast<uint64_t>(setup_.options.seed);
   options.stop = [] { return interrupted() != 0; };
   check_finite();
   // Of the last evaluation, which uses all images and the live weights, the listener is given the logits of every image.

@@ -17,7 +17,7 @@ void Predictions::add(size_t subnet, const Tensor& logits) {
     const double largest = static_cast<double>(row[one.predicted]);
     double sum = 0;
     for (int64_t k = 0; k < classes; ++k) sum += std::exp(static_cast<double>(row[k]) - largest);
-    const int64_t label = dataset_.label(static_cast<int64_t>(of_[subnet].size()));
+    const int64_t label = dataset_.label(images_.at(of_[subnet].size()));
     HV_CHECK(label >= 0 && label < classes, "predictions: ", dataset_.name(), ": an image without a single label: ", label);
     one.loss = std::log(sum) + largest - static_cast<double>(row[label]);
     one.confidence = 1 / sum;
@@ -33,7 +33,7 @@ std::string Predictions::csv() const {
   }
   text += '\n';
   for (size_t i = 0; i < of_.at(0).size(); ++i) {
-    text += std::to_string(i) + ',' + std::to_string(dataset_.label(static_cast<int64_t>(i)));
+    text += std::to_string(images_[i]) + ',' + std::to_string(dataset_.label(images_[i]));
     for (const std::vector<One>& said : of_) {
       char cells[96];
       std::snprintf(cells, sizeof cells, ",%lld,%.6g,%.4f", static_cast<long long>(said[i].predicted), said[i].loss,

@@ -6,7 +6,9 @@
 #include <limits>
 
 #include "core/ops.h"
+#include "data/classes.h"
 #include "data/loader.h"
+#include "data/sample.h"
 #include "train/evaluate.h"
 #include "train/io/file.h"
 #include "train/log/predictions.h"
@@ -43,7 +45,12 @@ TrainOptions options_of(const Header& header) {
 
 void check_same(const RunData& run, const data::Dataset& dataset, const std::string& name) {
   const auto stored = run.header->provenance.find(name);
-  if (stored == run.header->provenance.end()) return;
+  if (stored == run.header->provenance.end()) {
+    const data::ClassMatch match = data::match_classes(run.header->class_names, dataset.class_names());
+    HV_CHECK_INPUT(match == data::ClassMatch::same || match == data::ClassMatch::unknown, run.option("data"),
+                   ": has other classes than the run");
+    return;
+  }
   HV_CHECK_INPUT(stored->second == dataset.checksum(), run.option("data"), ": not the ", split_name(dataset.split()),
                  " images of the run: checksum ", dataset.checksum(), ", expected ", stored->second);
 }
@@ -52,6 +59,14 @@ const std::vector<double>& column(const Table& table, const std::string& name) {
   const std::vector<double>* found = table.find(name);
   HV_CHECK_INPUT(found, "predictions.csv: has no column ", name);
   return *found;
+}
+
+// Which image of the data set a row is about.
+int64_t image_of(const Table& predictions, size_t row, const data::Dataset& test) {
+  const double index = column(predictions, "index")[row];
+  HV_CHECK_INPUT(index >= 0 && index < static_cast<double>(test.size()), "predictions.csv: image ", index, ", expected 0 to ",
+                 test.size() - 1);
+  return static_cast<int64_t>(index);
 }
 
 }  // namespace
@@ -99,14 +114,19 @@ std::string RunImages::labels_of(int64_t image) const {
 Table RunImages::predict(int64_t limit, std::map<std::string, double>& images_per_second) {
   std::vector<models::Subnet> widths;
   for (const WidthCost& width : run_.widths) widths.push_back(width.subnet);
-  Predictions predictions(widths, *test_);
   EvaluateOptions options;
   options.limit = limit;
+  options.seed = loaded_.header.seed;
+  Predictions predictions(widths, *test_, limit, options.seed);
   options.seen = [&](size_t width, const Tensor& logits) { predictions.add(width, logits); };
   for (const Result& result : evaluate(*loaded_.model, widths, *test_, options)) {
     images_per_second[result.subnet.label] = result.images_per_second;
   }
   return parse_table(predictions.csv(), "predictions");
+}
+
+bool RunImages::first_images(const Table& predictions) const {
+  return image_of(predictions, predictions.rows() - 1, *test_) == static_cast<int64_t>(predictions.rows()) - 1;
 }
 
 std::vector<Tile> RunImages::worst(const Table& predictions, size_t count) const {
@@ -122,7 +142,7 @@ std::vector<Tile> RunImages::worst(const Table& predictions, size_t count) const
   order.resize(std::min(order.size(), count));
   std::vector<Tile> tiles;
   for (const size_t i : order) {
-    const auto index = static_cast<int64_t>(i);
+    const int64_t index = image_of(predictions, i, *test_);
     tiles.push_back({shown(test_image(index)), concat("#", index, " ", class_name(labels[i]), ", seen as ",
                                                       class_name(predicted[i]), " ", percent(confidence[i]))});
   }
@@ -164,12 +184,18 @@ std::vector<Tile> RunImages::augmented(size_t count) const {
 
 std::vector<int64_t> RunImages::choose(const Table& predictions, size_t count) const {
   const std::vector<double>& labels = column(predictions, "label");
-  const size_t rows = std::min(labels.size(), static_cast<size_t>(test_->size()));
+  // By image. They are looked through in an order that does not begin with all images of one class.
+  std::map<int64_t, size_t> rows;
+  for (size_t i = 0; i < labels.size(); ++i) rows.emplace(image_of(predictions, i, *test_), i);
+  const std::vector<int64_t> order = data::spread_order(*test_, loaded_.header.seed);
   std::vector<int64_t> chosen;
   std::vector<double> classes;
   const auto take = [&](size_t limit, bool new_class, auto wanted) {
-    for (size_t i = 0; i < rows && chosen.size() < limit; ++i) {
-      const auto index = static_cast<int64_t>(i);
+    for (const int64_t index : order) {
+      const auto row = rows.find(index);
+      if (row == rows.end()) continue;
+      if (chosen.size() >= limit) break;
+      const size_t i = row->second;
       const bool seen = std::find(classes.begin(), classes.end(), labels[i]) != classes.end();
       if ((new_class && seen) || std::find(chosen.begin(), chosen.end(), index) != chosen.end() || !wanted(i)) continue;
       chosen.push_back(index);

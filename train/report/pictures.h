@@ -24,8 +24,9 @@ class RunImages {
 
   // Whether each image has one label. If not, there are no predictions by class.
   bool one_label() const { return test_->scorer() == "classes"; }
-  // The table of predictions.csv for the first `limit` test images. It also sets the speed of each width, by label.
+  // The table of predictions.csv for `limit` test images (data/sample.h). It also sets the speed of each width, by label.
   Table predict(int64_t limit, std::map<std::string, double>& images_per_second);
+  bool first_images(const Table& predictions) const;  // whether its rows are the first test images, without a gap
   std::vector<Tile> worst(const Table& predictions, size_t count) const;  // those with the largest loss at the widest width
   std::vector<Tile> augmented(size_t count) const;                        // the first training images of the run, augmented
 

@@ -199,7 +199,7 @@ class Report {
       return;
     }
     if (predicted_here_) {
-      page_.text(concat("On the first ", run_.predictions->rows(),
+      page_.text(concat("On ", images_->first_images(*run_.predictions) ? "the first " : "", run_.predictions->rows(),
                         " test images, evaluated for this report: ", why("predictions.csv"), "."));
     }
     const models::Subnet& widest = run_.widths.back().subnet;
