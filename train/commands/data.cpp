@@ -6,6 +6,7 @@
 #include "data/download.h"
 #include "data/inspect.h"
 #include "train/commands/commands.h"
+#include "train/io/printable.h"
 #include "train/start/setup.h"
 
 namespace hv::train {
@@ -45,6 +46,7 @@ int check(const data::Source& source) {
     if (!file.sha256.empty()) std::printf("  sha256 %s", file.sha256.c_str());
     std::printf("%s%s\n", file.problem.empty() ? "" : "  ", file.problem.c_str());
   }
+  for (const std::string& note : result.notes) std::printf("NOTICE   %s\n", printable(note).c_str());
   std::printf("%s: %s, %lld readable images%s\n", source.data.c_str(), result.name.c_str(),
               static_cast<long long>(result.images), result.official ? ", all files are the official ones" : "");
   HV_CHECK_INPUT(result.ok, source.data, ": not all files are good; see above, and fetch the bad ones again");
@@ -53,6 +55,7 @@ int check(const data::Source& source) {
 
 int describe(const data::Source& source, const std::string& split) {
   const data::DatasetPtr dataset = data::open(source, split == "train" ? data::Split::train : data::Split::test);
+  say_notes({dataset.get()});
   const data::Stats s = data::stats(*dataset);
   std::printf("%s, %s: %lld images of 3 x %lld x %lld, %zu classes, checksum %s\n", s.name.c_str(), split.c_str(),
               static_cast<long long>(s.images), static_cast<long long>(s.height), static_cast<long long>(s.width),

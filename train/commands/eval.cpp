@@ -1,6 +1,7 @@
 // hydravit eval: one row per subnetwork, on the test images.
 #include <cstdio>
 
+#include "data/sample.h"
 #include "train/commands/commands.h"
 #include "train/evaluate.h"
 #include "train/exchange/timm_safetensors.h"
@@ -9,6 +10,7 @@
 #include "train/log/summary.h"
 #include "train/start/provenance.h"
 #include "train/start/setup.h"
+#include "train/start/test_data.h"
 #include "train/state/load.h"
 #include "train/subnets.h"
 
@@ -19,13 +21,14 @@ struct EvalArguments {
   std::vector<std::string> checkpoint;
   std::string subnets, data, kind = "auto", predictions;
   int64_t limit = 0, batch_size = 250, threads = 0;
-  bool ema = false, json = false;
+  bool ema = false, json = false, ignore_class_names = false;
 };
 
 // Everything an evaluation saw, for a notebook: images [N, 3, H, W] as bytes, labels [N], and logits.<subnetwork> [N, classes].
 void write_predictions(const std::string& path, const Loaded& loaded, const data::Dataset& test,
-                       const std::vector<Result>& results, const std::vector<std::vector<float>>& logits) {
-  const int64_t n = results.at(0).images, classes = test.classes();
+                       const std::vector<int64_t>& images, const std::vector<Result>& results,
+                       const std::vector<std::vector<float>>& logits) {
+  const int64_t n = std::ssize(images), classes = test.classes();
   std::vector<TensorToWrite> tensors;
   for (size_t w = 0; w < results.size(); ++w) {
     tensors.push_back({"logits." + results[w].subnet.name, "F32", {n, classes}, [&logits, w](const Put& put) {
@@ -33,14 +36,14 @@ void write_predictions(const std::string& path, const Loaded& loaded, const data
                        }});
   }
   tensors.push_back({"labels", "I64", {n}, [&](const Put& put) {
-                       for (int64_t i = 0; i < n; ++i) {
+                       for (const int64_t i : images) {
                          const int64_t label = test.label(i);
                          put(&label, sizeof label);
                        }
                      }});
   tensors.push_back({"images", "U8", {n, 3, test.height(), test.width()}, [&](const Put& put) {
                        std::vector<uint8_t> image(static_cast<size_t>(test.image_bytes()));
-                       for (int64_t i = 0; i < n; ++i) {
+                       for (const int64_t i : images) {
                          test.image(i, image.data());
                          put(image.data(), image.size());
                        }
@@ -84,23 +87,13 @@ int run_eval(const EvalArguments& a) {
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
   const std::vector<models::Subnet> subnets =
       a.subnets.empty() ? trained_subnets(*loaded.model, loaded.header) : choose_subnets(*loaded.model, a.subnets);
-  // Without --data: what the model was trained on, if it is still there.
-  std::string folder = a.data, kind = a.kind;
-  const auto& options = loaded.header.options;
-  const auto stored = options.find("data"), stored_kind = options.find("kind");
-  if (folder.empty() && stored != options.end() && (stored->second == "shapes10" || data::looks_like_data(stored->second))) {
-    folder = stored->second;
-  }
-  if (kind == "auto" && stored_kind != options.end()) kind = stored_kind->second;
-  const data::Source source = choose_data(folder, kind, loaded.model->image_size());
-  const data::DatasetPtr test = data::open(source, data::Split::test);
-  HV_CHECK_INPUT(test->classes() == loaded.model->classes() && test->height() == loaded.model->image_size(), loaded.path,
-                 ": a model of ", loaded.model->classes(), " classes and images of ", loaded.model->image_size(), "; ",
-                 test->name(), " has ", test->classes(), " and ", test->height(), "; name its data with --data");
-  say(start_line(static_cast<int64_t>(loaded.header.seed), source, nullptr, test.get()));
+  const TestData data = open_test_data(loaded, a.data, a.kind, a.ignore_class_names);
+  const data::DatasetPtr& test = data.set;
+  say(start_line(static_cast<int64_t>(loaded.header.seed), data.source, nullptr, test.get()));
   EvaluateOptions how;
   how.batch_size = a.batch_size;
   how.limit = a.limit;
+  how.seed = loaded.header.seed;
   how.normalization = {loaded.header.mean, loaded.header.std};
   std::vector<std::vector<float>> logits(subnets.size());
   if (!a.predictions.empty()) {
@@ -109,7 +102,9 @@ int run_eval(const EvalArguments& a) {
     };
   }
   const std::vector<Result> results = evaluate(*loaded.model, subnets, *test, how);
-  if (!a.predictions.empty()) write_predictions(a.predictions, loaded, *test, results, logits);
+  if (!a.predictions.empty()) {
+    write_predictions(a.predictions, loaded, *test, data::sample(*test, a.limit, how.seed), results, logits);
+  }
   if (a.json) {
     std::printf("%s\n", evaluate_json(results).c_str());
     return 0;
@@ -127,6 +122,7 @@ Command eval_command() {
       {"data", &a->data, "folder with the data, or shapes10; default: as in training"},
       {"kind", &a->kind, "what the folder holds", 0, 0, data::kind_names()},
       {"limit", &a->limit, "use this many test images; 0: all", 0, 1e9},
+      {"ignore-class-names", &a->ignore_class_names, "match classes by number, whatever they are called", 0, 0, {}, true},
       {"batch-size", &a->batch_size, "images a pass", 1, 65536},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
       {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},

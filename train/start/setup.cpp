@@ -3,16 +3,20 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "core/kernels/bf16.h"
 #include "core/kernels/gemm.h"
 #include "core/parallel.h"
+#include "data/classes.h"
 #include "models/config_reader.h"
 #include "models/hydravit.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/file.h"
 #include "train/io/print.h"
+#include "train/io/printable.h"
 #include "train/start/provenance.h"
+#include "train/start/reading.h"
 #include "train/state/load.h"
 #include "train/subnets.h"
 
@@ -37,14 +41,48 @@ models::Config model_config(const TrainOptions& o, int64_t classes) {
 
 int64_t image_side(const TrainOptions& o) { return std::stoll(models::named_model(o.preset, 10).at("image")); }
 
+// The classifier has a row per class. Its rows go where the classes of their names are; if the names are other ones, it starts
+// anew. `own` is what it was before it was written to.
+void match_classifier(const std::string& path, const std::vector<std::string>& from, const data::Dataset& to,
+                      const std::vector<NamedTensor>& classifier, const std::vector<Tensor>& own) {
+  const data::ClassMatch match = data::match_classes(from, to.class_names());
+  if (match == data::ClassMatch::same || match == data::ClassMatch::unknown) return;
+  const NoGrad off;
+  for (size_t i = 0; i < own.size(); ++i) {
+    const Tensor rows = classifier[i].value, written = rows.clone();
+    if (match == data::ClassMatch::other) {
+      rows.copy_(own[i]);
+      continue;
+    }
+    const std::vector<int64_t> map = data::class_map(from, to.class_names());
+    for (int64_t k = 0; k < std::ssize(map); ++k) {
+      rows.select(0, map[static_cast<size_t>(k)]).copy_(written.select(0, k));
+    }
+  }
+  say(match == data::ClassMatch::other
+          ? concat("NOTICE: ", path, " has other classes than the data (",
+                   printable(data::names_missing(from, to.class_names())),
+                   "): the classifier starts anew, all other weights are kept")
+          : concat("NOTICE: ", path, " has the classes of the data in another order; they are matched by name"));
+}
+
 // Copies the weights of a checkpoint or of timm's model. Those of a narrower model become the leading rectangle, as the
 // HydraViT authors start from DeiT-tiny.
-void start_from(const std::string& path, const models::ElasticModel& model) {
+void start_from(const std::string& path, const models::ElasticModel& model, const data::Dataset& data) {
   const models::HydraViTConfig config = models::from_config(model.config());
   const TimmModel start = is_safetensors(path) ? read_timm_safetensors(path, config.head_dim) : load_timm(path, 0, false);
   std::vector<NamedTensor> parameters;
   for (const nn::Parameter& parameter : model.parameters()) parameters.push_back({parameter.name, parameter.value.detach()});
-  if (!put_timm(start, path, config, parameters)) {
+  std::vector<NamedTensor> classifier;
+  std::vector<Tensor> own;
+  for (const NamedTensor& parameter : parameters) {
+    if (parameter.name.rfind("head.", 0) != 0) continue;
+    classifier.push_back(parameter);
+    own.push_back(parameter.value.clone());
+  }
+  if (put_timm(start, path, config, parameters)) {
+    match_classifier(path, start.class_names, data, classifier, own);
+  } else {
     say(concat("NOTICE: ", path, " tells ", start.config.classes, " classes apart, the data have ", config.classes,
                ": the classifier starts anew, all other weights are kept"));
   }
@@ -67,7 +105,11 @@ void check_output(const std::string& option, const std::string& path) {
 }
 
 data::Source choose_data(const std::string& folder, const std::string& kind, int64_t image_size) {
-  data::Source source{folder, kind, image_size};
+  data::Source source{folder, kind, image_size, reading_progress()};
+  HV_CHECK_USAGE(kind != "shapes10" || folder.empty() || folder == "shapes10",
+                 "--kind shapes10: the built-in set lies in no "
+                 "folder, and ",
+                 folder, " is one; leave out one of the two");
   if (kind == "shapes10" && folder.empty()) source.data = "shapes10";
   if (!source.data.empty()) return source;
   const char* environment = std::getenv("HYDRAVIT_DATA");
@@ -83,6 +125,15 @@ data::Source choose_data(const std::string& folder, const std::string& kind, int
   return source;
 }
 
+void say_notes(const std::vector<const data::Dataset*>& sets) {
+  std::set<std::string> said;
+  for (const data::Dataset* set : sets) {
+    for (const std::string& note : set->notes()) {
+      if (said.insert(note).second) say("NOTICE: " + printable(note));
+    }
+  }
+}
+
 Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
   start_compute(o.threads, o.precision);
   const int64_t image_size = image_side(o);
@@ -91,6 +142,7 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
   Prepared p{source, data::open(source, data::Split::train), data::open(source, data::Split::test), nullptr, {}};
   HV_CHECK_USAGE(p.train->height() == image_size, "--preset: ", o.preset, " is for images of ", image_size, " pixels, ",
                  p.train->name(), " has ", p.train->height(), "; choose another preset");
+  say_notes({p.train.get(), p.test.get()});
   say(start_line(o.seed, source, p.train.get(), p.test.get()));
 
   p.model = checkpoint ? model_of(checkpoint->header, checkpoint->path)
@@ -99,9 +151,14 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
                  checkpoint ? checkpoint->path : o.preset, ": a model of ", p.model->classes(), " classes and images of ",
                  p.model->image_size(), "; ", p.train->name(), " has ", p.train->classes(), " and ", p.train->height(),
                  "; is it a checkpoint of another model?");
+  // That the images and their numbers are the same is checked by their checksum; the names may have changed since.
+  if (checkpoint && data::match_classes(checkpoint->header.class_names, p.train->class_names()) == data::ClassMatch::other) {
+    say(concat("NOTICE: classes have other names than in ", checkpoint->path, ": it has ",
+               printable(data::names_missing(checkpoint->header.class_names, p.train->class_names()))));
+  }
   if (!checkpoint && o.init != "trunc_normal" && o.init != "reference") {
     HV_CHECK_USAGE(file_exists(o.init), "--init: '", o.init, "' is neither trunc_normal nor reference nor a checkpoint");
-    start_from(o.init, *p.model);
+    start_from(o.init, *p.model, *p.train);
   }
   p.subnets = choose_subnets(*p.model, o.subnets);
   return p;

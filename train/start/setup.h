@@ -22,6 +22,8 @@ void check_output(const std::string& option, const std::string& path);
 
 // The folder given, else $HYDRAVIT_DATA, else datasets/ if data lies there, else the built-in shapes10, with a notice.
 data::Source choose_data(const std::string& folder, const std::string& kind, int64_t image_size);
+// Tells people what data sets have to say of themselves (data::Dataset::notes), each line once.
+void say_notes(const std::vector<const data::Dataset*>& sets);
 
 struct Prepared {
   data::Source source;
