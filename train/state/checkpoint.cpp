@@ -28,7 +28,8 @@ class Writer {
   void put(int64_t value) { archive_(value); }
   void put(double value) { archive_(value); }
   void put(const std::string& text) {
-    HV_CHECK(static_cast<int64_t>(text.size()) <= kMaxText, "checkpoint: text of ", text.size(), " bytes; at most ", kMaxText);
+    HV_CHECK_INPUT(static_cast<int64_t>(text.size()) <= kMaxText, "checkpoint: text of ", text.size(), " bytes; at most ",
+                   kMaxText);
     put(static_cast<uint64_t>(text.size()));
     archive_(cereal::binary_data(const_cast<char*>(text.data()), text.size()));
   }
@@ -109,8 +110,8 @@ std::string pack(const Header& header) {
       writer.put(static_cast<uint64_t>(entry.crc));
     }
   }
-  HV_CHECK(out.good() && static_cast<int64_t>(out.str().size()) <= kMaxHeader, "checkpoint: header of ", out.str().size(),
-           " bytes; at most ", kMaxHeader);
+  HV_CHECK_INPUT(out.good() && static_cast<int64_t>(out.str().size()) <= kMaxHeader, "checkpoint: header of ", out.str().size(),
+                 " bytes; at most ", kMaxHeader, ": shorten the names of the ", header.class_names.size(), " classes");
   return out.str();
 }
 
@@ -229,6 +230,12 @@ Header scan_header(Scanner& scanner, const std::string& path) {
 }
 
 }  // namespace
+
+void check_header(Header header, const std::vector<NamedTensor>& tensors) {
+  header.tensors.clear();
+  for (const auto& [name, value] : tensors) header.tensors.push_back({name, value.shape(), 0});
+  pack(header);
+}
 
 void save_checkpoint(const std::string& path, Header header, const std::vector<NamedTensor>& tensors,
                      const std::vector<std::string>& keep) {

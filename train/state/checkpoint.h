@@ -58,6 +58,8 @@ struct Checkpoint {
   std::string path;
 };
 
+// An error (Fault::input) if a checkpoint cannot hold this header, because a text or all of them together are too long.
+void check_header(Header header, const std::vector<NamedTensor>& tensors);
 // With `keep`, the file that was at `path` stays under its first name, and so on: AtomicFile::commit().
 void save_checkpoint(const std::string& path, Header header, const std::vector<NamedTensor>& tensors,
                      const std::vector<std::string>& keep = {});

@@ -29,6 +29,9 @@ std::unique_ptr<models::ElasticModel> model_of(const Header& header, const std::
   }
   HV_CHECK_INPUT(model, path, ": describes ", described, " parameters and holds ", held,
                  ": is it a checkpoint of another model?");
+  const auto channels = header.model.find("channels");
+  HV_CHECK_INPUT(channels == header.model.end() || channels->second == "3", path, ": a model for images of ", channels->second,
+                 " channels; the images here have 3");
   HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == model->classes(), path, ": names ",
                  header.class_names.size(), " classes, its model has ", model->classes());
   return model;
