@@ -1,9 +1,11 @@
 #include "train/exchange/timm_safetensors.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <sstream>
 
+#include "data/files.h"
 #include "train/io/file.h"
 #include "train/io/numbers.h"
 #include "train/io/printable.h"
@@ -23,14 +25,22 @@ std::array<double, 3> triple(const std::string& path, const Metadata& metadata, 
     in >> word;
     good = good && parse_number(word, value) && std::isfinite(value) && value > least;
   }
-  HV_CHECK_INPUT(good, path, ": metadata: ", key, ": expected three numbers, found '", printable(in.str()), "'");
+  HV_CHECK_INPUT(good, path, ": metadata: ", key, ": expected three numbers, found '", printable(in.str().substr(0, 64)), "'");
   return values;
 }
 
-std::vector<std::string> lines(const std::string& text) {
+// One name per line. The lines are counted before they are kept: a header may hold a hundred million of them.
+std::vector<std::string> class_names(const std::string& path, const Metadata& metadata, int64_t classes) {
+  const auto found = metadata.find("class_names");
+  const std::string text = found == metadata.end() ? "" : found->second;
+  const int64_t count = std::count(text.begin(), text.end(), '\n') + (text.empty() || text.ends_with('\n') ? 0 : 1);
+  HV_CHECK_INPUT(count == classes, path, ": metadata: class_names has ", count, " lines, the model has ", classes, " classes");
   std::vector<std::string> all;
   std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) all.push_back(printable(line));
+  for (std::string line; std::getline(in, line);) {
+    all.push_back(printable(line));
+    data::check_class_name(all.back(), path + ": metadata");
+  }
   return all;
 }
 
@@ -165,21 +175,18 @@ TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header
     model.config = known ? config_in(header.metadata) : config_in(path, shapes, head_dim > 0 ? head_dim : 64);
   } catch (const Error& error) {
     const std::string text = error.what();
-    fail(Fault::input, text.rfind(path, 0) == 0 ? text : concat(path, ": metadata: ", printable(text)));
+    fail(Fault::input, text.rfind(path, 0) == 0 ? text : concat(path, ": metadata: ", printable(text.substr(0, 500))));
   }
   compare(path, shapes, model.config);
   if (known) {
     model.mean = triple(path, header.metadata, "mean", -1e9);
     model.std = triple(path, header.metadata, "std", 0);
-    const auto names = header.metadata.find("class_names");
-    if (names != header.metadata.end()) model.class_names = lines(names->second);
+    model.class_names = class_names(path, header.metadata, model.config.classes);
   } else {
     model.mean = {0.485, 0.456, 0.406};
     model.std = {0.229, 0.224, 0.225};
     for (int64_t i = 0; i < model.config.classes; ++i) model.class_names.push_back(std::to_string(i));
   }
-  HV_CHECK_INPUT(static_cast<int64_t>(model.class_names.size()) == model.config.classes, path, ": metadata: class_names has ",
-                 model.class_names.size(), " lines, the model has ", model.config.classes, " classes");
   return model;
 }
 

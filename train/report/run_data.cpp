@@ -1,5 +1,6 @@
 #include "train/report/run_data.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -15,7 +16,7 @@ namespace hv::train {
 namespace {
 
 constexpr int64_t kMaxFile = int64_t{64} << 20;
-constexpr size_t kMaxColumns = 1000;
+constexpr size_t kMaxColumns = 1000, kMaxLine = size_t{1} << 20;  // kMaxLine: of events.jsonl, where a line is some 1 KB
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 double number_of(const std::map<std::string, std::string>& values, const std::string& name) {
@@ -144,45 +145,48 @@ Table read_table(const std::string& path) { return parse_table(read_file(path, k
 Table parse_table(const std::string& text, const std::string& name) {
   Table table;
   int64_t number = 0;
-  for (const std::string& line : split(text, '\n')) {
+  each_part(text, '\n', [&](std::string_view line) {
     ++number;
-    if (line.empty()) continue;
-    const std::vector<std::string> cells = split(line, ',');
+    if (line.empty()) return;
+    const size_t cells = 1 + static_cast<size_t>(std::count(line.begin(), line.end(), ','));  // counted before they are kept
     if (table.names.empty()) {
-      HV_CHECK_INPUT(cells.size() <= kMaxColumns, name, ": line 1: ", cells.size(), " columns, expected at most ", kMaxColumns);
-      table.names = cells;
-      table.columns.resize(cells.size());
-      continue;
+      HV_CHECK_INPUT(cells <= kMaxColumns, name, ": line ", number, ": ", cells, " columns, expected at most ", kMaxColumns);
+      table.names = split(line, ',');
+      table.columns.resize(cells);
+      return;
     }
-    HV_CHECK_INPUT(cells.size() == table.names.size(), name, ": line ", number, ": ", cells.size(), " values, expected ",
-                   table.names.size());
-    for (size_t k = 0; k < cells.size(); ++k) {
+    HV_CHECK_INPUT(cells == table.names.size(), name, ": line ", number, ": ", cells, " values, expected ", table.names.size());
+    size_t k = 0;
+    each_part(line, ',', [&](std::string_view cell) {
       double value = kNone;
-      HV_CHECK_INPUT(cells[k].empty() || parse_number(cells[k], value), name, ": line ", number, ": '", cells[k].substr(0, 40),
+      HV_CHECK_INPUT(cell.empty() || parse_number(cell, value), name, ": line ", number, ": '", cell.substr(0, 40),
                      "' is not a number");
-      table.columns[k].push_back(std::isfinite(value) ? value : kNone);
-    }
-  }
+      table.columns[k++].push_back(std::isfinite(value) ? value : kNone);
+    });
+  });
   HV_CHECK_INPUT(table.rows() > 0, name, ": holds no rows yet");
   return table;
 }
 
 RunEvents read_events(const std::string& path) {
-  const std::vector<std::string> lines = split(read_file(path, kMaxFile), '\n');
+  const std::string text = read_file(path, kMaxFile);
+  const std::string_view whole(text.data(), text.rfind('\n') + 1);  // what follows is incomplete: the process was killed
   RunEvents events;
   Listed listed;
-  int64_t images = -1;
-  for (size_t i = 0; i + 1 < lines.size(); ++i) {  // the text after the last line end is incomplete: the process was killed
-    if (lines[i].empty()) continue;
+  int64_t images = -1, number = 0;
+  each_part(whole, '\n', [&](std::string_view line) {
+    ++number;
+    if (line.empty()) return;
     std::map<std::string, std::string> flat;
     try {
-      flat = flat_json(lines[i]);
+      HV_CHECK_INPUT(line.size() <= kMaxLine, line.size(), " bytes, expected at most ", kMaxLine);
+      flat = flat_json(std::string(line));
     } catch (const Error& error) {
-      fail(Fault::input, path, ": line ", i + 1, ": ", error.what());
+      fail(Fault::input, path, ": line ", number, ": ", error.what());
     }
     const Event event(flat);
     const std::string kind = event.text("/event");
-    HV_CHECK_INPUT(!kind.empty() && event.whole("/step") >= 0, path, ": line ", i + 1, ": expected an event with its step");
+    HV_CHECK_INPUT(!kind.empty() && event.whole("/step") >= 0, path, ": line ", number, ": expected an event with its step");
     if (kind == "start" || kind == "resume") {
       events.ending.clear();
       listed.read(event, events);
@@ -197,7 +201,7 @@ RunEvents read_events(const std::string& path) {
     } else if (kind == "end") {
       events.ending = event.text("/how");
     }
-  }
+  });
   return events;
 }
 
