@@ -1,9 +1,11 @@
 #include "train/predict/predict_format.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/check.h"
 #include "train/io/json.h"
+#include "train/io/numbers.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
 #include "train/subnets.h"
@@ -124,8 +126,10 @@ class OneJson : public PredictFormat {
 }  // namespace
 
 std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
+  double number = 0;
+  const bool formula = text.find_first_of("=+-@\t\r") == 0 && !(parse_number(text, number) && std::isfinite(number));
+  if (!formula && text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = formula ? "\"'" : "\"";
   for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + "\"";
 }

@@ -4,7 +4,8 @@
 //   table  a line per image. With one width it has the most probable classes; with several, a column per width with its most
 //          probable class
 //   csv    a line per class: image, a column per axis ("heads"), rank, class, probability. Fields are quoted as in RFC 4180,
-//          but lines end in "\n", as in summary.csv
+//          but lines end in "\n", as in summary.csv. A text that a spreadsheet would take for a formula (it begins with = + - @
+//          or a tab, and is no number) has an apostrophe before it
 //   jsonl  a line per image and subnetwork: {"image", a member per axis ("heads"), "classes": [{"class", "probability"}]},
 //          or {"image", "error"} for a picture that cannot be read
 //   json   the same objects in one: {"results": [...], "errors": [...]}
@@ -33,6 +34,6 @@ const std::vector<std::string>& predict_formats();  // "table", "csv", "json", "
 std::unique_ptr<PredictFormat> make_predict_format(const std::string& name, const std::vector<models::Subnet>& widths,
                                                    const std::vector<std::string>& class_names,
                                                    const std::vector<ImagePath>& images);
-std::string csv_field(const std::string& text);  // quoted if it has to be (RFC 4180, section 2)
+std::string csv_field(const std::string& text);  // quoted if it has to be (RFC 4180, section 2), and no formula
 
 }  // namespace hv::train
