@@ -32,7 +32,8 @@ const Package& find_package(const std::string& name);  // an error that lists th
 struct GetOptions {
   std::string url;                                            // instead of the package's own
   int64_t connect_seconds = 5;                                // give up if there is no connection after this time
-  int64_t stall_seconds = 20;                                 // give up if nothing arrives for this time
+  int64_t stall_seconds = 20;                                 // give up if less than `least_speed` arrives for this time
+  int64_t least_speed = 1000;                                 // bytes per second
   std::function<void(int64_t done, int64_t total)> progress;  // bytes; may be empty
 };
 struct GetResult {

@@ -27,8 +27,9 @@ class Server {
  public:
   Bytes body;
   int status = 200;
-  bool ranges = true;  // answers "Range: bytes=N-" with the rest
-  int64_t cut = -1;    // closes the connection after so many bytes of the body
+  bool ranges = true;    // answers "Range: bytes=N-" with the rest
+  int64_t cut = -1;      // closes the connection after so many bytes of the body
+  bool trickle = false;  // ten bytes a second
   std::string last_request;
   std::atomic<int> requests{0};
 
@@ -76,7 +77,8 @@ class Server {
       ::send(peer, head.data(), head.size(), MSG_NOSIGNAL);
       const size_t end = cut >= 0 ? std::min(body.size(), from + static_cast<size_t>(cut)) : body.size();
       for (size_t at = from; at < end;) {
-        const ssize_t put = ::send(peer, body.data() + at, end - at, MSG_NOSIGNAL);
+        const ssize_t put = ::send(peer, body.data() + at, trickle ? 1 : end - at, MSG_NOSIGNAL);
+        if (trickle) ::usleep(100000);
         if (put <= 0) break;
         at += static_cast<size_t>(put);
       }

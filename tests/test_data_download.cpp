@@ -108,6 +108,15 @@ TEST_CASE("failures name the file, its address and its place, and install nothin
     CHECK(e.has("longer than the expected"));
     std::filesystem::remove(place + "/toy.tar.gz.part");
   }
+  SUBCASE("a server that sends little, but never nothing") {
+    server.trickle = true;
+    GetOptions options = from(server);
+    options.stall_seconds = 1;
+    e = error_of([&] { get(package, place, options); });
+    CHECK(e.has("download failed: Operation too slow"));
+    CHECK(e.code == 1);
+    std::filesystem::remove(place + "/toy.tar.gz.part");
+  }
   SUBCASE("404") {
     server.status = 404;
     fetch();
