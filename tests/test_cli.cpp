@@ -52,7 +52,7 @@ TEST_CASE("program: wrong usage exits with 2 and names the nearest") {
     CHECK(help.code == 0);
     CHECK(contains(help.out, command.empty() ? "predict" : "--"));
   }
-  CHECK(contains(program("train --help").out, "highest learning rate (0 or more) [0.001]"));
+  CHECK(contains(program("train --help").out, "highest learning rate (0 to 1000000000) [0.001]"));
 }
 
 TEST_CASE("program: bad files exit with 3, what cannot be written with 1, and nothing is lost") {

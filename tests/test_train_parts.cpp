@@ -98,9 +98,14 @@ TEST_CASE("options: every one reads back what it writes, and refuses what is wro
     }
     return "";
   };
-  CHECK(error_of("lr", "abc") == "--lr: 'abc' is no number; give 0 or more");
-  CHECK(error_of("lr", "nan") == "--lr: nan is out of range; give 0 or more");
-  CHECK(error_of("lr", "-1") == "--lr: -1 is out of range; give 0 or more");
+  CHECK(error_of("lr", "abc") == "--lr: 'abc' is no number; give 0 to 1000000000");
+  CHECK(error_of("lr", "nan") == "--lr: nan is out of range; give 0 to 1000000000");
+  CHECK(error_of("lr", "-1") == "--lr: -1 is out of range; give 0 to 1000000000");
+  CHECK(error_of("seed", "9000000000000001") == "--seed: 9000000000000001 is out of range; give 0 to 9000000000000000");
+  CHECK(error_of("seed", "99999999999999999999") == "--seed: 99999999999999999999 is out of range; give 0 to 9000000000000000");
+  CHECK(error_of("steps", "-") == "--steps: '-' is no whole number; give 0 to 1000000000");
+  CHECK(error_of("mixup", "101") == "--mixup: 101 is out of range; give -1 to 100");
+  CHECK(error_of("out", std::string(4097, 'x')) == "--out: a text of 4097 bytes; give at most 4096");
   CHECK(error_of("batch-size", "1.5") == "--batch-size: '1.5' is no whole number; give 1 to 65536");
   CHECK(error_of("batch-size", "0") == "--batch-size: 0 is out of range; give 1 to 65536");
   CHECK(error_of("shuffle", "yes") == "--shuffle: 'yes' is neither on nor off");

@@ -5,11 +5,11 @@
 // Thread rule: all functions are called on the trainer's thread.
 #pragma once
 
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "core/timing.h"
+#include "train/io/print.h"
 #include "train/scorer.h"
 #include "train/step.h"
 
@@ -58,7 +58,7 @@ class Listener {
   virtual void evaluated(const EvalEvent&) {}
   virtual void flush() {}  // called before each save and each evaluation
   virtual void end(int64_t /*step*/, const std::string& /*how*/) {}
-  virtual void warn(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
+  virtual void warn(const std::string& text) { say(text); }
 };
 
 }  // namespace hv::train

@@ -6,7 +6,7 @@
 #include "data/download.h"
 #include "data/inspect.h"
 #include "train/commands/commands.h"
-#include "train/io/printable.h"
+#include "train/io/print.h"
 #include "train/start/setup.h"
 
 namespace hv::train {
@@ -34,21 +34,21 @@ int fetch(const DataArguments& a) {
   };
   const data::GetResult result = data::get(a.what[0], a.dir, options);
   if (terminal && shown >= 0) std::fputc('\n', stderr);
-  std::printf("%s: %s\n", result.already_there ? "already there" : "installed", result.folder.c_str());
+  show(concat(result.already_there ? "already there: " : "installed: ", result.folder));
   return 0;
 }
 
 int check(const data::Source& source) {
   const data::VerifyResult result = data::verify(source);
   for (const data::FileCheck& file : result.files) {
-    std::printf("%-8s %s", !file.problem.empty() ? "BAD" : file.official ? "official" : "good", file.path.c_str());
-    if (file.records > 0) std::printf("  %lld records", static_cast<long long>(file.records));
-    if (!file.sha256.empty()) std::printf("  sha256 %s", file.sha256.c_str());
-    std::printf("%s%s\n", file.problem.empty() ? "" : "  ", file.problem.c_str());
+    const char* verdict = file.official ? "official" : "good";
+    show(concat(print("%-8s ", file.problem.empty() ? verdict : "BAD"), file.path,
+                file.records > 0 ? concat("  ", file.records, " records") : "",
+                file.sha256.empty() ? "" : "  sha256 " + file.sha256, file.problem.empty() ? "" : "  " + file.problem));
   }
-  for (const std::string& note : result.notes) std::printf("NOTICE   %s\n", printable(note).c_str());
-  std::printf("%s: %s, %lld readable images%s\n", source.data.c_str(), result.name.c_str(),
-              static_cast<long long>(result.images), result.official ? ", all files are the official ones" : "");
+  for (const std::string& note : result.notes) show("NOTICE   " + note);
+  show(concat(source.data, ": ", result.name, ", ", result.images, " readable images",
+              result.official ? ", all files are the official ones" : ""));
   HV_CHECK_INPUT(result.ok, source.data, ": not all files are good; see above, and fetch the bad ones again");
   return 0;
 }
@@ -65,7 +65,7 @@ int describe(const data::Source& source, const std::string& split) {
   std::printf("std per image %.4f %.4f %.4f  mean over images: smaller, often copied by mistake\n", s.image_std[0],
               s.image_std[1], s.image_std[2]);
   for (size_t i = 0; i < s.class_names.size(); ++i) {
-    std::printf("%5zu %-20s %lld\n", i, s.class_names[i].c_str(), static_cast<long long>(s.class_counts[i]));
+    std::printf("%5zu %-20s %lld\n", i, printable(s.class_names[i]).c_str(), static_cast<long long>(s.class_counts[i]));
   }
   return 0;
 }

@@ -5,6 +5,7 @@
 #include "train/commands/commands.h"
 #include "train/exchange/onnx.h"
 #include "train/exchange/timm_safetensors.h"
+#include "train/io/print.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"
 
@@ -52,9 +53,8 @@ int run_export(const ExportArguments& a) {
     if (a.format == format.name) format.write(out, model);
   }
   const models::HydraViTConfig& c = model.config;
-  std::printf("%s: %s, %lld parameters, %lld bytes\n", out.c_str(), widths_text(c).c_str(),
-              static_cast<long long>(models::parameter_count(c, c.heads)),
-              static_cast<long long>(std::filesystem::file_size(out)));
+  show(concat(out, ": ", widths_text(c), ", ", models::parameter_count(c, c.heads), " parameters, ",
+              std::filesystem::file_size(out), " bytes"));
   return 0;
 }
 

@@ -77,9 +77,8 @@ int run_import(const ImportArguments& a) {
     say("NOTICE: the file does not say how images are normalised (taken as ImageNet's) nor what its classes are called (by "
         "numbers)");
   }
-  std::printf("%s: %s of %lld, %lld blocks, %lld classes, %lld parameters\n", out.c_str(), widths_text(config).c_str(),
-              static_cast<long long>(config.head_dim), static_cast<long long>(config.depth),
-              static_cast<long long>(config.classes), static_cast<long long>(models::parameter_count(config, config.heads)));
+  show(concat(out, ": ", widths_text(config), " of ", config.head_dim, ", ", config.depth, " blocks, ", config.classes,
+              " classes, ", models::parameter_count(config, config.heads), " parameters"));
   return 0;
 }
 

@@ -6,7 +6,7 @@
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
 #include "train/io/print.h"
-#include "train/io/printable.h"
+#include "train/options.h"
 #include "train/start/setup.h"
 #include "train/state/run_folder.h"
 #include "train/subnets.h"
@@ -44,7 +44,7 @@ void print_widths(const std::vector<models::Cost>& costs, const Metrics& metrics
     return metric.rfind("ema_", 0) == 0 ? std::string("(EMA)") : metric;
   };
   std::printf("widths\n  %s %12s %14s %14s", axis_names(costs[0].subnet).c_str(), "params", "MACs", "with norms");
-  for (const std::string& metric : scores) std::printf(" %6s", title(metric).c_str());
+  for (const std::string& metric : scores) std::printf(" %6s", printable(title(metric)).c_str());
   for (const models::Cost& cost : costs) {
     std::printf("\n  %s %12lld %14lld %14lld", axis_values(cost.subnet).c_str(), static_cast<long long>(cost.params),
                 static_cast<long long>(cost.macs), static_cast<long long>(cost.macs_with_norms));
@@ -68,7 +68,7 @@ void print_tensors(const std::vector<Row>& rows, bool listed) {
   std::printf("tensors: %zu, %lld numbers%s\n", rows.size(), static_cast<long long>(elements),
               listed ? "" : " (--tensors lists them)");
   for (const Row& row : rows) {
-    if (listed) std::printf("  %-44s %-4s %s\n", row.name.c_str(), row.dtype.c_str(), concat(row.shape).c_str());
+    if (listed) std::printf("  %-44s %-4s %s\n", printable(row.name).c_str(), row.dtype.c_str(), concat(row.shape).c_str());
   }
 }
 
@@ -82,6 +82,7 @@ Json widths_json(const std::vector<models::Cost>& costs) {
 }
 
 std::string info_json(const Header& header, const std::vector<models::Cost>& costs) {
+  TrainOptions known;  // for the types of its fields
   Json tensors = Json::empty_list();
   for (const TensorEntry& entry : header.tensors) {
     tensors.push({{"name", entry.name}, {"shape", Json::list(entry.shape)}, {"crc32c", entry.crc}});
@@ -89,7 +90,7 @@ std::string info_json(const Header& header, const std::vector<models::Cost>& cos
   return Json{{"format", kCheckpointFormat},
               {"model", typed(header.model)},
               {"widths", widths_json(costs)},
-              {"options", typed(header.options)},
+              {"options", typed(header.options, train_fields(known))},
               {"provenance", header.provenance},
               {"counters", header.counters},
               {"metrics", header.metrics},
@@ -127,12 +128,15 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
     std::printf("%s\n", info_json(header, costs).c_str());
     return;
   }
-  std::printf("%s: format %u, %s\n", path.c_str(), kCheckpointFormat,
-              a.verify ? "every byte verified" : "header verified (--verify checks every byte)");
+  show(concat(path, ": format ", kCheckpointFormat, ", ",
+              a.verify ? "every byte verified" : "header verified (--verify checks every byte)"));
   print_group("model", header.model);
   if (!header.counters.empty() || !header.metrics.empty()) std::printf("progress\n");
-  for (const auto& [name, value] : header.counters) std::printf("  %-14s %lld\n", name.c_str(), static_cast<long long>(value));
-  for (const auto& [name, value] : header.metrics) std::printf("  %-14s %.6g\n", name.c_str(), value);
+  const auto key = [](const std::string& name) {
+    return "  " + name + std::string(14 - std::min<size_t>(14, name.size()), ' ');
+  };
+  for (const auto& [name, value] : header.counters) show(concat(key(name), ' ', value));
+  for (const auto& [name, value] : header.metrics) show(key(name) + print(" %.6g", value));
   print_group("options", header.options);
   print_group("provenance", header.provenance);
   print_widths(costs, header.metrics);
@@ -159,12 +163,10 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
     std::printf("%s\n", info_json(header, model, costs).c_str());
     return;
   }
-  std::printf("%s: safetensors, %s\n", path.c_str(),
-              !has_checksum ? "header and places verified (the file has no checksum)"
-              : a.verify    ? "every byte verified"
-                            : "header and places verified (--verify checks every byte)");
+  const char* checked = a.verify ? "every byte verified" : "header and places verified (--verify checks every byte)";
+  show(concat(path, ": safetensors, ", has_checksum ? checked : "header and places verified (the file has no checksum)"));
   if (unknown.rfind(path + ": ", 0) == 0) unknown.erase(0, path.size() + 2);
-  if (!unknown.empty()) std::printf("architecture unknown: %s\n", unknown.c_str());
+  if (!unknown.empty()) show("architecture unknown: " + unknown);
   if (!describes_itself(header)) print_group("model, by its tensors and heads of 64", model);
   print_group("metadata", header.metadata);
   print_widths(costs);

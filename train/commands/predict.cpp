@@ -1,6 +1,8 @@
 // hydravit predict: the most probable classes of image files, at one width or several, and what the decisions drew on.
 #include "train/predict/predict.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -12,7 +14,6 @@
 #include "train/commands/commands.h"
 #include "train/io/file.h"
 #include "train/io/print.h"
-#include "train/io/printable.h"
 #include "train/predict/budget.h"
 #include "train/predict/predict_format.h"
 #include "train/start/setup.h"
@@ -96,7 +97,8 @@ class Output {
   explicit Output(const std::string& path) : file_(path.empty() ? nullptr : std::make_unique<AtomicFile>(path)) {}
   void write(const std::string& text) {
     if (file_) return file_->write(text.data(), text.size());
-    const bool good = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+    const std::string shown = isatty(STDOUT_FILENO) ? printable_lines(text) : text;  // CSV holds names as they are
+    const bool good = std::fwrite(shown.data(), 1, shown.size(), stdout) == shown.size() && std::fflush(stdout) == 0;
     HV_CHECK(good, "standard output: cannot write: ", std::strerror(errno));
   }
   void finish() {
@@ -131,8 +133,8 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
     for (const Outcome& outcome : outcomes) {
       text += format->add(outcome);
       if (outcome.problem.empty()) continue;
-      if (problems++ == 0) first_problem = printable(outcome.image);
-      say(printable(outcome.problem));
+      if (problems++ == 0) first_problem = outcome.image;
+      say(outcome.problem);
     }
     output.write(text);
     if (!a.explain.empty()) explained = std::move(outcomes);  // all there are: kMostExplained < kBatch

@@ -5,6 +5,7 @@
 
 #include "train/commands/commands.h"
 #include "train/io/numbers.h"
+#include "train/io/print.h"
 #include "train/start/setup.h"
 
 namespace hv::train {
@@ -35,7 +36,7 @@ int run_report(const ReportArguments& a) {
   options.compare.insert(options.compare.end(), a.run.begin() + 1, a.run.end());
   if (!a.out.empty()) check_output("--out", a.out);
   start_compute(a.threads);
-  std::printf("report: %s\n", write_report(options).c_str());
+  show("report: " + write_report(options));
   return 0;
 }
 

@@ -62,8 +62,8 @@ void check_same_data(const Checkpoint& checkpoint, const std::map<std::string, s
 }
 
 // config.json of a run folder: every resolved option with its type, the model, provenance.
-std::string config_json(const Header& header) {
-  const Json json{{"options", typed(header.options)},
+std::string config_json(const Header& header, TrainOptions options) {
+  const Json json{{"options", typed(header.options, train_fields(options))},
                   {"model", typed(header.model)},
                   {"provenance", header.provenance},
                   {"seed", header.seed},
@@ -104,6 +104,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   Trainer trainer(setup, make_recipe(o, *p.model, p.subnets));
   if (resume) trainer.restore(checkpoint);
   checkpoint.tensors.clear();
+  check_header(trainer.header(), trainer.tensors());
 
   // Everything that could be refused was: now the folder.
   if (!resume) {
@@ -115,7 +116,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   remove_stale_files(join_path(folder, "report"));
   if (is_folder(arguments.resume)) go_on_from(folder, checkpoint.path);
   trainer.write_to(folder);
-  write_file(join_path(folder, "config.json"), config_json(trainer.header()));
+  write_file(join_path(folder, "config.json"), config_json(trainer.header(), o));
   say(concat(resume ? "resuming at step " : "training ",
              resume ? std::to_string(trainer.step()) : p.model->config().at("model"), " in ", folder, ", ",
              p.model->parameter_count(), " parameters, ", p.subnets.size(), p.subnets.size() == 1 ? " width" : " widths",
@@ -131,7 +132,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
     return ending == Ending::interrupted ? 128 + interrupted() : 0;
   }
   std::fputs(subnet_table(trainer.results(), trainer.ema_results()).c_str(), stdout);
-  std::printf("checkpoint: %s\n", last.c_str());
+  show("checkpoint: " + last);
   std::fflush(stdout);
   std::clearerr(stdout);  // the run is in its folder; that no one reads along is no failure
   listening.reset();      // from here on a signal ends the program at once: everything is saved

@@ -1,7 +1,10 @@
 #include "train/draw/html.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "data/sha256.h"
+#include "train/io/printable.h"
 
 namespace hv::train {
 namespace {
@@ -36,25 +39,6 @@ pre{background:var(--box);padding:.6rem .8rem;white-space:pre-wrap;overflow-wrap
 .missing{color:var(--soft);border-left:3px solid var(--rule);padding-left:.8rem}
 )";
 
-// The length in bytes of the UTF-8 character that begins at `at`; 0 if no valid one begins there.
-size_t letter(const std::string& text, size_t at) {
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const unsigned first = byte(at);
-  size_t length = 0;
-  if (first < 0x80) length = 1;
-  if (first >= 0xc2 && first < 0xe0) length = 2;
-  if (first >= 0xe0 && first < 0xf0) length = 3;
-  if (first >= 0xf0 && first < 0xf5) length = 4;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xc0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates and numbers above U+10FFFF are invalid (RFC 3629, section 4).
-  const unsigned second = byte(at + 1);
-  const bool bad = (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
-                   (first == 0xf4 && second > 0x8f);
-  return bad ? 0 : length;
-}
-
 }  // namespace
 
 std::string escape(const std::string& text) {
@@ -62,9 +46,9 @@ std::string escape(const std::string& text) {
   for (size_t i = 0; i < text.size();) {
     const size_t length = letter(text, i);
     const char c = text[i];
-    if (length == 0 || (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t')) {
+    if (length == 0 || (is_control(text, i) && c != '\n' && c != '\t')) {
       out += "\xef\xbf\xbd";
-      ++i;
+      i += std::max<size_t>(1, length);
       continue;
     }
     switch (c) {

@@ -61,9 +61,7 @@ class HeaderReader : public JsonEvents {
   void key(const std::string& text) override {
     if (depth_ == 1) {
       if (text.size() > kMaxName) refuse("a tensor's name of ", text.size(), " bytes; at most ", kMaxName);
-      for (size_t i = 0; i < text.size(); ++i) {
-        if (is_control(text, i)) refuse("a tensor's name holds control characters");
-      }
+      if (!is_printable(text)) refuse("a tensor's name holds control characters");
       if (!names_.insert(text).second) refuse("two tensors named \"", text, '"');
       name_ = text;
     } else if (in_metadata_) {

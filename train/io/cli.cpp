@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "core/check.h"
+#include "train/io/print.h"
 
 namespace hv::train {
 namespace {
@@ -20,6 +21,15 @@ std::string help_of(const Field& field) {
   if (!value.empty()) text += " [" + value + "]";
   return text;
 }
+
+// CLI11 reads "[a,b]" as two values and "++" as the end of a command. Here they are names of files like any other, so such a
+// word is given to it behind a mark.
+constexpr char kMark = '\x1F';
+std::string marked(const std::string& word) {
+  const bool special = word.starts_with('[') || word.starts_with(kMark) || word == "++";
+  return special ? kMark + word : word;
+}
+std::string unmarked(const std::string& word) { return word.starts_with(kMark) ? word.substr(1) : word; }
 
 struct Parsed {
   const Command* command = nullptr;
@@ -73,7 +83,9 @@ struct Program::Parser {
     }
     Parsed parsed;
     try {
-      app.parse(argc, argv);
+      std::vector<std::string> words;  // the last one first, as CLI11 wants them
+      for (int i = argc - 1; i > 0; --i) words.push_back(marked(argv[i]));
+      app.parse(std::move(words));
     } catch (const CLI::CallForHelp& call) {
       app.exit(call);
       parsed.help = true;
@@ -86,10 +98,14 @@ struct Program::Parser {
     for (const Bound& b : bound) {
       if (!b.app->parsed()) continue;
       parsed.command = b.command;
+      for (const Positional& positional : b.command->positionals) {
+        for (std::string& value : *positional.values) value = unmarked(value);
+      }
       std::vector<std::string> options;
       for (const Field& field : b.command->fields) options.push_back("--" + field.name);
       for (const std::string& extra : b.app->remaining()) {
-        const std::string word = extra.substr(0, extra.find('='));
+        if (extra == "--") continue;  // the words behind it are no options
+        const std::string word = unmarked(extra.substr(0, extra.find('=')));
         fail(Fault::usage, "unknown ", word.rfind('-', 0) == 0 ? "option " : "argument ", word, did_you_mean(word, options),
              "; hydravit ", b.command->name, " --help lists them");
       }
@@ -97,7 +113,7 @@ struct Program::Parser {
         const auto& [option, text] = b.values[i];
         if (option->count() == 0) continue;
         const Field& field = b.command->fields[i];
-        field.set(field.flag ? "on" : *text);
+        field.set(field.flag ? "on" : unmarked(*text));
         parsed.given.insert(field.name);
       }
     }
@@ -122,13 +138,13 @@ int Program::run(int argc, char** argv) {
     HV_CHECK(written || code != 0, "standard output: cannot write the results: was it closed, or is its disk full?");
     return code;
   } catch (const Error& error) {
-    std::fprintf(stderr, "hydravit: %s\n", error.what());
+    say(concat("hydravit: ", error.what()));
     return static_cast<int>(error.fault());
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "hydravit: out of memory; try a smaller --batch-size\n");
     return static_cast<int>(Fault::failure);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "hydravit: %s\n", error.what());
+    say(concat("hydravit: ", error.what()));
     return static_cast<int>(Fault::failure);
   }
 }

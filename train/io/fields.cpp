@@ -10,6 +10,8 @@
 namespace hv::train {
 namespace {
 
+constexpr size_t kLongestText = 4096;
+
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (size_t i = 0; i < names.size(); ++i) {
@@ -17,6 +19,12 @@ std::string joined(const std::vector<std::string>& names) {
     text += names[i];
   }
   return text;
+}
+
+// Digits behind a sign or none: a whole number, however large.
+bool is_whole(const std::string& text) {
+  const size_t first = text.starts_with('-') ? 1 : 0;
+  return text.size() > first && text.find_first_not_of("0123456789", first) == std::string::npos;
 }
 
 size_t edit_distance(const std::string& a, const std::string& b) {
@@ -40,7 +48,7 @@ std::string Field::range() const {
   if (std::holds_alternative<bool*>(at)) return "on or off";
   if (std::holds_alternative<std::string*>(at)) return joined(choices);
   const auto text = [](double x) { return x == std::floor(x) ? number_text(static_cast<int64_t>(x)) : number_text(x); };
-  return high >= kMany ? concat(text(low), " or more") : concat(text(low), " to ", text(high));
+  return concat(text(low), " to ", text(high));
 }
 
 void Field::set(const std::string& text) const {
@@ -50,11 +58,15 @@ void Field::set(const std::string& text) const {
   } else if (std::string* const* word = std::get_if<std::string*>(&at)) {
     HV_CHECK_USAGE(choices.empty() || std::find(choices.begin(), choices.end(), text) != choices.end(), "--", name, ": '", text,
                    "' is unknown; choose ", range(), did_you_mean(text, choices));
+    HV_CHECK_USAGE(text.size() <= kLongestText, "--", name, ": a text of ", text.size(), " bytes; give at most ", kLongestText);
+    const bool control = std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+    HV_CHECK_USAGE(!control, "--", name, ": '", text, "' holds control characters; give a text without them");
     **word = text;
   } else if (int64_t* const* whole = std::get_if<int64_t*>(&at)) {
     int64_t parsed = 0;
-    HV_CHECK_USAGE(parse_number(text, parsed), "--", name, ": '", text, "' is no whole number; give ", range());
-    HV_CHECK_USAGE(static_cast<double>(parsed) >= low && static_cast<double>(parsed) <= high, "--", name, ": ", text,
+    const bool fits = parse_number(text, parsed);
+    HV_CHECK_USAGE(is_whole(text), "--", name, ": '", text, "' is no whole number; give ", range());
+    HV_CHECK_USAGE(fits && static_cast<double>(parsed) >= low && static_cast<double>(parsed) <= high, "--", name, ": ", text,
                    " is out of range; give ", range());
     **whole = parsed;
   } else {

@@ -4,6 +4,7 @@
 // Invariants
 //   1. set() checks type and range; an error (Fault::usage) names the option, the value and what is allowed.
 //   2. get() writes the shortest text that set() reads back to the same value.
+//   3. A text that set() takes can be stored in a checkpoint: at most 4096 bytes, without control characters.
 // Thread rule: plain data.
 #pragma once
 
@@ -25,7 +26,7 @@ struct Field {
 
   void set(const std::string& text) const;
   std::string get() const;
-  std::string range() const;  // "0 to 1", "cosine or constant"
+  std::string range() const;  // "0 to 1", "cosine or constant": what set() takes
 };
 using Fields = std::vector<Field>;
 inline constexpr double kMany = 1e9;  // as `high`: no limit in practice

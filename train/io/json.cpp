@@ -1,9 +1,11 @@
 #include "train/io/json.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "core/check.h"
 #include "train/io/numbers.h"
+#include "train/io/printable.h"
 
 namespace hv::train {
 namespace {
@@ -71,7 +73,8 @@ struct JsonText {  // our value as the library's
   static Tree tree(const Json& json) { return std::visit(JsonText(), json.value_); }
   Tree operator()(const std::vector<Json::Member>& members) const {
     Tree object = Tree::object();
-    for (const auto& [key, value] : members) object[key] = tree(value);
+    auto& list = object.get_ref<Tree::object_t&>();  // appended to: object[key] would first search all members before it
+    for (const auto& [key, value] : members) list.push_back({key, tree(value)});
     return object;
   }
   Tree operator()(const std::vector<Json>& values) const {
@@ -107,21 +110,38 @@ Json& Json::push(Json value) {
 }
 
 std::string Json::text(int indent) const {
-  return JsonText::tree(*this).dump(indent, ' ', false, Tree::error_handler_t::replace);
+  return escape_controls(JsonText::tree(*this).dump(indent, ' ', false, Tree::error_handler_t::replace));
 }
 
-Json typed(const std::string& text) {
+namespace {
+
+Json number_or_text(const std::string& text) {
   int64_t whole = 0;
   double real = 0;
   if (parse_number(text, whole)) return whole;
-  if (parse_number(text, real)) return real;
-  if (text == "on" || text == "off") return text == "on";
-  return text;
+  return parse_number(text, real) && std::isfinite(real) ? Json(real) : Json(text);
 }
 
-Json typed(const std::map<std::string, std::string>& entries) {
+}  // namespace
+
+Json typed(const std::map<std::string, std::string>& entries, const Fields& fields) {
   Json json;
-  for (const auto& [key, value] : entries) json.add(key, typed(value));
+  for (const auto& [name, text] : entries) {
+    const Field* field = find_field(fields, name);
+    if (!field || std::holds_alternative<std::string*>(field->at)) {
+      json.add(name, text);
+    } else if (std::holds_alternative<bool*>(field->at) && (text == "on" || text == "off")) {
+      json.add(name, text == "on");
+    } else {
+      json.add(name, number_or_text(text));
+    }
+  }
+  return json;
+}
+
+Json typed(const std::map<std::string, std::string>& config) {
+  Json json;
+  for (const auto& [name, text] : config) json.add(name, number_or_text(text));
   return json;
 }
 
@@ -132,14 +152,15 @@ void parse_json(const std::string& text, const std::string& where, JsonEvents& e
 
 std::map<std::string, std::string> flat_json(const std::string& text) {
   bool deep = false;
-  const auto shallow = [&](int depth, Tree::parse_event_t, Tree&) {
+  using Sorted = nlohmann::json;  // finds a member in logarithmic time; a text may hold very many
+  const auto shallow = [&](int depth, Sorted::parse_event_t, Sorted&) {
     deep = deep || depth > 16;
     return depth <= 16;
   };
-  const Tree json = Tree::parse(text, shallow, false);
+  const Sorted json = Sorted::parse(text, shallow, false);
   HV_CHECK_INPUT(!json.is_discarded() && json.is_object() && !deep, "not a JSON object", deep ? " of at most 16 levels" : "");
   std::map<std::string, std::string> flat;
-  const Tree leaves = json.flatten();
+  const Sorted leaves = json.flatten();
   for (const auto& [name, value] : leaves.items()) {
     if (value.is_null() || value.is_structured()) continue;  // an empty list stays a list
     flat[name] = value.is_string() ? value.get<std::string>() : value.dump();

@@ -4,6 +4,7 @@
 // Invariants
 //   1. An object keeps the order in which its members were added.
 //   2. A written text is valid JSON: bytes that are no UTF-8 become U+FFFD, and a number that is not finite becomes null.
+//      Control characters (train/io/printable.h) are escaped, so it can be shown on a terminal.
 //   3. A double is written with the fewest digits that are read back as the same double.
 // Thread rule: plain data.
 #pragma once
@@ -16,6 +17,8 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include "train/io/fields.h"
 
 namespace hv::train {
 
@@ -58,9 +61,11 @@ class Json {
   std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<Member>, std::vector<Json>> value_;
 };
 
-// An option's text as what it is: a number, true or false ("on" and "off"), or a text.
-Json typed(const std::string& text);
-Json typed(const std::map<std::string, std::string>& entries);
+// The values of options as numbers, true or false ("on" and "off"), or texts, as `fields` declare them: a text stays a text,
+// whatever it looks like. What no field names, and what does not fit its field, is a text, too.
+Json typed(const std::map<std::string, std::string>& entries, const Fields& fields);
+// A model's configuration, whose texts are words: each entry that reads as a finite number is one.
+Json typed(const std::map<std::string, std::string>& config);
 
 // Reading, as events: nothing is built, so a hostile text costs no memory and no recursion. A handler ends it by throwing.
 class JsonEvents {

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "core/check.h"
+#include "train/io/print.h"
 
 namespace hv::train {
 namespace {
@@ -103,12 +104,12 @@ void Progress::clear() {
 
 void Progress::warn(const std::string& text) {
   clear();
-  std::fprintf(stderr, "%s\n", text.c_str());
+  say(text);
 }
 
 void Progress::note(const std::string& text) {
   clear();
-  if (on_) std::fprintf(stderr, "%s\n", text.c_str());
+  if (on_) say(text);
   last_ = Clock::now();  // the time before the note was not spent on a training step
 }
 

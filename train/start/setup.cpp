@@ -155,7 +155,7 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
   start_compute(o.threads, o.precision);
   const int64_t image_size = image_side(o);
   const data::Source source = choose_data(o.data, o.kind, image_size);
-  o.data = source.data;
+  find_field(train_fields(o), "data")->set(source.data);  // HYDRAVIT_DATA may hold what the option refuses
   Prepared p{source, data::open(source, data::Split::train), data::open(source, data::Split::test), nullptr, {}};
   HV_CHECK_USAGE(p.train->height() == image_size, "--preset: ", o.preset, " is for images of ", image_size, " pixels, ",
                  p.train->name(), " has ", p.train->height(), "; choose another preset");
