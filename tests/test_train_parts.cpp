@@ -5,6 +5,7 @@
 
 #include "core/ops.h"
 #include "core/parallel.h"
+#include "tests/trainer_fixtures.h"
 #include "train/optim/ema.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
@@ -114,6 +115,52 @@ TEST_CASE("options: every one reads back what it writes, and refuses what is wro
   TrainOptions both;
   both.epochs = both.steps = 1;
   CHECK_THROWS_WITH(check_options(both), "--epochs 1 and --steps 1: give one of the two");
+}
+
+TEST_CASE("options: units that are larger than the run are told of") {
+  TrainOptions o;
+  o.epochs = 1;
+  o.grad_accum = 32;
+  CHECK(notices(o, 8, 1) ==
+        std::vector<std::string>{"NOTICE: --grad-accum 32: one step takes more passes than the 8 of --epochs "
+                                 "1; the run is 1 step of 4 epochs"});
+  o.grad_accum = 8;
+  CHECK(notices(o, 8, 1).empty());
+  o.epochs = 0;
+  o.steps = 10;
+  o.grad_accum = 1;
+  CHECK(notices(o, 8, 10).empty());
+  o.warmup_steps = o.save_every = o.eval_every = 10;
+  CHECK(notices(o, 8, 10).size() == 1);  // of --eval-every 10 in a run of 1.25 epochs
+  o.warmup_steps = o.save_every = 11;
+  const std::vector<std::string> all = notices(o, 8, 10);
+  REQUIRE(all.size() == 3);
+  CHECK(all[0] == "NOTICE: --warmup-steps 11: more than the 10 steps of the run; the learning rate does not reach --lr 0.001");
+  CHECK(all[1].find("--save-every 11: more than the 10 steps of the run") != std::string::npos);
+  CHECK(all[2].find("--eval-every 10: more than the 1.25 epochs of the run") != std::string::npos);
+  CHECK(notices(o, 8, 0).empty());  // the clock alone: no number of steps is known
+}
+
+TEST_CASE("trainer: with --steps the step decides the learning rate, and --minutes only ends the run") {
+  const trainer_fixtures::Threads threads;
+  struct Rates : Listener {
+    void step(const StepEvent& event) override { rates.push_back(event.at.lr); }
+    void warn(const std::string& text) override { warnings.push_back(text); }
+    std::vector<double> rates;
+    std::vector<std::string> warnings;
+  };
+  TrainOptions options = trainer_fixtures::tiny_options();
+  options.steps = 100000;
+  options.minutes = 0.2 / 60;
+  options.save_every = 200000;
+  trainer_fixtures::Run run(options);
+  Rates seen;
+  CHECK(run.trainer.Trainer::run(seen) == Ending::finished);
+  REQUIRE(!seen.rates.empty());
+  CHECK(seen.rates.size() < 100000);
+  CHECK(seen.warnings.size() == 1);
+  const Schedule schedule{"cosine", options.lr, 0, 5000, 100000};
+  for (size_t step = 0; step < seen.rates.size(); ++step) REQUIRE(seen.rates[step] == schedule.at(static_cast<double>(step)));
 }
 
 namespace {

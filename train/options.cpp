@@ -149,4 +149,27 @@ void check_options(const TrainOptions& o) {
   check_recipe_options(o);
 }
 
+std::vector<std::string> notices(const TrainOptions& o, int64_t batches, int64_t steps) {
+  std::vector<std::string> lines;
+  if (steps == 0) return lines;
+  const double epochs = static_cast<double>(steps * o.grad_accum) / static_cast<double>(batches);
+  if (o.epochs > 0 && o.grad_accum > o.epochs * batches) {
+    lines.push_back(concat("NOTICE: --grad-accum ", o.grad_accum, ": one step takes more passes than the ", o.epochs * batches,
+                           " of --epochs ", o.epochs, "; the run is 1 step of ", epochs, " epochs"));
+  }
+  if (o.warmup_steps > steps) {
+    lines.push_back(concat("NOTICE: --warmup-steps ", o.warmup_steps, ": more than the ", steps,
+                           " steps of the run; the learning rate does not reach --lr ", o.lr));
+  }
+  if (o.save_every > steps) {
+    lines.push_back(concat("NOTICE: --save-every ", o.save_every, ": more than the ", steps,
+                           " steps of the run; it is saved after evaluations and at the end only"));
+  }
+  if (o.eval_every > TrainOptions().eval_every && static_cast<double>(o.eval_every) > epochs) {
+    lines.push_back(concat("NOTICE: --eval-every ", o.eval_every, ": more than the ", epochs,
+                           " epochs of the run; it is evaluated at the end only"));
+  }
+  return lines;
+}
+
 }  // namespace hv::train

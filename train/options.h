@@ -61,5 +61,8 @@ Fields run_fields(TrainOptions& options);
 // Whether an option may be given together with --resume. Such options do not change the numbers that a step computes.
 bool may_change_on_resume(const std::string& name);
 void check_options(const TrainOptions& options);  // checks that concern several options at once; Fault::usage
+// What a user may not expect where a unit is larger than the whole run, a line each: for example a step of more passes than
+// --epochs has. `batches`: passes per epoch; `steps`: of the run, 0 if the clock alone limits it.
+std::vector<std::string> notices(const TrainOptions& options, int64_t batches, int64_t steps);
 
 }  // namespace hv::train

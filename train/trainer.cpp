@@ -81,14 +81,16 @@ void Trainer::restore(const Checkpoint& checkpoint) {
 
 double Trainer::seconds() const { return seconds_before_ + seconds_since(begin_); }
 
-double Trainer::position() const {
-  double at = total_steps_ > 0 ? static_cast<double>(step_) : 0;
-  if (setup_.options.minutes > 0)
-    at = std::max(at, schedule_.total_steps * std::min(1.0, seconds() / (60 * setup_.options.minutes)));
-  return at;
+// The share of --minutes that is over; 0 without a limit.
+double Trainer::clock() const {
+  return setup_.options.minutes > 0 ? std::min(1.0, seconds() / (60 * setup_.options.minutes)) : 0;
 }
 
-bool Trainer::finished() const { return position() >= schedule_.total_steps; }
+// If the number of steps is known, the clock may end the run but does not change what a step computes.
+double Trainer::position() const { return total_steps_ > 0 ? static_cast<double>(step_) : schedule_.total_steps * clock(); }
+
+double Trainer::done() const { return std::min(1.0, std::max(position() / schedule_.total_steps, clock())); }
+bool Trainer::finished() const { return done() >= 1; }
 
 void Trainer::diverged(const std::string& what) const {
   const std::string kept =
@@ -147,6 +149,7 @@ Ending Trainer::run(Listener& listener) {
   begin_ = Clock::now();
   listener_ = &listener;
   listener.begin(start_event());
+  for (const std::string& notice : notices(setup_.options, stepper_.batches(), total_steps_)) listener.warn(notice);
   try {
     const Ending ending = train_and_evaluate();
     listener.end(step_, ending_name(ending));
@@ -192,8 +195,7 @@ Ending Trainer::train_and_evaluate() {
     if (loss) {
       loss_sum_ += loss->mean;
       ++loss_count_;
-      const double done = std::min(1.0, position() / schedule_.total_steps);
-      listener_->step({at, total_steps_, done, *loss, o.batch_size * o.grad_accum, time});
+      listener_->step({at, total_steps_, done(), *loss, o.batch_size * o.grad_accum, time});
     }
     if (setup_.on_step) setup_.on_step(step_, loss ? loss->mean : std::nan(""));
 

@@ -2,8 +2,8 @@
 //
 // Invariants
 //   1. The state after step s is a function of the options and s (train/step.h). So a run that is resumed at any step, on any
-//      number of threads, ends with the same bits. A run that is limited by the clock cannot be repeated: its schedule follows
-//      the clock.
+//      number of threads, ends with the same bits. With --steps or --epochs, a limit of time only ends the run earlier. A run
+//      that the clock alone limits cannot be repeated: its schedule follows the clock.
 //   2. A loss or gradient that is not finite ends the run at once (Fault::diverged), and a state that is not finite is never
 //      saved. The option --on-nan can choose to skip the step or to roll back to the last save instead.
 //   3. Checkpoints hold the state between two steps.
@@ -60,8 +60,10 @@ class Trainer {
   std::vector<NamedTensor> tensors() const;  // the whole state; names begin with "model.", "ema." or "optimizer."
 
  private:
-  double seconds() const;   // of training so far, including earlier sessions
+  double seconds() const;  // of training so far, including earlier sessions
+  double clock() const;
   double position() const;  // of the schedule, in steps
+  double done() const;      // share of the run, 0 to 1
   bool finished() const;
   RunPoint here() const;
   StartEvent start_event() const;
