@@ -7,6 +7,7 @@
 #include "data/inspect.h"
 #include "train/commands/commands.h"
 #include "train/io/print.h"
+#include "train/io/printable.h"
 #include "train/start/setup.h"
 
 namespace hv::train {
