@@ -155,6 +155,9 @@ TEST_CASE("safetensors: what is odd and legal") {
   CHECK(refusal(path, with_length(kTwo, twelve)) == "");
   CHECK(refusal(path, with_length("{}", "")) == "");
   CHECK(refusal(path, with_length("{}     ", "")) == "");
+  CHECK(refusal(path, with_length(R"({"__metadata__":null})", "")) == "");  // as the reference library reads it
+  CHECK(read_safetensors_header(path).metadata.empty());
+  CHECK(refusal(path, with_length(R"({"__metadata__":null,"b":{"dtype":"U8","shape":[],"data_offsets":[0,1]}})", "x")) == "");
   CHECK(refusal(path, with_length(R"({"b":{"data_offsets":[0,8],"shape":[2],"dtype":"F32"}})", eight)) == "");
   CHECK(refusal(path, with_length(R"({"n":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
                                   bytes_of<float>({NAN, INFINITY}))) == "");
@@ -202,8 +205,15 @@ TEST_CASE("safetensors: hostile headers") {
   CHECK(text("{\"\xED\xA0\x80\":1}").find("no valid JSON at byte") != std::string::npos);  // a surrogate is no UTF-8
   CHECK(text("{\"a\nb\":1}").find("no valid JSON at byte") != std::string::npos);
   CHECK(text(std::string("{\0}", 3)).find("no valid JSON at byte") != std::string::npos);
+  // A NUL ends no header: what follows it must not be ignored, nor other padding than spaces.
+  const std::string whole = "{\"w\":" + entry("[3]", "[0,12]") + "}";
+  CHECK(text(whole + "  ") == "");
+  CHECK(text(whole + std::string("\0garbage", 8)) == concat(head.substr(0, head.size() - 2), ": no valid JSON at byte 56"));
+  CHECK(text(whole + std::string(5, '\0')).find("no valid JSON at byte 56") != std::string::npos);
+  CHECK(text(whole + " \n") == head + "byte 57: only spaces may follow the last }");
   // form
   CHECK(text("{\"w\":[]}") == head + "tensor \"w\": a list where there must be none");
+  CHECK(text("{\"w\":{\"shape\":null}}") == head + "tensor \"w\": null where there must be none");
   CHECK(text("{\"w\":null}") == head + "tensor \"w\": null where there must be none");
   CHECK(text("{\"w\":7}") == head + "tensor \"w\": a number where there must be none");
   CHECK(text("{\"w\":{}}") == head + "tensor \"w\" lacks \"dtype\"");
@@ -323,6 +333,12 @@ TEST_CASE(
     CHECK(kept() == told);
   }
   CHECK(accepted <= 8 * std::strlen("crc32c"));
+
+  // The checksum covers what the header says. Bytes behind a NUL said nothing, and were not covered.
+  uint64_t length = 0;
+  std::memcpy(&length, good.data(), 8);
+  fixtures::write_text(path, with_length(good.substr(8, length) + std::string("\0 more", 6), good.substr(8 + length)));
+  CHECK(fixtures::error_of([&] { load_safetensors(path, everything); }).has("no valid JSON at byte"));
 
   std::string number = good;
   number.back() ^= 1;

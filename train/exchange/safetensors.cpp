@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <set>
+#include <string_view>
 
 #include "train/io/crc32c.h"
 #include "train/io/file.h"
@@ -99,7 +100,10 @@ class HeaderReader : public JsonEvents {
       ++offsets_;
     }
   }
-  void other(const char* what) override { unexpected(what); }
+  void other(const char* what) override {
+    // "__metadata__": null is no metadata, as the reference library reads it.
+    if (depth_ != 1 || name_ != kMetadata || std::string_view(what) != "null") unexpected(what);
+  }
 
  private:
   template <class... Parts>
@@ -156,6 +160,8 @@ SafetensorsHeader read_header(InputFile& file, const std::string& path) {
   HV_CHECK_INPUT(!text.empty() && text[0] == '{', path, ": not a safetensors file: its header does not begin with {");
   HeaderReader reader(path);
   parse_json(text, concat(path, ": damaged safetensors header"), reader);
+  const size_t end = text.find_last_not_of(' ');
+  HV_CHECK_INPUT(text[end] == '}', path, ": damaged safetensors header: byte ", end + 1, ": only spaces may follow the last }");
   check_places(reader.header.tensors, file.size() - file.position(), path);
   return std::move(reader.header);
 }

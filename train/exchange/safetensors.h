@@ -4,10 +4,10 @@
 //   header: {"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [3, 5], "data_offsets": [begin, end]}, ...}
 //
 // Invariants
-//   1. A file is untrusted. Its header is at most 100 MB, valid UTF-8 and JSON without a key twice, with texts alone in the
-//      metadata, at most 2^17 of them and 2^17 tensors. In offset order each tensor begins where the one before ended, is as
-//      long as shape and dtype say, and the last ends with the file. Every sum and product is checked; until then nothing
-//      larger than the file itself is allocated.
+//   1. A file is untrusted. Its header is at most 100 MB and one JSON value in UTF-8 to its last byte, spaces at the end apart.
+//      It has no key twice; the metadata hold texts alone, or are null; there are at most 2^17 of them and 2^17 tensors. In
+//      offset order each tensor begins where the one before ended, is as long as shape and dtype say, and the last ends with
+//      the file. Every sum and product is checked; until then nothing larger than the file itself is allocated.
 //   2. Any defect is one error (Fault::input) that names the file and the place. Names of tensors hold no control characters;
 //      metadata may (a list of lines, say): pass it through printable() (train/io/printable.h) on its way to a terminal.
 //   3. The format has no checksum, so this program adds one to the metadata, "crc32c". It covers what the header says, whatever

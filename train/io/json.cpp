@@ -146,6 +146,8 @@ Json typed(const std::map<std::string, std::string>& config) {
 }
 
 void parse_json(const std::string& text, const std::string& where, JsonEvents& events) {
+  const size_t nul = text.find('\0');  // the library takes a NUL for the end, whatever follows
+  HV_CHECK_INPUT(nul == std::string::npos, where, ": no valid JSON at byte ", nul + 1);
   SaxAdapter adapter{where, events};
   Tree::sax_parse(text, &adapter);
 }
@@ -157,7 +159,8 @@ std::map<std::string, std::string> flat_json(const std::string& text) {
     deep = deep || depth > 16;
     return depth <= 16;
   };
-  const Sorted json = Sorted::parse(text, shallow, false);
+  const Sorted json =
+      text.find('\0') == std::string::npos ? Sorted::parse(text, shallow, false) : Sorted(Sorted::value_t::discarded);
   HV_CHECK_INPUT(!json.is_discarded() && json.is_object() && !deep, "not a JSON object", deep ? " of at most 16 levels" : "");
   std::map<std::string, std::string> flat;
   const Sorted leaves = json.flatten();

@@ -78,7 +78,7 @@ class JsonEvents {
   virtual void number(uint64_t value) = 0;
   virtual void other(const char* what) = 0;  // "null", "true or false", "a negative number", "a number that is not whole"
 };
-// What is no UTF-8 or no JSON: an error (Fault::input), "<where>: no valid JSON at byte 17".
+// What is no UTF-8 or no JSON to its last byte: an error (Fault::input), "<where>: no valid JSON at byte 17".
 void parse_json(const std::string& text, const std::string& where, JsonEvents& events);
 
 // An object out of an untrusted text, without its structure: "/widths/0/heads" -> "3". A null is left out. Not an object, or
