@@ -33,10 +33,11 @@ std::optional<Draws> draws_chart(const RunData& run);  // empty without events.j
 std::optional<Bars> time_chart(const RunData& run);    // empty if the times were not measured
 
 struct Confusion {
-  std::vector<std::vector<int64_t>> counts;  // [true][predicted]
   struct Pair {
     int64_t label = 0, predicted = 0, count = 0;
   };
+  int64_t classes = 0;
+  std::vector<Pair> cells;  // of the matrix [label][predicted], row by row; without the zeros, so at most one per image
   std::vector<Pair> pairs;  // the pairs of classes that are confused most often, in descending order
 };
 // `predictions` is a table like predictions.csv. Missing columns and classes outside [0, classes) are errors (Fault::input).

@@ -1,5 +1,6 @@
 // The confusion matrix: its rows are the true classes, its columns the predicted classes.
 #include <algorithm>
+#include <map>
 
 #include "core/check.h"
 #include "train/report/charts.h"
@@ -23,20 +24,17 @@ std::string shortened(const std::string& name, size_t letters) {
 Confusion confusion(const Table& predictions, const models::Subnet& subnet, int64_t classes) {
   const std::vector<double>*labels = predictions.find("label"), *predicted = predictions.find("predicted_" + subnet.name);
   HV_CHECK_INPUT(labels && predicted, "predictions.csv: has no columns label and predicted_", subnet.name);
-  Confusion result;
-  const auto n = static_cast<size_t>(classes);
-  result.counts.assign(n, std::vector<int64_t>(n));
+  std::map<std::pair<int64_t, int64_t>, int64_t> counts;
   for (size_t i = 0; i < labels->size(); ++i) {
     const double a = (*labels)[i], b = (*predicted)[i];
     HV_CHECK_INPUT(a >= 0 && b >= 0 && a < static_cast<double>(classes) && b < static_cast<double>(classes),
                    "predictions.csv: row ", i + 1, ": class ", a, " taken for ", b, ", expected classes 0 to ", classes - 1);
-    ++result.counts[static_cast<size_t>(a)][static_cast<size_t>(b)];
+    ++counts[{static_cast<int64_t>(a), static_cast<int64_t>(b)}];
   }
-  for (size_t a = 0; a < n; ++a) {
-    for (size_t b = 0; b < n; ++b) {
-      const int64_t count = result.counts[a][b];
-      if (a != b && count > 0) result.pairs.push_back({static_cast<int64_t>(a), static_cast<int64_t>(b), count});
-    }
+  Confusion result{classes, {}, {}};
+  for (const auto& [cell, count] : counts) {
+    result.cells.push_back({cell.first, cell.second, count});
+    if (cell.first != cell.second) result.pairs.push_back(result.cells.back());
   }
   std::stable_sort(result.pairs.begin(), result.pairs.end(), [](const auto& x, const auto& y) { return x.count > y.count; });
   if (result.pairs.size() > kPairs) result.pairs.resize(kPairs);
@@ -44,7 +42,7 @@ Confusion confusion(const Table& predictions, const models::Subnet& subnet, int6
 }
 
 std::string svg(const Confusion& confusion, const std::vector<std::string>& names, const models::Subnet& subnet) {
-  const auto n = static_cast<int64_t>(confusion.counts.size());
+  const int64_t n = confusion.classes;
   if (n > kDrawn || n == 0) return "";
   const bool named = n <= 20;
   double widest = 24;
@@ -63,13 +61,13 @@ std::string svg(const Confusion& confusion, const std::vector<std::string>& name
   const Colour colour = group_colour(0);
   std::string cells = concat("<g class=\"s\" fill=\"currentColor\" style=\"--l:", colour.light, ";--d:", colour.dark, "\">"),
               texts;
+  std::vector<int64_t> totals(static_cast<size_t>(n));  // of the rows
+  for (const Confusion::Pair& one : confusion.cells) totals[static_cast<size_t>(one.label)] += one.count;
+  size_t next = 0;  // of the cells, which are in the order of the rows
   for (int64_t a = 0; a < n; ++a) {
-    const std::vector<int64_t>& row = confusion.counts[static_cast<size_t>(a)];
-    int64_t total = 0;
-    for (const int64_t count : row) total += count;
-    for (int64_t b = 0; b < n; ++b) {
-      const int64_t count = row[static_cast<size_t>(b)];
-      if (count == 0) continue;
+    for (; next < confusion.cells.size() && confusion.cells[next].label == a; ++next) {
+      const int64_t b = confusion.cells[next].predicted, count = confusion.cells[next].count,
+                    total = totals[static_cast<size_t>(a)];
       const double share = static_cast<double>(count) / static_cast<double>(total);
       const double x = left + cell * static_cast<double>(b), y = top + cell * static_cast<double>(a);
       cells +=
