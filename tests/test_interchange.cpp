@@ -347,8 +347,18 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
 
   has(run("export run --heads 3"), "run-heads3.safetensors: 3 heads, 81946 parameters, ");
   has(run("export run"), "run.safetensors: 2 to 6 heads, 311338 parameters, ");
+  has(run("export run --heads all --out all.st"), "all.st: 2 to 6 heads");
   has(run("export run/last.ckpt --ema --heads 2"), "run-last-heads2-ema.safetensors: 2 heads");
-  has(run("export run --heads 2-3", 2), "--heads: '2-3' names 2 widths; give one, or all");
+  // Several widths: a file each, whatever the format.
+  has(run("export run --heads 2,4-5 --out vit.st"), "vit-heads4.st: 4 heads, ");
+  CHECK(read_timm_safetensors(folder / "vit-heads5.st").config.heads == 5);
+  CHECK_FALSE(std::filesystem::exists(folder / "vit.st"));
+  has(run("export run --heads all --format onnx"), "run-heads6.onnx: 6 heads, ");
+  const auto onnx = fixtures::read_bytes(folder / "run-heads2.onnx");
+  has(run("export run --format onnx --heads 2 --out two.onnx"), "two.onnx: 2 heads, ");
+  CHECK(fixtures::read_bytes(folder / "two.onnx") == onnx);
+  run("export run --format onnx --out all.onnx");
+  CHECK(fixtures::read_bytes(folder / "all-heads2.onnx") == onnx);
   has(run("export run --heads 9", 2), "--heads: 9 is outside the model; it runs with 2 to 6 heads");
   has(run("export run --format gguf", 2), "--format: 'gguf' is unknown; choose ");
   has(run("export run.safetensors", 3), "not a checkpoint");
@@ -391,8 +401,47 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   has(run("info run-heads3.safetensors --verify"), ": safetensors, every byte verified");
   has(run("info a.p"), "architecture unknown: not a vision transformer in timm's layout: it lacks cls_token");
 
+  // A file that lost its metadata, as by a program that keeps none, does not say how wide a head is.
+  const auto stripped = [&](const models::HydraViTConfig& c, const char* name) {
+    const models::HydraViT source(c, 3);
+    save(folder / "s.ckpt", source);
+    const TimmModel timm = load_timm(folder / "s.ckpt", 0, false);
+    std::vector<TensorToWrite> tensors;
+    for (const TimmTensor& tensor : timm.tensors) {
+      tensors.push_back({tensor.name, "F32", tensor.shape, [&](const Put& put) {
+                           const Tensor packed = tensor.packed();
+                           put(packed.data(), sizeof(float) * static_cast<size_t>(packed.numel()));
+                         }});
+    }
+    write_safetensors(folder / name, {}, std::move(tensors));
+  };
+  models::HydraViTConfig four = models::preset("nano");
+  four.depth = 1;
+  four.heads = four.heads_min = 4;
+  stripped(four, "four.st");
+  has(run("import four.st", 3),
+      "four.st: does not say how wide a head is, and heads of 64, as ViT and DeiT have, are unlikely: "
+      "a single one in its width 64; import it with --head-dim");
+  has(run("info four.st"), "architecture unknown: does not say how wide a head is");
+  has(run("import four.st --head-dim 16 --out four.ckpt"),
+      "NOTICE: the file does not say how wide a head is: its width 64 is "
+      "taken as 4 heads of 16; nor how images are normalised");
+  has(run("info four.ckpt"), "heads          4");
+  four.heads = four.heads_min = 12;  // of 16 are 3 of 64, too
+  stripped(four, "twelve.st");
+  has(run("import twelve.st"),
+      "its width 192 is taken as 3 heads of 64, as ViT and DeiT have (if that is wrong, give --head-dim)");
+  has(run("info twelve.st"), "NOTICE: the file does not say how wide a head is: its width 192 is taken as 3 heads of 64");
+  four.heads = four.heads_min = 8;
+  stripped(four, "eight.st");
+  has(run("import eight.st"), "2 heads of 64, although ViT and DeiT have 3, 6, 12 or 16 (if that is wrong");
+  four.heads = four.heads_min = 5;
+  stripped(four, "five.st");
+  has(run("import five.st", 3), "are unlikely: no whole number in its width 80");
+
   const std::string train = "train --data data --steps 1 --batch-size 8 --lr 0 --preset ";
-  run(train + "nano --heads 3 --init run-heads3.safetensors --out r1");
+  has(run(train + "nano --heads 3 --init run-heads3.safetensors --out r1"),
+      "NOTICE: run-heads3.safetensors holds 3 of the model's 6 heads: the rest starts anew");
   run("export r1 --heads 3 --out r1.safetensors");
   const auto weights = [&](const char* name) {
     const std::vector<NamedTensor> tensors =
@@ -403,6 +452,11 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   run(train + "mlp --out r4");
   has(run("export r4", 2), "r4/last.ckpt: a model of kind mlp; only a hydravit is a vision transformer");
   has(run("info r4"), "      1   256");
+  four = models::preset("nano");
+  four.heads = four.heads_min = 4;
+  stripped(four, "init.st");
+  has(run(train + "nano --init init.st --out r5 --report off"),
+      "NOTICE: init.st: the file does not say how wide a head is: its width 64 is taken as 4 heads of 16, as the model has");
   models::HydraViTConfig more = models::preset("nano");
   more.classes = 20;
   save(folder / "more.ckpt", models::HydraViT(more, 1));

@@ -73,7 +73,7 @@ TEST_CASE("lists of heads and weights") {
   for (const char* bad : {"", "x", "3-", "-3", "5-3", "3,,4", "3,3", "0", "3-99999999999", "3.5"}) {
     CHECK_THROWS_AS(parse_heads("--heads", bad), Error);
   }
-  CHECK_THROWS_WITH(parse_heads("--heads", "3;4"), "--heads: '3;4' is no list of heads; write 3-8 or 3,5,8");
+  CHECK_THROWS_WITH(parse_heads("--heads", "3;4"), "--heads: '3;4' is no list of heads; write 3-8, 3,5,8 or all");
   CHECK(parse_weights("--weights", "1,2.5") == std::vector<double>{1, 2.5});
   CHECK_THROWS_WITH(parse_weights("--weights", "1,a"), "--weights: '1,a' is no list of numbers; write 1,1,2.5");
 }

@@ -45,7 +45,7 @@ Fields train_fields(TrainOptions& o) {
   add_fields(
       fields, "model",
       {{"preset", &o.preset, "model", 0, 0, models::model_names()},
-       {kSubnetsOption, &o.subnets, "widths to train, as 3-8 or 3,5,8; default: all of the preset"},
+       {kSubnetsOption, &o.subnets, "widths to train, as 5, 3-8, 3,5,8 or all; default: all of the preset"},
        {"recipe", &o.recipe, "way of training", 0, 0, recipe_names()},
        {"init", &o.init,
         "first weights: trunc_normal, reference (uniform, as the authors' code), a checkpoint, or timm's in safetensors"}});

@@ -8,6 +8,8 @@
 namespace hv::train {
 namespace {
 
+constexpr const char* kTheModel = "the model; it runs with ";
+
 std::string aligned(const std::string& text, const models::Axis& axis) {
   const size_t width = std::max<size_t>(5, axis.name.size());
   return std::string(width - std::min(width, text.size()), ' ') + text;
@@ -24,7 +26,7 @@ std::vector<int64_t> parse_heads(const std::string& option, const std::string& t
                           ? parse_number(part, first) && parse_number(part, last)
                           : parse_number(part.substr(0, dash), first) && parse_number(part.substr(dash + 1), last);
     HV_CHECK_USAGE(good && first >= 1 && first <= last && last <= 1024, option, ": '", text,
-                   "' is no list of heads; write 3-8 or 3,5,8");
+                   "' is no list of heads; write 3-8, 3,5,8 or all");
     for (int64_t k = first; k <= last; ++k) heads.push_back(k);
   }
   std::sort(heads.begin(), heads.end());
@@ -35,7 +37,7 @@ std::vector<int64_t> parse_heads(const std::string& option, const std::string& t
 
 std::vector<models::Subnet> choose_subnets(const std::vector<models::Subnet>& all, const std::string& text,
                                            const std::string& whose) {
-  if (text.empty()) return all;
+  if (text.empty() || text == kAllSubnets) return all;
   const std::string option = concat("--", kSubnetsOption);
   const models::Axis &first = all.front().axes.at(0), &last = all.back().axes.at(0);
   std::vector<models::Subnet> chosen;
@@ -50,16 +52,22 @@ std::vector<models::Subnet> choose_subnets(const std::vector<models::Subnet>& al
 }
 
 std::vector<models::Subnet> choose_subnets(const models::ElasticModel& model, const std::string& text) {
-  return choose_subnets(model.subnets(), text, "the model; it runs with ");
+  return choose_subnets(model.subnets(), text, kTheModel);
+}
+
+std::vector<models::Subnet> choose_trained(const std::vector<models::Subnet>& all, const Header& header,
+                                           const std::string& text) {
+  if (!text.empty() && text != kAllSubnets) return choose_subnets(all, text, kTheModel);
+  const auto found = header.options.find(kSubnetsOption);
+  return choose_subnets(all, found == header.options.end() ? "" : found->second, kTheModel);
 }
 
 std::vector<models::Subnet> trained_subnets(const models::ElasticModel& model, const Header& header) {
-  const auto found = header.options.find(kSubnetsOption);
-  return choose_subnets(model, found == header.options.end() ? "" : found->second);
+  return choose_trained(model.subnets(), header, kAllSubnets);
 }
 
 void check_subnets(const std::string& preset, const std::string& text) {
-  if (text.empty()) return;
+  if (text.empty() || text == kAllSubnets) return;
   std::vector<models::Subnet> all;
   for (const models::Cost& cost : models::costs(models::named_model(preset, 10))) all.push_back(cost.subnet);
   HV_CHECK_USAGE(all.size() > 1, "--", kSubnetsOption, ": preset ", preset, " has none");

@@ -15,17 +15,21 @@ namespace hv::train {
 // The option that chooses subnetworks by the values of their first axis: "3-8", "3,5,8". It has the name of HydraViT's axis,
 // also for a model whose axis has another name.
 inline constexpr const char* kSubnetsOption = "heads";
-// Reads "3-8", "3,5,8" or a mix: numbers (1 to 1024) in ascending order. A number given twice is an error. The text of an error
+// Every command that has the option takes the same words: "3-8", "3,5,8", a mix of these, "5", or "all".
+inline constexpr const char* kAllSubnets = "all";
+// Reads all of them but "all": numbers (1 to 1024) in ascending order. A number given twice is an error. The text of an error
 // (Fault::usage) begins with `option`.
 std::vector<int64_t> parse_heads(const std::string& option, const std::string& text);
 
-// The subnetworks of `all` that `text` names; "" means all. A value that no subnetwork has is an error (Fault::usage) that
-// begins with "--heads: 9 is outside <whose>".
+// The subnetworks of `all` that `text` names; "" and "all" mean all. A value that no subnetwork has is an error (Fault::usage)
+// that begins with "--heads: 9 is outside <whose>".
 std::vector<models::Subnet> choose_subnets(const std::vector<models::Subnet>& all, const std::string& text,
                                            const std::string& whose);
 std::vector<models::Subnet> choose_subnets(const models::ElasticModel& model, const std::string& text);
-// The subnetworks that a checkpoint was trained for.
-std::vector<models::Subnet> trained_subnets(const models::ElasticModel& model, const Header& header);
+// The same of a checkpoint's model, where "" and "all" mean those that it was trained for.
+std::vector<models::Subnet> choose_trained(const std::vector<models::Subnet>& all, const Header& header,
+                                           const std::string& text);
+std::vector<models::Subnet> trained_subnets(const models::ElasticModel& model, const Header& header);  // those
 // Checks `text` against a preset, before any model is built or data is read. Fault::usage as above.
 void check_subnets(const std::string& preset, const std::string& text);
 

@@ -174,7 +174,7 @@ Command bench_command() {
   const auto a = std::make_shared<BenchArguments>();
   Fields fields = {
       {"preset", &a->preset, "model", 0, 0, models::preset_names()},
-      {kSubnetsOption, &a->subnets, "widths, as 3-8 or 3,5,8; default: all"},
+      {kSubnetsOption, &a->subnets, "widths, as 5, 3-8, 3,5,8 or all; default: all"},
       {"mode", &a->mode, "train, infer or train,infer"},
       {"batch-size", &a->batch_size, "images a step", 1, 65536},
       {"steps", &a->steps, "timed steps, after 3 to warm up", 1, 100000},

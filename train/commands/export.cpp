@@ -1,4 +1,5 @@
-// hydravit export: a subnetwork for other programs. A format is a line of the table below and a writer of a TimmModel.
+// hydravit export: subnetworks for other programs. A format is a line of the table below and a writer of a TimmModel.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -15,46 +16,55 @@ namespace {
 struct Format {
   const char* name;  // of --format, and the file's extension
   void (*write)(const std::string& path, const TimmModel& model);
+  bool nested;  // can a file hold the whole nested model? --heads all is one file then
 };
 constexpr Format kFormats[] = {
-    {"safetensors", write_timm_safetensors},
-    {"onnx", write_onnx},
+    {"safetensors", write_timm_safetensors, true},
+    {"onnx", write_onnx, false},
 };
 
 struct ExportArguments {
   std::vector<std::string> checkpoint;
-  std::string heads = "all", format = kFormats[0].name, out;
+  std::string heads = kAllSubnets, format = kFormats[0].name, out;
   bool ema = false;
 };
 
-// runs/a -> a-heads3.safetensors; runs/a/best.ckpt -> a-best-heads3.safetensors; b.ckpt -> b-heads3.safetensors
-std::string default_name(const std::string& run_or_file, const ExportArguments& a) {
+// runs/a -> a-heads3.safetensors; runs/a/best.ckpt -> a-best-heads3.safetensors; b.ckpt -> b.safetensors, the nested model
+std::string default_name(const ExportArguments& a, const std::string& width) {
   namespace fs = std::filesystem;
-  fs::path path = fs::absolute(run_or_file).lexically_normal();
+  fs::path path = fs::absolute(a.checkpoint.at(0)).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();  // a slash at the end
   std::string name = path.extension() == ".ckpt" ? path.stem().string() : path.filename().string();
   if (name == "last" || name == "prev" || name == "best") name = concat(path.parent_path().filename().string(), '-', name);
-  return concat(name, a.heads == "all" ? "" : "-heads" + a.heads, a.ema ? "-ema" : "", '.', a.format);
+  return concat(name, width, a.ema ? "-ema" : "", '.', a.format);
 }
 
 int run_export(const ExportArguments& a) {
-  int64_t heads = 0;
-  if (a.heads != "all") {
-    const std::vector<int64_t> chosen = parse_heads("--heads", a.heads);
-    HV_CHECK_USAGE(chosen.size() == 1, "--heads: '", a.heads, "' names ", chosen.size(),
-                   " widths; give one, or all for the nested model");
-    heads = chosen[0];
-  }
   start_compute(1);
-  const std::string out = a.out.empty() ? default_name(a.checkpoint.at(0), a) : a.out;
-  check_output("--out", out);
-  const TimmModel model = load_timm(a.checkpoint[0], heads, a.ema);
-  for (const Format& format : kFormats) {
-    if (a.format == format.name) format.write(out, model);
+  const Format& format = *std::find_if(std::begin(kFormats), std::end(kFormats), [&](auto& f) { return a.format == f.name; });
+  const TimmSource source(a.checkpoint.at(0), a.ema);
+  std::vector<std::pair<std::string, int64_t>> files;  // and the heads in it, 0: the nested model
+  if (a.heads == kAllSubnets && format.nested) {
+    files.emplace_back(a.out.empty() ? default_name(a, "") : a.out, 0);
+  } else {
+    const std::vector<models::Subnet> widths = choose_trained(models::subnets_of(source.config()), source.header(), a.heads);
+    for (const models::Subnet& width : widths) {
+      const std::filesystem::path out = a.out;
+      std::string path = a.out.empty() ? default_name(a, "-" + width.name) : a.out;
+      if (!a.out.empty() && widths.size() > 1) {  // vit.onnx -> vit-heads3.onnx
+        path = (out.parent_path() / out.stem()).string() + "-" + width.name + out.extension().string();
+      }
+      files.emplace_back(path, static_cast<int64_t>(width.axes.at(0).value));
+    }
   }
-  const models::HydraViTConfig& c = model.config;
-  show(concat(out, ": ", widths_text(c), ", ", models::parameter_count(c, c.heads), " parameters, ",
-              std::filesystem::file_size(out), " bytes"));
+  for (const auto& [path, heads] : files) check_output("--out", path);
+  for (const auto& [path, heads] : files) {
+    const TimmModel model = source.width(heads);
+    format.write(path, model);
+    const models::HydraViTConfig& c = model.config;
+    show(concat(path, ": ", widths_text(c), ", ", models::parameter_count(c, c.heads), " parameters, ",
+                std::filesystem::file_size(path), " bytes"));
+  }
   return 0;
 }
 
@@ -65,13 +75,16 @@ Command export_command() {
   std::vector<std::string> formats;
   for (const Format& format : kFormats) formats.push_back(format.name);
   Fields fields = {
-      {"heads", &a->heads, "one width, as a vision transformer of its own, or all: the whole nested model"},
+      {kSubnetsOption, &a->heads,
+       "widths, as 5, 3-8 or 3,5,8: a plain vision transformer and a file each; all: the nested model in one file (onnx: "
+       "each)"},
       {"format", &a->format, "of the file", 0, 0, formats},
-      {"out", &a->out, "the file; default: named after the checkpoint, in this folder"},
+      {"out", &a->out,
+       "the file, or what the files of several widths are named after; default: the checkpoint, in this folder"},
       {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
   };
   return {"export",
-          "a width, or all, as a file for other programs",
+          "widths, or all in one, as files for other programs",
           std::move(fields),
           {{"CKPT", "checkpoint or run folder", &a->checkpoint}},
           [a](const std::set<std::string>&) { return run_export(*a); }};

@@ -8,13 +8,14 @@
 #include "train/io/print.h"
 #include "train/io/printable.h"
 #include "train/start/setup.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
 
 struct ImportArguments {
   std::vector<std::string> file;
-  std::string preset, out;
+  std::string preset, heads, out;
   int64_t head_dim = 0, into_heads = 0, heads_min = 0, seed = 0;
 };
 
@@ -25,9 +26,22 @@ models::HydraViTConfig target(const ImportArguments& a, const std::string& path,
     c = models::preset(a.preset);
     c.classes = file.classes;
   }
+  if (!a.heads.empty() && a.heads != kAllSubnets) {
+    const std::vector<int64_t> heads = parse_heads("--heads", a.heads);
+    HV_CHECK_USAGE(a.into_heads + a.heads_min == 0, "--heads ", a.heads, ": stands for --heads-min ", heads.front(),
+                   " and --into-heads ", heads.back(), "; leave these out");
+    HV_CHECK_USAGE(std::ssize(heads) == heads.back() - heads.front() + 1, "--heads: '", a.heads,
+                   "' has a gap; a model runs with every width from its narrowest to its widest; write 3-8");
+    c.heads_min = heads.front();
+    c.heads = heads.back();
+  }
   if (a.into_heads > 0) c.heads = a.into_heads;
-  HV_CHECK_USAGE(c.heads >= file.heads, a.into_heads > 0 ? "--into-heads: " : "--preset: ", c.heads, ", but ", path, " has ",
-                 file.heads, "; a model can only be put into a wider one");
+  const bool from_preset = a.into_heads == 0 && a.heads.empty();
+  HV_CHECK_USAGE(c.heads >= file.heads,
+                 from_preset       ? "--preset: "
+                 : a.heads.empty() ? "--into-heads: "
+                                   : "--heads: ",
+                 c.heads, ", but ", path, " has ", file.heads, "; a model can only be put into a wider one");
   if (a.heads_min > 0) c.heads_min = a.heads_min;
   HV_CHECK_USAGE(c.heads_min <= c.heads, "--heads-min: ", c.heads_min, " is above ", c.heads, ", the heads of the whole model");
   try {
@@ -55,7 +69,6 @@ int run_import(const ImportArguments& a) {
                  ": not a safetensors file; import reads files with timm's names, as export writes them");
   start_compute(0);
   const int64_t head_dim = a.head_dim > 0 || a.preset.empty() ? a.head_dim : models::preset(a.preset).head_dim;
-  const SafetensorsHeader stored = read_safetensors_header(path);
   const TimmModel model = read_timm_safetensors(path, head_dim);
   HV_CHECK_USAGE(head_dim == 0 || head_dim == model.config.head_dim, a.head_dim > 0 ? "--head-dim: " : "--preset: heads of ",
                  head_dim, ", but ", path, " says that its heads are ", model.config.head_dim, " wide");
@@ -73,9 +86,9 @@ int run_import(const ImportArguments& a) {
   header.provenance["imported"] = printable(std::filesystem::path(path).filename().string());
   const std::string out = a.out.empty() ? std::filesystem::path(path).stem().string() + ".ckpt" : a.out;
   save_checkpoint(out, header, parameters);
-  if (!describes_itself(stored)) {
-    say("NOTICE: the file does not say how images are normalised (taken as ImageNet's) nor what its classes are called (by "
-        "numbers)");
+  if (!model.guess.empty()) {
+    say(concat("NOTICE: ", model.guess, a.head_dim == 0 ? " (if that is wrong, give --head-dim)" : "",
+               "; nor how images are normalised (taken as ImageNet's), nor what its classes are called (by numbers)"));
   }
   show(concat(out, ": ", widths_text(config), " of ", config.head_dim, ", ", config.depth, " blocks, ", config.classes,
               " classes, ", models::parameter_count(config, config.heads), " parameters"));
@@ -88,7 +101,8 @@ Command import_command() {
   const auto a = std::make_shared<ImportArguments>();
   Fields fields = {
       {"preset", &a->preset, "put it into this preset's model: its head width, widths and heads", 0, 0, models::preset_names()},
-      {"head-dim", &a->head_dim, "width of a head, where the file does not say; 0: 64", 0, 1024},
+      {"head-dim", &a->head_dim, "width of a head, where the file does not say; 0: 64, if ViT or DeiT has its width", 0, 1024},
+      {kSubnetsOption, &a->heads, "widths of the model, as 5, 3-8 or all (the file's): the same as the next two"},
       {"into-heads", &a->into_heads, "put it into a model of so many heads, as its leading part; 0: as wide as it is", 0, 256},
       {"heads-min", &a->heads_min, "narrowest width of the model; 0: as the file says, else its own", 0, 256},
       {"seed", &a->seed, "of the weights around it in a wider model", 0, 9e15},

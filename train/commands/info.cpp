@@ -16,6 +16,7 @@ namespace {
 
 struct InfoArguments {
   std::vector<std::string> checkpoint;
+  std::string heads;
   bool verify = false, tensors = false, json = false;
 };
 
@@ -116,6 +117,16 @@ std::string info_json(const SafetensorsHeader& header, const models::Config& mod
       .text();
 }
 
+std::vector<models::Cost> chosen(const std::vector<models::Cost>& all, const std::string& heads) {
+  std::vector<models::Subnet> subnets;
+  for (const models::Cost& cost : all) subnets.push_back(cost.subnet);
+  std::vector<models::Cost> some;
+  for (const models::Subnet& subnet : choose_subnets(subnets, heads, "the model; it runs with ")) {
+    some.push_back(all.at(static_cast<size_t>(subnet.id)));
+  }
+  return some;
+}
+
 void checkpoint_info(const std::string& path, const InfoArguments& a) {
   const Header header = a.verify ? load_checkpoint(path, [](const std::string&) { return false; }).header : read_header(path);
   std::vector<models::Cost> costs;
@@ -124,6 +135,7 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
   } catch (const Error& error) {
     fail(Fault::input, path, ": describes no model this program can build: ", error.what());
   }
+  costs = chosen(costs, a.heads);
   if (a.json) {
     std::printf("%s\n", info_json(header, costs).c_str());
     return;
@@ -152,13 +164,16 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
   if (a.verify) load_safetensors(path, [](const std::string&) { return false; });
   models::Config model;
   std::vector<models::Cost> costs;
-  std::string unknown;
+  std::string unknown, guess;
   try {
-    model = models::to_config(describe_timm(path, header).config);
+    const TimmModel timm = describe_timm(path, header);
+    guess = timm.guess;
+    model = models::to_config(timm.config);
     costs = models::costs(model);
   } catch (const Error& error) {
     unknown = error.what();
   }
+  if (!costs.empty()) costs = chosen(costs, a.heads);
   if (a.json) {
     std::printf("%s\n", info_json(header, model, costs).c_str());
     return;
@@ -167,7 +182,8 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
   show(concat(path, ": safetensors, ", has_checksum ? checked : "header and places verified (the file has no checksum)"));
   if (unknown.rfind(path + ": ", 0) == 0) unknown.erase(0, path.size() + 2);
   if (!unknown.empty()) show("architecture unknown: " + unknown);
-  if (!describes_itself(header)) print_group("model, by its tensors and heads of 64", model);
+  if (!guess.empty()) show("NOTICE: " + guess);
+  if (!describes_itself(header)) print_group("model, by its tensors", model);
   print_group("metadata", header.metadata);
   print_widths(costs);
   std::vector<Row> rows;
@@ -190,6 +206,7 @@ int run_info(const InfoArguments& a) {
 Command info_command() {
   const auto a = std::make_shared<InfoArguments>();
   Fields fields = {
+      {kSubnetsOption, &a->heads, "widths to list, as 5, 3-8, 3,5,8 or all; default: all"},
       {"verify", &a->verify, "check every byte", 0, 0, {}, true},
       {"tensors", &a->tensors, "list the tensors", 0, 0, {}, true},
       {"json", &a->json, "the header, machine-readable", 0, 0, {}, true},

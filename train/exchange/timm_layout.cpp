@@ -53,40 +53,49 @@ std::string widths_text(const models::HydraViTConfig& c) {
                                 : concat(c.heads_min, " to ", c.heads, " heads");
 }
 
-TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema) {
-  const std::string prefix = ema ? "ema." : "model.";
-  const Checkpoint checkpoint = load_run(run_or_file, say, [&](const std::string& name) { return name.rfind(prefix, 0) == 0; });
-  const Header& header = checkpoint.header;
-  HV_CHECK_USAGE(!ema || !checkpoint.tensors.empty(), checkpoint.path, ": has no averaged weights; leave out --ema");
+TimmSource::TimmSource(const std::string& run_or_file, bool ema)
+    : prefix_(ema ? "ema." : "model."),
+      checkpoint_(load_run(run_or_file, say, [&](const std::string& name) { return name.rfind(prefix_, 0) == 0; })) {
+  const Header& header = checkpoint_.header;
+  const std::string& path = checkpoint_.path;
+  HV_CHECK_USAGE(!ema || !checkpoint_.tensors.empty(), path, ": has no averaged weights; leave out --ema");
   const auto kind = header.model.find("model");
-  HV_CHECK_USAGE(kind == header.model.end() || kind->second == "hydravit", checkpoint.path, ": a model of kind ", kind->second,
+  HV_CHECK_USAGE(kind == header.model.end() || kind->second == "hydravit", path, ": a model of kind ", kind->second,
                  "; only a hydravit is a vision transformer");
-  TimmModel model;
-  models::HydraViTConfig& c = model.config;
+  models::HydraViTConfig& c = whole_.config;
   try {
     c = models::from_config(header.model);
   } catch (const Error& error) {
-    fail(Fault::input, checkpoint.path, ": describes no model this program can build: ", error.what());
+    fail(Fault::input, path, ": describes no model this program can build: ", error.what());
   }
-  HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == c.classes, checkpoint.path, ": names ",
-                 header.class_names.size(), " classes, its model has ", c.classes);
-  for (const std::string& name : header.class_names) model.class_names.push_back(valid_utf8(name));
-  model.mean = header.mean;
-  model.std = header.std;
+  HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == c.classes, path, ": names ", header.class_names.size(),
+                 " classes, its model has ", c.classes);
+  for (const std::string& name : header.class_names) whole_.class_names.push_back(valid_utf8(name));
+  whole_.mean = header.mean;
+  whole_.std = header.std;
   for (const TimmShape& full : timm_shapes(c)) {
-    const Tensor& value = checkpoint.tensor(prefix + full.name);
-    HV_CHECK_INPUT(value.shape() == full.shape, checkpoint.path, ": tensor ", prefix, full.name, " is ", value.shape(),
+    const Tensor& value = checkpoint_.tensor(prefix_ + full.name);
+    HV_CHECK_INPUT(value.shape() == full.shape, path, ": tensor ", prefix_, full.name, " is ", value.shape(),
                    ", its model wants ", full.shape);
   }
+}
+
+TimmModel TimmSource::width(int64_t heads) const {
+  TimmModel model = whole_;
+  models::HydraViTConfig& c = model.config;
   if (heads > 0) {
     HV_CHECK_USAGE(heads >= c.heads_min && heads <= c.heads, "--heads: ", heads, " is outside the model; it runs with ",
                    c.heads_min, " to ", c.heads, " heads");
     c.heads = c.heads_min = heads;
   }
   for (const TimmShape& timm : timm_shapes(c)) {
-    model.tensors.push_back({timm.name, timm.shape, timm_view(checkpoint.tensor(prefix + timm.name), timm, c.head_dim)});
+    model.tensors.push_back({timm.name, timm.shape, timm_view(checkpoint_.tensor(prefix_ + timm.name), timm, c.head_dim)});
   }
   return model;
+}
+
+TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema) {
+  return TimmSource(run_or_file, ema).width(heads);
 }
 
 bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to,

@@ -46,12 +46,26 @@ struct TimmModel {
   std::vector<TimmTensor> tensors;
   std::vector<std::string> class_names;
   std::array<double, 3> mean{}, std{};  // pixels enter as (x / 255 - mean) / std
+  std::string guess;                    // a sentence: as what head_dim was taken if the file does not say it; else ""
   const TimmTensor& tensor(const std::string& name) const;
 };
 std::string widths_text(const models::HydraViTConfig& config);  // "3 heads", "3 to 8 heads"
 
-// From a checkpoint (file or run folder): the stand-alone subnetwork of `heads` heads, or with 0 the whole nested model.
-// No model is built and no random number is drawn, so the memory used is that of the weights.
+// The weights of a checkpoint (file or run folder), read once. No model is built and no random number is drawn, so the memory
+// used is that of the weights.
+class TimmSource {
+ public:
+  TimmSource(const std::string& run_or_file, bool ema);
+  const Header& header() const { return checkpoint_.header; }
+  const models::HydraViTConfig& config() const { return whole_.config; }
+  // The stand-alone subnetwork of `heads` heads, or with 0 the whole nested model, without a copy.
+  TimmModel width(int64_t heads) const;
+
+ private:
+  std::string prefix_;
+  Checkpoint checkpoint_;
+  TimmModel whole_;  // without its tensors
+};
 TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema);
 
 // Writes `from` into the leading rectangle of `ours`, the parameters of a model of configuration `to`, by name. What does not

@@ -83,6 +83,18 @@ int64_t count_blocks(const Shapes& shapes) {
   return count;
 }
 
+// ViT and DeiT have heads of 64, and 3, 6, 12 or 16 of them. A single one, or a rest, means that the heads are others: a width
+// of 64 is rather four heads of 16.
+constexpr int64_t kGuess = 64;
+bool published(int64_t heads) { return heads == 3 || heads == 6 || heads == 12 || heads == 16; }
+
+int64_t guessed_head_dim(const std::string& path, int64_t width) {
+  HV_CHECK_INPUT(width % kGuess == 0 && width > kGuess, path, ": does not say how wide a head is, and heads of ", kGuess,
+                 ", as ViT and DeiT have, are unlikely: ", width == kGuess ? "a single one" : "no whole number",
+                 " in its width ", width, "; import it with --head-dim");
+  return kGuess;
+}
+
 models::HydraViTConfig config_in(const std::string& path, const Shapes& shapes, int64_t head_dim) {
   const std::pair<const char*, int> telling[] = {
       {"cls_token", 3}, {"pos_embed", 3}, {"patch_embed.proj.weight", 4}, {"blocks.0.mlp.fc1.weight", 2}, {"head.weight", 2}};
@@ -111,6 +123,7 @@ models::HydraViTConfig config_in(const std::string& path, const Shapes& shapes, 
                  ": expected one position for CLS and a square of patches");
   HV_CHECK_INPUT(fc1[0] % width == 0, path, ": tensor blocks.0.mlp.fc1.weight is ", fc1, ": ", fc1[0],
                  " is no multiple of the width ", width);
+  if (head_dim == 0) head_dim = guessed_head_dim(path, width);
   HV_CHECK_INPUT(width % head_dim == 0, path, ": its width ", width, " does not divide into heads of ", head_dim,
                  "; say how wide a head is with --head-dim");
   models::HydraViTConfig c;
@@ -172,7 +185,7 @@ TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header
   for (const StoredTensor& tensor : header.tensors) shapes[tensor.name] = tensor.shape;
   const bool known = describes_itself(header);
   try {
-    model.config = known ? config_in(header.metadata) : config_in(path, shapes, head_dim > 0 ? head_dim : 64);
+    model.config = known ? config_in(header.metadata) : config_in(path, shapes, head_dim);
   } catch (const Error& error) {
     const std::string text = error.what();
     fail(Fault::input, text.rfind(path, 0) == 0 ? text : concat(path, ": metadata: ", printable(text.substr(0, 500))));
@@ -186,6 +199,11 @@ TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header
     model.mean = {0.485, 0.456, 0.406};
     model.std = {0.229, 0.224, 0.225};
     for (int64_t i = 0; i < model.config.classes; ++i) model.class_names.push_back(std::to_string(i));
+    const models::HydraViTConfig& c = model.config;
+    model.guess = concat("the file does not say how wide a head is: its width ", c.width(), " is taken as ", widths_text(c),
+                         " of ", c.head_dim);
+    if (head_dim == 0)
+      model.guess += published(c.heads) ? ", as ViT and DeiT have" : ", although ViT and DeiT have 3, 6, 12 or 16";
   }
   return model;
 }

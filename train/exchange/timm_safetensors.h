@@ -3,7 +3,8 @@
 // Invariants
 //   1. The metadata of a file written here describe its model completely, so reading it needs no options, and exporting what
 //      was imported gives the same bytes.
-//   2. A file without that metadata (timm's own, DeiT's) is described by the shapes of its tensors, all but head_dim.
+//   2. A file without that metadata (timm's own, DeiT's) is described by the shapes of its tensors, all but head_dim. That is
+//      given or guessed, and TimmModel::guess says what was taken. An unlikely guess is an error that asks for it.
 //   3. Every name and shape is compared before the first number is read.
 #pragma once
 
@@ -14,9 +15,9 @@ namespace hv::train {
 
 void write_timm_safetensors(const std::string& path, const TimmModel& model);
 
-// All but the tensors. `head_dim` is used if the metadata do not say it; 0 means 64, as most of timm's models have. Without
-// metadata, classes are named by their numbers and images are normalised as ImageNet's. A file that holds something else is an
-// error (Fault::input) that lists the names or the shape that do not fit.
+// All but the tensors. `head_dim` is used if the metadata do not say it; 0 means that it is to be guessed. Without metadata,
+// classes are named by their numbers and images are normalised as ImageNet's. A file that holds something else is an error
+// (Fault::input) that lists the names or the shape that do not fit.
 TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header, int64_t head_dim = 0);
 bool describes_itself(const SafetensorsHeader& header);  // does it have the metadata of files written here?
 

@@ -1,5 +1,6 @@
 #include "train/report/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include "train/log/progress.h"
 #include "train/report/charts.h"
 #include "train/report/pictures.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
@@ -276,10 +278,21 @@ class Report {
   bool predicted_here_ = false;
 };
 
+void keep_widths(RunData& run, const std::string& heads) {
+  if (run.widths.empty()) return;
+  std::vector<models::Subnet> all;
+  for (const WidthCost& width : run.widths) all.push_back(width.subnet);
+  const std::vector<models::Subnet> kept = choose_subnets(all, heads, "the run; it was trained for ");
+  std::erase_if(run.widths, [&](const WidthCost& width) {
+    return std::none_of(kept.begin(), kept.end(), [&](const models::Subnet& one) { return one.id == width.subnet.id; });
+  });
+}
+
 }  // namespace
 
 std::string write_report(const ReportOptions& options) {
   Runs runs = {read_run(options.folder)};
+  keep_widths(runs[0], options.heads);
   for (const std::string& other : options.compare) {
     runs.push_back(read_run(other));
     for (size_t i = 0; i + 1 < runs.size(); ++i) {

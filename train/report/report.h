@@ -17,6 +17,7 @@ struct ReportOptions {
   std::vector<std::string> compare;  // folders of other runs, which are drawn in the charts of accuracy and over the steps
   std::string out;                   // path of the page; empty: report.html in the folder
   std::vector<int64_t> images;       // numbers of the test images whose attention is shown; empty: the report chooses
+  std::string heads = {};            // the widths that are shown, as --heads names them (train/subnets.h)
 };
 
 std::string write_report(const ReportOptions& options);  // returns the page's path

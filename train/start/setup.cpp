@@ -71,6 +71,8 @@ void match_classifier(const std::string& path, const std::vector<std::string>& f
 void start_from(const std::string& path, const models::ElasticModel& model, const data::Dataset& data) {
   const models::HydraViTConfig config = models::from_config(model.config());
   const TimmModel start = is_safetensors(path) ? read_timm_safetensors(path, config.head_dim) : load_timm(path, 0, false);
+  // The model's head_dim is used for a file that says none, so it may be wrong.
+  if (!start.guess.empty()) say(concat("NOTICE: ", path, ": ", start.guess, ", as the model has"));
   std::vector<NamedTensor> parameters;
   for (const nn::Parameter& parameter : model.parameters()) parameters.push_back({parameter.name, parameter.value.detach()});
   std::vector<NamedTensor> classifier;
@@ -85,6 +87,10 @@ void start_from(const std::string& path, const models::ElasticModel& model, cons
   } else {
     say(concat("NOTICE: ", path, " tells ", start.config.classes, " classes apart, the data have ", config.classes,
                ": the classifier starts anew, all other weights are kept"));
+  }
+  if (start.config.heads < config.heads) {
+    say(concat("NOTICE: ", path, " holds ", start.config.heads, " of the model's ", config.heads,
+               " heads: the rest starts anew"));
   }
 }
 
