@@ -15,11 +15,21 @@
 
 namespace hv::models {
 
+// What a pass needs beside the weights and the batch itself: an upper bound, so that a pass that does not fit is refused before
+// anything runs. Memory in numbers of 4 bytes; 0: not known.
+struct Need {
+  double forward = 0, training = 0, rollout = 0;  // per image; training: forward and backward; rollout: ElasticModel::rollout
+  double thread = 0;                              // per thread
+  // The time of one image's pass, in multiply-adds of a large matrix product that take as long. rollout_work: of a rollout.
+  double work = 0, rollout_work = 0;
+};
+
 // What a subnetwork costs, by formula: no model is built. MACs are of one image; macs_with_norms counts LayerNorm too, at 5 per
 // number, as fvcore and timm's tables do.
 struct Cost {
   Subnet subnet;
   int64_t params = 0, macs = 0, macs_with_norms = 0;
+  Need need = {};
 };
 
 struct Preset {

@@ -40,7 +40,13 @@ Kind mlp_kind() {
   kind.costs = [](const Config& config) {
     const MlpConfig c = mlp_from_config(config);
     const int64_t macs = c.inputs() * c.hidden + c.hidden * c.classes;
-    return std::vector<Cost>{{whole(c)[0], macs + c.hidden + c.classes, macs, macs}};
+    const auto inputs = static_cast<double>(c.inputs()), hidden = static_cast<double>(c.hidden);
+    const auto classes = static_cast<double>(c.classes);
+    const Need need{.forward = inputs + 3 * hidden + 2 * classes,
+                    .training = 2 * inputs + 6 * hidden + 4 * classes,
+                    .thread = 1 << 16,
+                    .work = static_cast<double>(macs)};
+    return std::vector<Cost>{{whole(c)[0], macs + c.hidden + c.classes, macs, macs, need}};
   };
   kind.make = [](const Config& config, uint64_t seed) {
     return std::make_unique<MlpClassifier>(mlp_from_config(config), seed);

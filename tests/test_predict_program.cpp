@@ -176,3 +176,46 @@ TEST_CASE("predict: the program draws what each width pays attention to") {
   for (int i = 0; i < 33; ++i) many += " 0.png";
   program.refuses("m --explain e.png" + many, "--explain: 33 pictures; at most 32 fit into one PNG: name fewer");
 }
+
+TEST_CASE("program: --heads takes the same words in every command that has it") {
+  if (!Program::binary()) {
+    MESSAGE("HYDRAVIT_BINARY is not set: skipped");
+    return;
+  }
+  const Program program;
+  fs::create_directories(program.folder / "r");
+  make_nano(program.folder / "r/last.ckpt", "2-5");
+  write_bytes(program.folder / "data/data_batch_1.bin", make_records(4, 1, 10));
+  write_bytes(program.folder / "data/test_batch.bin", make_records(4, 1, 10));
+  const auto run = [&](const std::string& command, const std::string& heads) {
+    const std::string line = concat("cd '", program.folder.path(), "' && '", fs::absolute(Program::binary()).string(), "' ",
+                                    command, " --heads '", heads, "' </dev/null >out 2>err");
+    return WEXITSTATUS(std::system(line.c_str()));
+  };
+  fixtures::write_text(program.folder / "r/summary.csv", "step,top1_heads2\n1,10\n");
+  REQUIRE(std::system(concat("cd '", program.folder.path(), "' && '", fs::absolute(Program::binary()).string(),
+                             "' export m --heads 3 --out f.st >out")
+                          .c_str()) == 0);
+  const std::string commands[] = {"eval m --data data",
+                                  "predict m 0.png",
+                                  "export m --out e.st",
+                                  "export m --out e.onnx --format onnx",
+                                  "info m",
+                                  "report r",
+                                  "import f.st --out i.ckpt",
+                                  "bench --preset nano --mode infer --steps 1 --batch-size 1",
+                                  "train --data data --batch-size 4 --steps 1 --stop-after 1 --report off --out",
+                                  "lr-find --data data --batch-size 4 --steps 20"};
+  for (std::string command : commands) {
+    const bool train = command.starts_with("train"), import = command.starts_with("import");
+    for (const char* heads : {"all", "3-4", "2,4-5", "4"}) {
+      if (import && std::string(heads) == "2,4-5") continue;  // a model has no gap
+      CAPTURE(command);
+      CAPTURE(heads);
+      CHECK(run(train ? concat(command, " t", heads) : command, heads) == 0);
+    }
+    CHECK(run(train ? command + " t" : command, "some") == 2);
+    CHECK(slurp(program.folder / "err").find("--heads: 'some' is no list of heads; write 3-8, 3,5,8 or all") !=
+          std::string::npos);
+  }
+}

@@ -20,6 +20,7 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "models/hydravit.h"
+#include "tests/hostile/budgets.h"
 #include "tests/predict_fixtures.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/predict/predict.h"
@@ -286,6 +287,8 @@ int main(int argc, char** argv) {
   if (grown > 64 * 1024) failed = true, std::printf("FAILED: more than 2 x file + 64 MB\n");
 #endif
   if (slowest > 1) failed = true, std::printf("FAILED: more than a second\n");
+
+  if (!budgets_hold(folder.path())) failed = true;
 
   const long most = share == 1 ? 3000 : 60;
   starve("load", most, [&] { load(checkpoint); });

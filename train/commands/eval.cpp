@@ -6,8 +6,10 @@
 #include "train/evaluate.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
+#include "train/io/memory.h"
 #include "train/io/print.h"
 #include "train/log/summary.h"
+#include "train/predict/need.h"
 #include "train/start/provenance.h"
 #include "train/start/setup.h"
 #include "train/start/test_data.h"
@@ -85,18 +87,24 @@ int run_eval(const EvalArguments& a) {
   if (!a.predictions.empty()) check_output("--predictions", a.predictions);
   start_compute(a.threads);
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
-  const std::vector<models::Subnet> subnets =
-      a.subnets.empty() ? trained_subnets(*loaded.model, loaded.header) : choose_subnets(*loaded.model, a.subnets);
+  const std::vector<models::Subnet> subnets = choose_trained(loaded.model->subnets(), loaded.header, a.subnets);
   const TestData data = open_test_data(loaded, a.data, a.kind, a.ignore_class_names);
   const data::DatasetPtr& test = data.set;
   say(start_line(static_cast<int64_t>(loaded.header.seed), data.source, nullptr, test.get()));
   EvaluateOptions how;
-  how.batch_size = a.batch_size;
   how.limit = a.limit;
   how.seed = loaded.header.seed;
+  const int64_t images = a.limit > 0 ? std::min(a.limit, test->size()) : test->size();
+  const double logit_bytes =
+      a.predictions.empty() ? 0 : 4.0 * static_cast<double>(std::ssize(subnets) * images * test->classes());
+  how.batch_size =
+      fitting_batch(loaded.path, loaded.model->config(), subnets, std::min(a.batch_size, images), Pass::forward, logit_bytes);
+  if (how.batch_size < std::min(a.batch_size, images))
+    say(concat("NOTICE: ", how.batch_size, " images a pass: more do not fit into memory"));
   how.normalization = {loaded.header.mean, loaded.header.std};
   std::vector<std::vector<float>> logits(subnets.size());
   if (!a.predictions.empty()) {
+    for (std::vector<float>& kept : logits) kept.reserve(static_cast<size_t>(images * test->classes()));
     how.seen = [&](size_t w, const Tensor& batch) {
       logits[w].insert(logits[w].end(), batch.data(), batch.data() + batch.numel());
     };
@@ -118,7 +126,7 @@ int run_eval(const EvalArguments& a) {
 Command eval_command() {
   const auto a = std::make_shared<EvalArguments>();
   Fields fields = {
-      {kSubnetsOption, &a->subnets, "widths, as 3-8 or 3,5,8; default: those it was trained for"},
+      {kSubnetsOption, &a->subnets, "widths, as 5, 3-8, 3,5,8 or all; default: all it was trained for"},
       {"data", &a->data, "folder with the data, or shapes10; default: as in training"},
       {"kind", &a->kind, "what the folder holds", 0, 0, data::kind_names()},
       {"limit", &a->limit, "use this many test images; 0: all", 0, 1e9},
@@ -127,6 +135,7 @@ Command eval_command() {
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
       {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
       {"predictions", &a->predictions, "a safetensors file to write: images, labels, and the logits of every width"},
+      memory_field(),
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
   return {"eval",

@@ -8,6 +8,7 @@
 #include "train/io/file.h"
 #include "train/io/interrupt.h"
 #include "train/io/json.h"
+#include "train/io/memory.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"
 
@@ -121,6 +122,7 @@ Command lr_find_command() {
   fields.insert(fields.end(), {{"low", &a->low, "first learning rate", 1e-12, 1e3},
                                {"high", &a->high, "last learning rate", 1e-12, 1e6},
                                {"steps", &a->steps, "from the first to the last", 20, 10000},
+                               memory_field(),
                                {"out", &a->out, "the curve as a picture (.svg) or a table (.csv)"},
                                {"json", &a->json, "machine-readable output", 0, 0, {}, true}});
   return {"lr-find", "which learning rate to train with", std::move(fields), {}, [a](const std::set<std::string>&) {

@@ -10,41 +10,36 @@
 #include <filesystem>
 #include <iostream>
 
-#include "core/parallel.h"
 #include "train/commands/commands.h"
 #include "train/io/file.h"
+#include "train/io/memory.h"
 #include "train/io/print.h"
-#include "train/predict/budget.h"
+#include "train/io/printable.h"
+#include "train/predict/need.h"
 #include "train/predict/predict_format.h"
+#include "train/predict/widths.h"
 #include "train/start/setup.h"
 #include "train/state/load.h"
-#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kBatch = 64, kMostExplained = 32;  // 32 rows of pictures still make a PNG that every reader accepts
+constexpr int64_t kBatch = 64;
+constexpr size_t kMostExplained = 32;  // rows of pictures still make a PNG that every reader accepts
 
 struct PredictArguments {
   std::vector<std::string> checkpoint, images;
-  std::string subnets, budget_macs, budget_ms, format = "table", out, explain;
+  WidthChoice width;
+  std::string format = "table", out, explain;
   int64_t topk = 3, threads = 0;
   bool ema = false, json = false;
 };
 
 // What can be refused before anything is loaded.
 void check_arguments(PredictArguments& a, const std::set<std::string>& given) {
-  const char* choosing[] = {kSubnetsOption, "budget-macs", "budget-ms"};
-  std::string before;
-  for (const char* option : choosing) {
-    if (!given.contains(option)) continue;
-    HV_CHECK_USAGE(before.empty(), "--", before, " and --", option, ": both choose the width; give one of the two");
-    before = option;
-  }
-  if (given.contains("budget-macs")) parse_amount("--budget-macs", a.budget_macs);
-  if (given.contains("budget-ms")) parse_amount("--budget-ms", a.budget_ms);
+  check_choice(a.width, given);
   HV_CHECK_USAGE(!a.json || !given.contains("format") || a.format == "json", "--json and --format ", a.format,
                  ": give one of the two");
   if (a.json) a.format = "json";
@@ -62,33 +57,6 @@ void check_target(const std::string& option, const std::string& path, const std:
                    " is one of the pictures to look at; name another file");
   }
   check_output(option, path);
-}
-
-std::vector<models::Subnet> widths_for(const PredictArguments& a, const Loaded& loaded) {
-  const std::vector<models::Subnet> trained = trained_subnets(*loaded.model, loaded.header);  // narrowest first
-  if (a.subnets == "all") return trained;
-  if (!a.subnets.empty()) return choose_subnets(*loaded.model, a.subnets);
-  if (!a.budget_macs.empty()) {
-    return {widest_within(
-        "--budget-macs", parse_amount("--budget-macs", a.budget_macs), trained,
-        [&](const models::Subnet& width) { return static_cast<double>(loaded.model->macs(width)); },
-        [](double macs) { return concat(static_cast<int64_t>(macs), " MACs"); })};
-  }
-  if (!a.budget_ms.empty()) {
-    std::string measured;
-    const models::Subnet chosen = widest_within(
-        "--budget-ms", parse_amount("--budget-ms", a.budget_ms), trained,
-        [&](const models::Subnet& width) {
-          const double ms = measure_ms(*loaded.model, width);
-          measured += concat(measured.empty() ? "" : ", ", width.label, " ", ms, " ms");
-          return ms;
-        },
-        [](double ms) { return concat(ms, " ms"); });
-    say(concat("--budget-ms ", a.budget_ms, ": ", chosen.label, "; measured, one image at a time, ", num_threads(),
-               num_threads() == 1 ? " thread: " : " threads: ", measured));
-    return {chosen};
-  }
-  return {trained.back()};
 }
 
 // Standard output, or a file that appears when it is complete.
@@ -118,8 +86,12 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
                  kMostExplained, " fit into one PNG: name fewer");
   check_target("--out", a.out, images);
   check_target("--explain", a.explain, images);
-  const std::vector<models::Subnet> widths = widths_for(a, loaded);
-  Predictor predictor(*loaded.model, loaded.header, widths, a.topk, !a.explain.empty());
+  const std::vector<models::Subnet> widths = chosen_widths(a.width, loaded);
+  const bool explain = !a.explain.empty();
+  const double panel = explain ? explanation_bytes(images.size(), widths.size(), loaded.model->image_size()) : 0;
+  const auto batch = static_cast<size_t>(
+      fitting_batch(loaded.path, loaded.model->config(), widths, kBatch, explain ? Pass::rollout : Pass::forward, panel));
+  Predictor predictor(*loaded.model, loaded.header, widths, a.topk, explain);
 
   Output output(a.out);
   const auto format = make_predict_format(a.format, widths, loaded.header.class_names, images);
@@ -127,8 +99,8 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   std::string first_problem;
   size_t problems = 0;
   output.write(format->begin());
-  for (size_t begin = 0; begin < images.size(); begin += kBatch) {
-    std::vector<Outcome> outcomes = predictor.look(std::span(images).subspan(begin, std::min(kBatch, images.size() - begin)));
+  for (size_t begin = 0; begin < images.size(); begin += batch) {
+    std::vector<Outcome> outcomes = predictor.look(std::span(images).subspan(begin, std::min(batch, images.size() - begin)));
     std::string text;
     for (const Outcome& outcome : outcomes) {
       text += format->add(outcome);
@@ -137,11 +109,11 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
       say(outcome.problem);
     }
     output.write(text);
-    if (!a.explain.empty()) explained = std::move(outcomes);  // all there are: kMostExplained < kBatch
+    if (explain) std::move(outcomes.begin(), outcomes.end(), std::back_inserter(explained));
   }
   output.write(format->end());
   output.finish();
-  if (!a.explain.empty() && problems < images.size()) {
+  if (explain && problems < images.size()) {
     data::write_png(a.explain, explanation(explained, widths));
     std::string columns = "the picture";
     for (const models::Subnet& width : widths) columns += ", " + width.label;
@@ -158,18 +130,18 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
 
 Command predict_command() {
   const auto a = std::make_shared<PredictArguments>();
-  Fields fields = {
-      {kSubnetsOption, &a->subnets, "widths, as 5, 3-8 or all (it was trained for); default: the widest of these"},
-      {"budget-macs", &a->budget_macs, "the widest that takes at most so many multiply-adds an image, as 5e6 or 12M"},
-      {"budget-ms", &a->budget_ms, "the widest that takes at most so many milliseconds for an image, measured here first"},
-      {"topk", &a->topk, "classes to show", 1, 1000},
-      {"explain", &a->explain, "draw what each width pays attention to into this PNG, a row a picture"},
-      {"format", &a->format, "of the results", 0, 0, predict_formats()},
-      {"json", &a->json, "the same as --format json", 0, 0, {}, true},
-      {"out", &a->out, "file for the results; default: standard output"},
-      {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
-      {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
-  };
+  Fields fields = a->width.fields();
+  fields.insert(fields.end(),
+                {
+                    {"topk", &a->topk, "classes to show", 1, 1000},
+                    {"explain", &a->explain, "draw what each width pays attention to into this PNG, a row a picture"},
+                    {"format", &a->format, "of the results", 0, 0, predict_formats()},
+                    {"json", &a->json, "the same as --format json", 0, 0, {}, true},
+                    {"out", &a->out, "file for the results; default: standard output"},
+                    {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
+                    {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
+                    memory_field(),
+                });
   return {"predict",
           "classes of PNG or JPEG images",
           std::move(fields),

@@ -4,16 +4,18 @@
 #include <cstdio>
 
 #include "train/commands/commands.h"
+#include "train/io/memory.h"
 #include "train/io/numbers.h"
 #include "train/io/print.h"
 #include "train/start/setup.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
 
 struct ReportArguments {
   std::vector<std::string> run;
-  std::string compare, out, images;
+  std::string compare, out, images, heads;
   int64_t threads = 0;
 };
 
@@ -30,7 +32,7 @@ std::vector<int64_t> parse_images(const std::string& text) {
 }
 
 int run_report(const ReportArguments& a) {
-  ReportOptions options{a.run.at(0), {}, a.out, parse_images(a.images)};
+  ReportOptions options{a.run.at(0), {}, a.out, parse_images(a.images), a.heads};
   // The command line gives --compare its first folder and leaves the others among the runs.
   if (!a.compare.empty()) options.compare.push_back(a.compare);
   options.compare.insert(options.compare.end(), a.run.begin() + 1, a.run.end());
@@ -46,8 +48,10 @@ Command report_command() {
   const auto a = std::make_shared<ReportArguments>();
   Fields fields = {
       {"compare", &a->compare, "further run folders, to draw into the same accuracy plots and curves"},
+      {kSubnetsOption, &a->heads, "widths to show, as 5, 3-8, 3,5,8 or all (it was trained for); default: all"},
       {"out", &a->out, "the page to write; default: report.html in the run folder"},
       {"images", &a->images, "test images to look into, as 3,14,15; default: a choice"},
+      memory_field(),
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
   };
   return {"report",

@@ -6,6 +6,7 @@
 #include "train/io/file.h"
 #include "train/io/interrupt.h"
 #include "train/io/json.h"
+#include "train/io/memory.h"
 #include "train/io/print.h"
 #include "train/log/run_log.h"
 #include "train/log/summary.h"
@@ -41,7 +42,7 @@ TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, con
   options.threads = 0;  // a choice for this machine, not for the run
   options.stop_after = 0;
   for (const std::string& name : given) {
-    if (name == "resume" || name == "report") continue;
+    if (name == "resume" || name == "report" || name == "memory") continue;
     const Field* field = find_field(fresh, name);
     HV_CHECK_USAGE(may_change_on_resume(name) || find_field(stored, name)->get() == field->get(), "--", name,
                    ": a run that is resumed keeps its ", name, ", ", find_field(stored, name)->get(),
@@ -159,6 +160,7 @@ Command train_command() {
   add_fields(fields, "saving",
              {{"resume", &arguments->resume, "go on with this run (folder or checkpoint), with its own options"},
               {"report", &arguments->report, "write report.html into the run folder at the end"}});
+  add_fields(fields, "machine", {memory_field()});
   return {"train", "train a model of many widths", std::move(fields), {}, [arguments](const std::set<std::string>& given) {
             return run_train(*arguments, given);
           }};

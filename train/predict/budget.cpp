@@ -2,24 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 
 #include "core/autograd.h"
 #include "core/check.h"
-#include "train/io/numbers.h"
 
 namespace hv::train {
-
-double parse_amount(const std::string& option, const std::string& text) {
-  double value = 0, unit = 1;
-  if (text.ends_with('k')) unit = 1e3;
-  if (text.ends_with('M')) unit = 1e6;
-  if (text.ends_with('G')) unit = 1e9;
-  const std::string number = unit > 1 ? text.substr(0, text.size() - 1) : text;
-  HV_CHECK_USAGE(parse_number(number, value) && std::isfinite(value) && value > 0, option, ": '", text,
-                 "' is no amount above 0; write it as 5e6, 800k, 12M or 1.5G");
-  return value * unit;
-}
 
 models::Subnet widest_within(const std::string& option, double budget, const std::vector<models::Subnet>& narrowest_first,
                              const std::function<double(const models::Subnet&)>& cost,

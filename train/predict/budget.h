@@ -13,12 +13,9 @@
 #include <vector>
 
 #include "models/elastic.h"
+#include "train/io/memory.h"
 
 namespace hv::train {
-
-// Reads "5e6", "800k", "12M" or "1.5G". Any other text, and a number that is not above 0, is an error (Fault::usage) that shows
-// these forms.
-double parse_amount(const std::string& option, const std::string& text);
 
 // `cost` returns the cost of a subnetwork, in the unit of `budget`; `print` writes a cost with its unit, for errors.
 models::Subnet widest_within(const std::string& option, double budget, const std::vector<models::Subnet>& narrowest_first,

@@ -17,8 +17,10 @@ namespace {
 
 constexpr int64_t kShownSide = 192;  // pixels; pictures of an explanation are at least so large, so that a caption fits below
 
+int64_t shown_side(int64_t side) { return (kShownSide + side - 1) / side * side; }
+
 data::Image shown(const data::Image& original, int64_t side) {
-  const int64_t large = (kShownSide + side - 1) / side * side;
+  const int64_t large = shown_side(side);
   if (std::min(original.height, original.width) > side) return data::resize_and_crop(original, large);
   return enlarge(data::resize_and_crop(original, side), large);
 }
@@ -105,6 +107,11 @@ std::vector<std::pair<std::string, double>> Predictor::most_probable(const doubl
   std::vector<std::pair<std::string, double>> classes;
   for (const size_t k : order) classes.emplace_back(header_.class_names[k], probability[k]);
   return classes;
+}
+
+double explanation_bytes(size_t images, size_t widths, int64_t side) {
+  const double large = static_cast<double>(shown_side(side)), pictures = static_cast<double>(images * (widths + 1));
+  return 3 * 3 * large * (large + kShownSide) * pictures;  // the overlays with captions, the table, the table over its key
 }
 
 data::Image explanation(const std::vector<Outcome>& outcomes, const std::vector<models::Subnet>& widths) {

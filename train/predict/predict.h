@@ -52,5 +52,7 @@ class Predictor {
 // A picture with one row per image: the image, then its heat and its most probable class at every width. All pictures of a row
 // have the same scale of colours, so that the widths can be compared. Outcomes with a problem are left out.
 data::Image explanation(const std::vector<Outcome>& outcomes, const std::vector<models::Subnet>& widths);
+// Bytes of that picture and of what it is made from; `side` is the model's image size.
+double explanation_bytes(size_t images, size_t widths, int64_t side);
 
 }  // namespace hv::train

@@ -11,6 +11,7 @@
 #include "data/sample.h"
 #include "train/evaluate.h"
 #include "train/io/file.h"
+#include "train/io/memory.h"
 #include "train/log/predictions.h"
 #include "train/predict/explain.h"
 #include "train/step.h"
@@ -20,6 +21,7 @@ namespace hv::train {
 namespace {
 
 constexpr int64_t kSide = 96, kLargest = 128;  // pixels: the smallest and the largest side of a picture in the page
+constexpr double kMostWork = 1e13;             // multiply-adds of one image at all widths: two minutes on two cores
 
 std::string percent(double share) {
   char text[32];
@@ -86,6 +88,14 @@ RunImages::RunImages(const RunData& run) : run_(run) {
   }
   check_same(run, *train_, "data_checksum");
   check_same(run, *test_, "test_checksum");
+  for (const WidthCost& width : run.widths) widths_.push_back(width.subnet);
+}
+
+int64_t RunImages::fitting(int64_t images, Pass pass) const {
+  const double work = work_of(loaded_.model->config(), widths_, pass);
+  HV_CHECK_INPUT(work <= kMostWork, loaded_.path, ": one image at all widths takes the time of ", work,
+                 " multiply-adds, expected at most ", kMostWork, "; show fewer with --heads");
+  return fitting_batch(loaded_.path, loaded_.model->config(), widths_, images, pass);
 }
 
 data::Image RunImages::test_image(int64_t i) const {
@@ -112,14 +122,14 @@ std::string RunImages::labels_of(int64_t image) const {
 }
 
 Table RunImages::predict(int64_t limit, std::map<std::string, double>& images_per_second) {
-  std::vector<models::Subnet> widths;
-  for (const WidthCost& width : run_.widths) widths.push_back(width.subnet);
   EvaluateOptions options;
-  options.limit = limit;
+  options.batch_size = fitting(options.batch_size, Pass::forward);
+  const double fit = 10 * kMostWork / work_of(loaded_.model->config(), widths_);  // images
+  options.limit = fit < static_cast<double>(limit) ? static_cast<int64_t>(fit) : limit;
   options.seed = loaded_.header.seed;
-  Predictions predictions(widths, *test_, limit, options.seed);
+  Predictions predictions(widths_, *test_, options.limit, options.seed);
   options.seen = [&](size_t width, const Tensor& logits) { predictions.add(width, logits); };
-  for (const Result& result : evaluate(*loaded_.model, widths, *test_, options)) {
+  for (const Result& result : evaluate(*loaded_.model, widths_, *test_, options)) {
     images_per_second[result.subnet.label] = result.images_per_second;
   }
   return parse_table(predictions.csv(), "predictions");
@@ -157,6 +167,9 @@ std::vector<Tile> RunImages::augmented(size_t count) const {
   config.augment = augmentation(o);
   config.shuffle = o.shuffle;
   config.limit = o.train_limit;
+  const double bytes = 8.0 * static_cast<double>(config.batch_size * (train_->image_bytes() + 2 * train_->classes()));
+  HV_CHECK_INPUT(bytes <= memory_budget(), "a batch of ", config.batch_size, " images needs ", bytes_text(bytes),
+                 " of memory, there are ", bytes_text(memory_budget()), "; allow more with --memory");
   data::Loader loader(*train_, config);
   const data::Batch& batch = loader.at(0, 0);
   const auto plane = static_cast<size_t>(train_->height() * train_->width());
@@ -224,6 +237,7 @@ RunImages::Look RunImages::look(int64_t index) {
   HV_CHECK_USAGE(index >= 0 && index < test_->size(), "--images: ", index, " is not there; the test images are 0 to ",
                  test_->size() - 1);
   const NoGrad off;
+  fitting(1, Pass::rollout);
   const data::Image image = test_image(index), large = shown(image);
   const int64_t side = test_->height();
   const Tensor input = Tensor::empty({1, 3, side, test_->width()});

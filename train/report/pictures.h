@@ -13,6 +13,7 @@
 #include "data/dataset.h"
 #include "data/open.h"
 #include "train/draw/html.h"
+#include "train/predict/need.h"
 #include "train/report/run_data.h"
 #include "train/state/load.h"
 
@@ -20,7 +21,9 @@ namespace hv::train {
 
 class RunImages {
  public:
-  explicit RunImages(const RunData& run);  // a missing checkpoint or data set is an error (Fault::input)
+  // A missing checkpoint or data set is an error (Fault::input). So is, in the functions below, a pass that exceeds the memory
+  // or takes hours.
+  explicit RunImages(const RunData& run);
 
   // Whether each image has one label. If not, there are no predictions by class.
   bool one_label() const { return test_->scorer() == "classes"; }
@@ -44,10 +47,12 @@ class RunImages {
  private:
   data::Image test_image(int64_t i) const;
   const std::string& class_name(double k) const;
-  std::string labels_of(int64_t image) const;  // "cat", or "cat, dog" if the image has several labels
+  int64_t fitting(int64_t images, Pass pass) const;  // see train/predict/need.h
+  std::string labels_of(int64_t image) const;        // "cat", or "cat, dog" if the image has several labels
 
   const RunData& run_;
   Loaded loaded_;
+  std::vector<models::Subnet> widths_;
   data::DatasetPtr train_, test_;
 };
 

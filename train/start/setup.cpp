@@ -15,6 +15,7 @@
 #include "train/io/file.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
+#include "train/predict/need.h"
 #include "train/start/provenance.h"
 #include "train/start/reading.h"
 #include "train/state/load.h"
@@ -168,8 +169,12 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
   say_notes({p.train.get(), p.test.get()});
   say(start_line(o.seed, source, p.train.get(), p.test.get()));
 
-  p.model = checkpoint ? model_of(checkpoint->header, checkpoint->path)
-                       : models::make_model(model_config(o, p.train->classes()), static_cast<uint64_t>(o.seed));
+  if (checkpoint) p.model = model_of(checkpoint->header, checkpoint->path);
+  const models::Config config = p.model ? p.model->config() : model_config(o, p.train->classes());
+  std::vector<models::Subnet> all;
+  for (const models::Cost& cost : models::costs(config)) all.push_back(cost.subnet);
+  check_training_fits(config, choose_subnets(all, o.subnets, "the model; it runs with "), o, p.test->size());
+  if (!p.model) p.model = models::make_model(config, static_cast<uint64_t>(o.seed));
   HV_CHECK_INPUT(p.model->classes() == p.train->classes() && p.model->image_size() == p.train->height(),
                  checkpoint ? checkpoint->path : o.preset, ": a model of ", p.model->classes(), " classes and images of ",
                  p.model->image_size(), "; ", p.train->name(), " has ", p.train->classes(), " and ", p.train->height(),
