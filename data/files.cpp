@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <random>
 
 #include "core/check.h"
 
@@ -143,8 +144,8 @@ void check_class_name(const std::string& name, const std::string& where) {
                  ": expected 1 to 255 bytes of text on one line: rename it");
 }
 
-FileWriter::FileWriter(const std::string& path)
-    : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644)) {
+FileWriter::FileWriter(const std::string& path, bool fresh)
+    : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | (fresh ? O_EXCL : O_TRUNC) | O_NOFOLLOW | O_CLOEXEC, 0644)) {
   if (fd_ < 0) refuse();
 }
 
@@ -185,8 +186,10 @@ void rename_durably(const std::string& from, const std::string& to) {
 }
 
 void write_file(const std::string& path, std::span<const uint8_t> content) {
-  const std::string temporary = path + ".tmp";
-  FileWriter out(temporary);
+  std::random_device random;
+  std::string temporary = path + ".hydravit.tmp.";  // then 16 digits, as train/io/file.cpp
+  for (int i = 0; i < 16; ++i) temporary += "0123456789abcdef"[random() % 16];
+  FileWriter out(temporary, true);
   out.write(content);
   out.finish();
   rename_durably(temporary, path);

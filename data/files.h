@@ -33,7 +33,8 @@ void check_class_name(const std::string& name, const std::string& where);
 // Writes a new file. The destructor removes the file unless finish() was called. Errors name the path (Fault::failure).
 class FileWriter {
  public:
-  explicit FileWriter(const std::string& path);
+  // `fresh`: the name must be free. Otherwise a file of that name is emptied.
+  explicit FileWriter(const std::string& path, bool fresh = false);
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
@@ -48,7 +49,8 @@ class FileWriter {
 // Renames `from` to `to` and flushes the directory, so that the new name survives a power loss.
 void rename_durably(const std::string& from, const std::string& to);
 
-// Writes a temporary file and renames it, so that `path` is never half written.
+// Writes a temporary file with a name of its own and renames it, so that `path` is never half written, by several processes
+// neither.
 void write_file(const std::string& path, std::span<const uint8_t> content);
 std::string join(const std::string& directory, const std::string& name);
 
