@@ -36,10 +36,25 @@ bool watched(const std::string& path) {
   return s.armed && (path == s.plan.folder || path.rfind(s.plan.folder + "/", 0) == 0);
 }
 
+std::string link_of(int file) {  // where an open file is, as the kernel knows it
+  char text[4096];
+  const ssize_t bytes = readlink(("/proc/self/fd/" + std::to_string(file)).c_str(), text, sizeof text);
+  return bytes > 0 ? std::string(text, static_cast<size_t>(bytes)) : "";
+}
+
 std::string path_of(int file) {
   const State& s = state();
   const auto found = s.files.find(file);
-  return found == s.files.end() ? "" : found->second;
+  if (found != s.files.end()) return found->second;
+  struct stat info {};  // a folder may have been opened before a plan was armed
+  if (!s.armed || fstat(file, &info) != 0 || !S_ISDIR(info.st_mode)) return "";
+  const std::string path = link_of(file);
+  return watched(path) ? path : "";
+}
+
+// The path that a call on a name in an open folder means.
+std::string path_at(int folder, const char* name) {
+  return folder == AT_FDCWD || *name == '/' ? name : link_of(folder) + "/" + name;
 }
 
 // Counts a call. Returns whether it must fail by plan; kills the process if that is the plan.
@@ -74,13 +89,29 @@ Function* next(const char* name) {
 
 // A call on one or two paths.
 template <class Real>
-int on_path(const char* name, const char* path, const char* to, Real&& real) {
+int on_path(const char* name, const std::string& path, const std::string& to, Real&& real) {
   const std::lock_guard lock(state().mutex);
   const bool seen = watched(path);
   if (seen && fails(name)) return -1;
   const int result = real();
-  if (seen && result == 0) note({name, path, to ? to : "", "", 0});
+  if (seen && result == 0) note({name, path, to, "", 0});
   return result;
+}
+
+// `real` opens the file of this path.
+template <class Real>
+int opened(const std::string& path, Real&& real) {
+  const std::lock_guard lock(state().mutex);
+  const bool seen = watched(path);
+  if (seen && fails("open")) return -1;
+  struct stat before {};
+  const bool made = seen && lstat(path.c_str(), &before) != 0;
+  const int file = real();
+  if (seen && file >= 0) {
+    state().files[file] = path;
+    if (made) note({"open", path, "", "", 0});
+  }
+  return file;
 }
 
 const bool from_environment = [] {  // "<n>:<folder>"
@@ -130,17 +161,20 @@ int open(const char* path, int flags, ...) {
   }
   static const auto real = next<int(const char*, int, ...)>("open");
   if (!state().armed) return real(path, flags, mode);
-  const std::lock_guard lock(state().mutex);
-  const bool seen = watched(path);
-  if (seen && fails("open")) return -1;
-  struct stat before {};
-  const bool made = seen && stat(path, &before) != 0;
-  const int file = real(path, flags, mode);
-  if (seen && file >= 0) {
-    state().files[file] = path;
-    if (made) note({"open", path, "", "", 0});
+  return opened(path, [&] { return real(path, flags, mode); });
+}
+
+int openat(int folder, const char* path, int flags, ...) {
+  mode_t mode = 0;
+  if (flags & (O_CREAT | O_TMPFILE)) {
+    va_list list;
+    va_start(list, flags);
+    mode = va_arg(list, mode_t);
+    va_end(list);
   }
-  return file;
+  static const auto real = next<int(int, const char*, int, ...)>("openat");
+  if (!state().armed) return real(folder, path, flags, mode);
+  return opened(path_at(folder, path), [&] { return real(folder, path, flags, mode); });
 }
 
 int close(int file) {
@@ -221,12 +255,34 @@ int link(const char* from, const char* to) noexcept {
 
 int unlink(const char* path) noexcept {
   static const auto real = next<int(const char*)>("unlink");
-  return on_path("unlink", path, nullptr, [&] { return real(path); });
+  return on_path("unlink", path, "", [&] { return real(path); });
 }
 
 int mkdir(const char* path, mode_t mode) noexcept {
   static const auto real = next<int(const char*, mode_t)>("mkdir");
-  return on_path("mkdir", path, nullptr, [&] { return real(path, mode); });
+  return on_path("mkdir", path, "", [&] { return real(path, mode); });
+}
+
+int renameat(int from_folder, const char* from, int to_folder, const char* to) noexcept {
+  static const auto real = next<int(int, const char*, int, const char*)>("renameat");
+  return on_path("rename", path_at(from_folder, from), path_at(to_folder, to),
+                 [&] { return real(from_folder, from, to_folder, to); });
+}
+
+int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) noexcept {
+  static const auto real = next<int(int, const char*, int, const char*, int)>("linkat");
+  return on_path("link", path_at(from_folder, from), path_at(to_folder, to),
+                 [&] { return real(from_folder, from, to_folder, to, flags); });
+}
+
+int unlinkat(int folder, const char* path, int flags) noexcept {
+  static const auto real = next<int(int, const char*, int)>("unlinkat");
+  return on_path("unlink", path_at(folder, path), "", [&] { return real(folder, path, flags); });
+}
+
+int mkdirat(int folder, const char* path, mode_t mode) noexcept {
+  static const auto real = next<int(int, const char*, mode_t)>("mkdirat");
+  return on_path("mkdir", path_at(folder, path), "", [&] { return real(folder, path, mode); });
 }
 
 }  // extern "C"

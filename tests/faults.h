@@ -4,8 +4,8 @@
 // named instead of a folder, only calls on that file count.
 //
 // Invariants
-//   1. Only calls on files and folders under plan().folder are counted, from 1, and changed. While no plan is armed, every call
-//      passes through.
+//   1. Only calls on files and folders under plan().folder are counted, from 1, and changed, by path or by name in an open
+//      folder. While no plan is armed, every call passes through.
 //   2. A call that fails by plan does nothing; a short write writes half, a short read reads half.
 //   3. A record holds every call that succeeded, in order, with the bytes written.
 // Thread rule: any thread calls; one thread plans.

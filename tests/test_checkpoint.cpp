@@ -268,16 +268,17 @@ TEST_CASE("checkpoint: saving keeps the one before, a failed save changes nothin
     CHECK(warning.find("using the one before it") != std::string::npos);
     CHECK_THROWS_AS(load_run(last, [](const std::string&) {}), Error);  // a file asked for by name is that file
   }
-  SUBCASE("temporary files of dead processes are removed, those of live ones stay") {
-    write_all(folder / "last.ckpt.tmp.999999999", "x");
-    write_all(folder / "last.ckpt.tmp.1", "x");
-    const std::string ours =
-        folder / concat("last.ckpt.tmp.", getpid());  // of an earlier process: in a container, process numbers repeat
-    write_all(ours, "x");
+  SUBCASE("temporary files of processes that are gone are removed; those of live ones and the files of others stay") {
+    const std::string gone = folder / "last.ckpt.hydravit.tmp.0123456789abcdef", thesis = folder / "thesis.tmp.docx";
+    const std::string numbered = folder / "last.ckpt.tmp.999999999", longer = gone + ".txt",
+                      alone = folder / ".hydravit.tmp.0123456789abcdef";
+    for (const std::string& path : {gone, thesis, numbered, longer, alone}) write_all(path, "x");
+    AtomicFile written(folder / "best.ckpt");
     remove_stale_files(folder.path());
-    CHECK_FALSE(fs::exists(folder / "last.ckpt.tmp.999999999"));
-    CHECK_FALSE(fs::exists(ours));
-    CHECK(fs::exists(folder / "last.ckpt.tmp.1"));
+    CHECK_FALSE(fs::exists(gone));
+    for (const std::string& path : {thesis, numbered, longer, alone}) CHECK(fs::exists(path));
+    written.commit();
+    CHECK(fs::exists(folder / "best.ckpt"));
   }
 }
 
@@ -331,14 +332,14 @@ TEST_CASE("run folder: one lock at a time") {
         doctest::Contains(concat("another training is going on in this folder, process ", getpid(), ";").c_str()), Error);
   }
   CHECK_NOTHROW(FolderLock(folder.path(), warn));
-  CHECK_THROWS_WITH_AS(FolderLock(folder / "none", warn), doctest::Contains("none/run.lock: cannot open: No such file"), Error);
+  CHECK_THROWS_WITH_AS(FolderLock(folder / "none", warn), doctest::Contains("none: cannot open folder: No such file"), Error);
 }
 
 TEST_CASE("run folder: a number where the name is taken, an error where a run is") {
   const Folder folder;
   const fs::path before = fs::current_path();
   fs::current_path(folder.path());
-  const std::string first = make_run_folder("", "nano"), second = make_run_folder("", "nano");
+  const std::string first = make_run_folder("", "nano").path(), second = make_run_folder("", "nano").path();
   CHECK(first.find("runs/nano-") == 0);
   CHECK(first != second);
   write_all(join_path(first, "last.ckpt"), "x");

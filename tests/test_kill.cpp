@@ -24,7 +24,7 @@ bool check_folder(const Training& training, int code) {
   std::istringstream left(litter(training.run()));
   std::set<std::string> writers;
   for (std::string name; left >> name;) {
-    saving |= name.find(".ckpt.tmp.") != std::string::npos;
+    saving |= name.find(".ckpt.hydravit.tmp.") != std::string::npos;
     writers.insert(name.substr(std::min(name.size(), name.rfind(".tmp."))));
   }
   REQUIRE(writers.size() <= 1);  // a run cleans up before it writes

@@ -175,7 +175,7 @@ TEST_CASE("power loss: whatever of the last changes the disk kept, what was save
   std::vector<faults::Call> record;
   faults::arm({folder.path(), faults::Kind::none, 0, 0, 0});
   faults::record(&record);
-  const std::string run = make_run_folder(folder / "runs/one", "nano");
+  const std::string run = make_run_folder(folder / "runs/one", "nano").path();
   for (int64_t step = 1; step <= 9; ++step) {
     Header header;
     header.counters["step"] = step;

@@ -131,7 +131,9 @@ void Stepper::update(int64_t step, double lr) {
   if (options_.active_only) {
     for (const models::Subnet& subnet : recipe_->trains(step)) live.push_back(model_.active(subnet));
   }
+  whole_ = false;
   optimizer_->step(lr, scale, ema_.values(), ema_.decay(step), live);
+  whole_ = true;
 }
 
 }  // namespace hv::train

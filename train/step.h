@@ -45,6 +45,7 @@ class Stepper {
   Optimizer& optimizer() { return *optimizer_; }
   const Optimizer& optimizer() const { return *optimizer_; }
   const Ema& ema() const { return ema_; }
+  bool whole() const { return whole_; }  // false if an error has ended an update in the middle
 
  private:
   void learn(const models::Subnet& subnet, const Tensor& loss, const data::Batch& batch, StepLoss& losses) const;
@@ -57,6 +58,7 @@ class Stepper {
   std::unique_ptr<Optimizer> optimizer_;
   Ema ema_;
   Exchange exchange_;
+  bool whole_ = true;
 };
 
 // The augmentation that the options describe: a preset and the changes to it. Values out of range are errors (Fault::usage).

@@ -1,9 +1,7 @@
 #include "train/trainer.h"
 
-#include <atomic>
 #include <cmath>
 
-#include "train/io/file.h"
 #include "train/io/interrupt.h"
 #include "train/state/load.h"
 #include "train/state/run_folder.h"
@@ -35,50 +33,6 @@ Trainer::Trainer(const RunSetup& setup, std::unique_ptr<Recipe> recipe)
   schedule_ = {o.schedule, o.lr, o.min_lr, warmup, total};
 }
 
-void Trainer::restore_tensors(const Checkpoint& checkpoint) {
-  restore_parameters(checkpoint, "model.", setup_.model);
-  const std::vector<nn::Parameter> parameters = setup_.model.parameters();
-  const auto restore_all = [&](const std::string& prefix, const std::vector<Tensor>& values) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      const Tensor& stored = checkpoint.tensor(prefix + parameters[i].name);
-      HV_CHECK_INPUT(stored.shape() == values[i].shape(), checkpoint.path, ": tensor ", prefix, parameters[i].name, " is ",
-                     stored.shape(), ", not ", values[i].shape());
-      values[i].copy_(stored);
-    }
-  };
-  const NoGrad off;
-  restore_all("ema.", stepper_.ema().values());
-  for (const Optimizer::State& state : stepper_.optimizer().states())
-    restore_all("optimizer." + state.name + ".", state.values);
-}
-
-void Trainer::restore(const Checkpoint& checkpoint) {
-  restore_tensors(checkpoint);
-  const auto counter = [&](const std::string& name) {
-    const auto found = checkpoint.header.counters.find(name);
-    HV_CHECK_INPUT(found != checkpoint.header.counters.end() && found->second >= 0, checkpoint.path, ": damaged header: no ",
-                   name);
-    return found->second;
-  };
-  const auto metric = [&](const std::string& name, double otherwise) {
-    const auto found = checkpoint.header.metrics.find(name);
-    return found == checkpoint.header.metrics.end() ? otherwise : found->second;
-  };
-  step_ = saved_step_ = counter("step");
-  stepper_.optimizer().set_steps(step_);
-  loss_count_ = counter("loss_count");
-  loss_sum_ = metric("loss_sum", 0);
-  seconds_before_ = metric("seconds", 0);
-  best_ = metric("best_top1", -1);
-  // Checkpoints of earlier versions do not have these two counters.
-  bad_steps_ = checkpoint.header.counters.count("bad_steps") ? counter("bad_steps") : 0;
-  evaluated_step_ = checkpoint.header.counters.count("evaluated_step") ? counter("evaluated_step") : step_;
-  for (const auto& [name, value] : checkpoint.header.metrics) {
-    if (name.find('.') != std::string::npos) scores_[name] = value;  // "top1.heads=5", "ema_top1.heads=5"
-  }
-  resumed_ = true;
-}
-
 double Trainer::seconds() const { return seconds_before_ + seconds_since(begin_); }
 
 // The share of --minutes that is over; 0 without a limit.
@@ -92,11 +46,12 @@ double Trainer::position() const { return total_steps_ > 0 ? static_cast<double>
 double Trainer::done() const { return std::min(1.0, std::max(position() / schedule_.total_steps, clock())); }
 bool Trainer::finished() const { return done() >= 1; }
 
-void Trainer::diverged(const std::string& what) const {
+void Trainer::diverged(const std::string& what) {
+  save_before_error();
   const std::string kept =
-      setup_.folder.empty() || saved_step_ < 0
+      saved_step_ < 0 || !setup_.folder
           ? "nothing was saved yet"
-          : concat("the last good checkpoint is ", join_path(setup_.folder, "last.ckpt"), " (step ", saved_step_, ")");
+          : concat("the last good checkpoint is ", (setup_.folder / kept_name(0)).text(), " (step ", saved_step_, ")");
   fail(Fault::diverged, "step ", step_ + 1, " (", trained_now(), "): ", what, "; ", kept,
        "; try a lower --lr or --clip-grad 1");
 }
@@ -126,7 +81,7 @@ std::optional<StepLoss> Trainer::train_step(double lr) {
   }
   // The step still counts: the next step trains on other images, and a run resumed from an earlier save repeats all this.
   setup_.model.zero_grad();
-  if (back) restore_tensors(load_checkpoint(join_path(setup_.folder, "last.ckpt")));
+  if (back) restore_tensors(load_checkpoint(setup_.folder / kept_name(0)));
   stepper_.optimizer().set_steps(step_ + 1);
   return std::nullopt;
 }
@@ -148,6 +103,7 @@ Ending Trainer::run(Listener& listener) {
   const InterruptScope listening;
   begin_ = Clock::now();
   listener_ = &listener;
+  save_first();
   listener.begin(start_event());
   for (const std::string& notice : notices(setup_.options, stepper_.batches(), total_steps_)) listener.warn(notice);
   try {
@@ -155,7 +111,11 @@ Ending Trainer::run(Listener& listener) {
     listener.end(step_, ending_name(ending));
     return ending;
   } catch (const Error& error) {
+    save_before_error();
     if (error.fault() == Fault::diverged) listener.end(step_, "diverged");
+    throw;
+  } catch (const std::exception&) {  // out of memory, for example
+    save_before_error();
     throw;
   }
 }
@@ -264,81 +224,6 @@ bool Trainer::evaluate_all(int64_t limit) {
   live_ = std::move(live);
   average_ = std::move(average);
   return true;
-}
-
-Header Trainer::header() const {
-  TrainOptions options = setup_.options;
-  Header header;
-  header.model = setup_.model.config();
-  for (const Field& field : run_fields(options)) header.options[field.name] = field.get();
-  header.provenance = setup_.provenance;
-  header.seed = static_cast<uint64_t>(options.seed);
-  header.class_names = setup_.train.class_names();
-  header.mean = setup_.train.normalization().mean;
-  header.std = setup_.train.normalization().std;
-  const int64_t passes = step_ * options.grad_accum;
-  header.counters = {{"step", step_},
-                     {"total_steps", total_steps_},
-                     {"epoch", passes / stepper_.batches()},
-                     {"batch", passes % stepper_.batches()},
-                     {"images", passes * options.batch_size},
-                     {"loss_count", loss_count_},
-                     {"bad_steps", bad_steps_},
-                     {"evaluated_step", evaluated_step_}};
-  header.metrics = {{"seconds", seconds()}, {"loss_sum", loss_sum_}, {"best_top1", best_}};
-  header.metrics.insert(scores_.begin(), scores_.end());
-  return header;
-}
-
-std::vector<NamedTensor> Trainer::tensors() const {
-  std::vector<NamedTensor> all;
-  const std::vector<nn::Parameter> parameters = setup_.model.parameters();
-  const auto add = [&](const std::string& prefix, const std::vector<Tensor>& values) {
-    for (size_t i = 0; i < values.size(); ++i) all.push_back({prefix + parameters[i].name, values[i]});
-  };
-  for (const nn::Parameter& parameter : parameters) all.push_back({"model." + parameter.name, parameter.value.detach()});
-  add("ema.", stepper_.ema().values());
-  for (const Optimizer::State& state : stepper_.optimizer().states()) add("optimizer." + state.name + ".", state.values);
-  return all;
-}
-
-void Trainer::check_finite() const {
-  for (const nn::Parameter& parameter : setup_.model.parameters()) {
-    const Real* data = parameter.value.data();
-    std::atomic<bool> finite = true;
-    parallel_blocks(parameter.value.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
-      bool good = true;
-      for (int64_t i = begin; i < end; ++i) good &= std::isfinite(data[i]);
-      if (!good) finite.store(false, std::memory_order_relaxed);
-    });
-    if (!finite) diverged(concat("the weights ", parameter.name, " are not finite"));
-  }
-}
-
-void Trainer::save() {
-  if (setup_.folder.empty()) return;
-  listener_->flush();
-  check_finite();
-  const Header now = header();
-  const std::vector<NamedTensor> all = tensors();
-  // best.ckpt is written first: if the run is killed between the two files, it is resumed from the earlier last.ckpt and finds
-  // the same best state again.
-  if (new_best_ && setup_.options.keep_best) save_checkpoint(join_path(setup_.folder, "best.ckpt"), now, all);
-  new_best_ = false;
-  save_run(setup_.folder, now, all, setup_.options.keep_last);
-  saved_step_ = step_;
-}
-
-void Trainer::save_or_warn() {
-  try {
-    save();
-  } catch (const Error& error) {
-    if (error.fault() != Fault::failure) throw;
-    if (new_best_) best_ = best_before_;  // because no file holds the new best state
-    new_best_ = false;
-    listener_->warn(
-        concat("WARNING: step ", step_, " is not saved: ", error.what(), "; training goes on, the next save tries again"));
-  }
 }
 
 }  // namespace hv::train

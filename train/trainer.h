@@ -8,7 +8,11 @@
 //      saved. The option --on-nan can choose to skip the step or to roll back to the last save instead.
 //   3. Checkpoints hold the state between two steps.
 //   4. In the middle of a run, a save or a log line that fails is reported and the run goes on; the next save tries again. The
-//      state at the end is saved, or the run fails.
+//      state at the end is saved, or the run fails. A new run saves its state before the first step, so that what can fail
+//      fails then.
+//   5. The state is saved in the folder that was opened at the start. If its path leads elsewhere by now, the run saves and
+//      ends (Fault::failure).
+//   6. Any error ends the run with the state before the failing step saved, unless that is not finite.
 // Thread rule: one thread; the signals of train/io/interrupt.h may come at any time.
 #pragma once
 
@@ -21,6 +25,7 @@
 #include <vector>
 
 #include "train/evaluate.h"
+#include "train/io/folder.h"
 #include "train/listener.h"
 #include "train/optim/schedule.h"
 #include "train/options.h"
@@ -35,7 +40,7 @@ struct RunSetup {
   const data::Dataset& train;
   const data::Dataset* test = nullptr;  // null if the run does not evaluate
   TrainOptions options;
-  std::string folder = {};                                      // of the run; if empty, nothing is written
+  OpenFolder folder = {};                                       // of the run; if none, nothing is written
   std::map<std::string, std::string> provenance = {};           // stored in every checkpoint
   std::function<void(int64_t step, double loss)> on_step = {};  // called after each step; the loss of a skipped step is a NaN
 };
@@ -48,7 +53,12 @@ class Trainer {
   Trainer(const RunSetup& setup, std::unique_ptr<Recipe> recipe);
   // Continues from the state of a checkpoint. Missing tensors or counters and other shapes are errors (Fault::input).
   void restore(const Checkpoint& checkpoint);
-  void write_to(const std::string& folder) { setup_.folder = setup_.options.out = folder; }
+  // From now on the run is written into this folder. If that holds no state of the run yet, the state is saved now.
+  // `hold` is called before each save; it throws if the folder must not be written to any more (FolderLock::hold).
+  void write_to(const OpenFolder& folder, bool holds_state, std::function<void()> hold = {});
+  // Forgets the best state and the last scores, because they were measured on other images: the next evaluation is the best
+  // again.
+  void forget_best();
   // Trains to the end. Throws Fault::diverged (invariant 2) and Fault::failure if the last state cannot be saved.
   Ending run(Listener& listener);
 
@@ -73,15 +83,21 @@ class Trainer {
   bool evaluate_and_report(int64_t limit);
   bool evaluate_all(int64_t limit);
   std::string trained_now() const;
+  void save_first();
   void save();
   void save_or_warn();
+  void save_before_error();
+  void write_state();
+  void check_folder() const;
   void note_best();
-  void check_finite() const;
-  [[noreturn]] void diverged(const std::string& what) const;
+  std::string not_finite() const;  // the name of the first parameter that is not finite; "" if all are
+  void check_finite();
+  [[noreturn]] void diverged(const std::string& what);
 
   RunSetup setup_;
   Stepper stepper_;
   Schedule schedule_;
+  std::function<void()> hold_;
   Listener* listener_ = nullptr;  // set while run() runs
   int64_t step_ = 0, total_steps_ = 0, saved_step_ = -1, evaluated_step_ = 0;
   double seconds_before_ = 0, best_ = -1, best_before_ = -1, loss_sum_ = 0;

@@ -192,7 +192,9 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
 }
 
 int run_info(const InfoArguments& a) {
-  const std::string path = checkpoint_path(a.checkpoint.at(0));
+  const Place place = checkpoint_place(a.checkpoint.at(0));
+  const std::string path = place.text();
+  HV_CHECK_INPUT(what_is(place) != What::link, path, ": is a link; expected the file itself");
   if (is_safetensors(path)) {
     safetensors_info(path, a);
   } else {

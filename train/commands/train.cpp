@@ -12,6 +12,7 @@
 #include "train/log/summary.h"
 #include "train/report/report.h"
 #include "train/start/provenance.h"
+#include "train/start/resume.h"
 #include "train/start/setup.h"
 #include "train/state/run_folder.h"
 #include "train/subnets.h"
@@ -25,42 +26,6 @@ struct TrainArguments {
   std::string resume;
   bool report = true;
 };
-
-// The stored options, replaced by those given now if that is allowed.
-TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, const std::set<std::string>& given) {
-  TrainOptions options;
-  const Fields stored = train_fields(options), fresh = train_fields(now);
-  for (const auto& [name, text] : checkpoint.header.options) {
-    const Field* field = find_field(stored, name);
-    HV_CHECK_INPUT(field, checkpoint.path, ": unknown option ", name, " in its header");
-    try {
-      if (!text.empty()) field->set(text);
-    } catch (const Error& error) {
-      fail(Fault::input, checkpoint.path, ": damaged header: ", error.what());
-    }
-  }
-  options.threads = 0;  // a choice for this machine, not for the run
-  options.stop_after = 0;
-  for (const std::string& name : given) {
-    if (name == "resume" || name == "report" || name == "memory") continue;
-    const Field* field = find_field(fresh, name);
-    HV_CHECK_USAGE(may_change_on_resume(name) || find_field(stored, name)->get() == field->get(), "--", name,
-                   ": a run that is resumed keeps its ", name, ", ", find_field(stored, name)->get(),
-                   "; start a new one to change it");
-    if (name == "epochs") options.steps = 0;
-    if (name == "steps") options.epochs = 0;
-    find_field(stored, name)->set(field->get());
-  }
-  return options;
-}
-
-void check_same_data(const Checkpoint& checkpoint, const std::map<std::string, std::string>& now, const std::string& source) {
-  const auto stored = checkpoint.header.provenance.find("data_checksum");
-  HV_CHECK_INPUT(stored != checkpoint.header.provenance.end() && stored->second == now.at("data_checksum"), source,
-                 ": these are not the training images of ", checkpoint.path, " (checksum ", now.at("data_checksum"),
-                 ", expected ", stored == checkpoint.header.provenance.end() ? "none" : stored->second,
-                 "); name their folder with --data");
-}
 
 // config.json of a run folder: every resolved option with its type, the model, provenance.
 std::string config_json(const Header& header, TrainOptions options) {
@@ -76,22 +41,16 @@ std::string config_json(const Header& header, TrainOptions options) {
 
 int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   TrainOptions& o = arguments.options;
-  Checkpoint checkpoint;
   const bool resume = !arguments.resume.empty();
-  std::string folder = arguments.resume;
-  std::optional<FolderLock> lock;
+  Resumed resumed;
+  Checkpoint& checkpoint = resumed.checkpoint;
+  const std::string out = o.out;
   if (resume) {
-    // Locked before reading, so that what is read is the newest; only where there is a run, so that no trace is left elsewhere.
-    const bool any =
-        is_folder(folder) ? file_exists(kept_path(folder, 0)) || file_exists(kept_path(folder, 1)) : file_exists(folder);
-    if (!is_folder(folder)) folder = parent_of(folder);
-    if (any) lock.emplace(folder, say);
-    checkpoint = load_run(arguments.resume, say);
-    HV_CHECK_INPUT(checkpoint.header.counters.count("step") == 1, checkpoint.path,
-                   ": holds weights alone, no run to go on with; start one from them with --init ", checkpoint.path);
+    resumed = open_resumed(arguments.resume, out);
     o = resumed_options(checkpoint, o, given);
-  } else if (o.epochs == 0 && o.steps == 0 && o.minutes == 0) {
-    o.epochs = 10;
+  } else {
+    if (o.epochs == 0 && o.steps == 0 && o.minutes == 0) o.epochs = 10;
+    if (is_folder(out)) refuse_used_folder(out);  // before the data are read
   }
   check_options(o);
   check_subnets(o.preset, o.subnets);
@@ -100,31 +59,36 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   Prepared p = prepare(o, resume ? &checkpoint : nullptr);
   RunSetup setup{*p.model, p.subnets, *p.train, p.test.get(), o};
   setup.provenance = provenance(p.source, *p.train, p.test.get());
-  if (resume) check_same_data(checkpoint, setup.provenance, p.source.data);
 
   Trainer trainer(setup, make_recipe(o, *p.model, p.subnets));
-  if (resume) trainer.restore(checkpoint);
+  if (resume) {
+    const bool same_tests = check_same_run(checkpoint, setup.provenance, *p.train, p.source.data);
+    trainer.restore(checkpoint);
+    if (!same_tests || !resumed.folder) trainer.forget_best();  // a new folder has no best.ckpt
+  }
   checkpoint.tensors.clear();
   check_header(trainer.header(), trainer.tensors());
 
   // Everything that could be refused was: now the folder.
-  if (!resume) {
-    folder = make_run_folder(o.out, o.preset);
-    lock.emplace(folder, say);
-    refuse_second_run(folder);  // once more: another may have begun and ended before we had the lock
+  OpenFolder& held = resumed.folder;
+  const bool holds_state = static_cast<bool>(held);
+  if (!held) {
+    held = make_run_folder(out, o.preset);
+    resumed.lock = std::make_unique<FolderLock>(held, say);
+    refuse_used_folder(held);  // once more: another may have begun and ended before we had the lock
   }
-  remove_stale_files(folder);
-  remove_stale_files(join_path(folder, "report"));
-  if (is_folder(arguments.resume)) go_on_from(folder, checkpoint.path);
-  trainer.write_to(folder);
-  write_file(join_path(folder, "config.json"), config_json(trainer.header(), o));
+  const std::string& folder = held.path();
+  remove_stale_files(held);
+  if (is_folder(arguments.resume)) go_on_from(held, checkpoint.path);
+  trainer.write_to(held, holds_state, [&] { resumed.lock->hold(); });
+  write_file(held / "config.json", config_json(trainer.header(), o));
   say(concat(resume ? "resuming at step " : "training ",
              resume ? std::to_string(trainer.step()) : p.model->config().at("model"), " in ", folder, ", ",
              p.model->parameter_count(), " parameters, ", p.subnets.size(), p.subnets.size() == 1 ? " width" : " widths",
              trainer.total_steps() > 0 ? concat(", ", trainer.total_steps(), " steps") : "",
              o.minutes > 0 ? concat(", at most ", o.minutes, " minutes") : ""));
 
-  RunLog log(folder, o, p.test.get(), true);
+  RunLog log(held, o, p.test.get(), true);
   const Ending ending = trainer.run(log);
   const std::string last = join_path(folder, "last.ckpt");
   if (ending != Ending::finished) {
@@ -144,7 +108,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   }
   if (arguments.report) {
     try {
-      say("report: " + write_report({folder, {}, "", {}}));
+      say("report: " + write_report({folder, {}, "", {}, {}, held}));
     } catch (const std::exception& error) {  // the training is done and saved; a page less is no failure
       say(concat("warning: no report: ", error.what(), "; later: hydravit report ", folder));
     }

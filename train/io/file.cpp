@@ -1,8 +1,7 @@
 #include "train/io/file.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,35 +9,41 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <random>
 
 #include "core/check.h"
 
 namespace hv::train {
 namespace {
 
-namespace fs = std::filesystem;
+constexpr const char* kTemporary = ".hydravit.tmp.";  // <name>.hydravit.tmp.<16 hexadecimal digits>
+constexpr size_t kDigits = 16;
 
-constexpr const char* kTemporary = ".tmp.";  // <name>.tmp.<process>
-
-// The result of a system call, which is repeated while a signal interrupts it.
-template <class Call>
-auto uninterrupted(Call&& call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
+std::string some_digits() {
+  std::random_device random;
+  std::string text;
+  for (size_t i = 0; i < kDigits; ++i) text += "0123456789abcdef"[random() % 16];
+  return text;
 }
 
-int open_file(const std::string& path, int flags) {
-  return uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, 0666); });
+// A name for a temporary file. The digits are chosen once per process; `again`: once more, because the name was taken.
+std::string temporary_ending(bool again = false) {
+  static std::string digits = some_digits();
+  if (again) digits = some_digits();
+  return kTemporary + digits;
 }
 
-void flush_folder(const std::string& folder) {
-  const int file = open_file(folder, O_RDONLY | O_DIRECTORY);
-  if (file < 0) write_failed(folder, "open folder", errno);
-  const int error = uninterrupted([&] { return fsync(file); }) == 0 ? 0 : errno;
-  close(file);
-  // Some file systems cannot flush a folder and return EINVAL; nothing more can be done then.
-  if (error != 0 && error != EINVAL) write_failed(folder, "flush folder", error);
+// The name of the file that a temporary file is for; "" if it is none of ours.
+std::string name_of_temporary(const std::string& name) {
+  const size_t at = name.rfind(kTemporary), digits = at + std::strlen(kTemporary);
+  if (at == std::string::npos || at == 0 || name.size() != digits + kDigits) return "";
+  return name.find_first_not_of("0123456789abcdef", digits) == std::string::npos ? name.substr(0, at) : "";
+}
+
+int unlink_place(const Place& place) { return unlinkat(place.at(), place.name().c_str(), 0); }
+
+int rename_place(const Place& from, const Place& to) {
+  return renameat(from.at(), from.name().c_str(), to.at(), to.name().c_str());
 }
 
 void write_all(int file, const std::string& path, const char* at, size_t bytes) {
@@ -53,56 +58,67 @@ void write_all(int file, const std::string& path, const char* at, size_t bytes) 
 
 }  // namespace
 
-void write_failed(const std::string& path, const char* what, int error) {
-  const char* advice = "";
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG) advice = "; free some space, what was there before is untouched";
-  if (error == EACCES || error == EROFS || error == EPERM) advice = "; choose a folder you may write to with --out";
-  fail(Fault::failure, path, ": cannot ", what, ": ", std::strerror(error), advice);
-}
-
-AtomicFile::AtomicFile(const std::string& path) : path_(path), temporary_(concat(path, kTemporary, getpid())) {
-  file_ = open_file(temporary_, O_WRONLY | O_CREAT | O_EXCL);
-  if (file_ < 0 && errno == EEXIST) {  // left by an earlier process of the same number
-    unlink(temporary_.c_str());
-    file_ = open_file(temporary_, O_WRONLY | O_CREAT | O_EXCL);
+AtomicFile::AtomicFile(const Place& place) : place_(place), temporary_(place.with(temporary_ending())) {
+  struct stat old {};
+  if (fstatat(place.at(), place.name().c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode))
+    mode_ = static_cast<int>(old.st_mode & 0777);
+  const auto create = [&] { return temporary_.open(O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode_ < 0 ? 0666 : 0600); };
+  file_ = create();
+  while (file_ < 0 && errno == EEXIST) {
+    temporary_ = place.with(temporary_ending(true));
+    file_ = create();
   }
-  if (file_ < 0) write_failed(path_, "create", errno);
+  if (file_ < 0) write_failed(place_.text(), "create", errno);
+  flock(file_, LOCK_EX | LOCK_NB);  // it says that we live (remove_stale_files); a file system may have no locks
+  // A run cleans its folder when it starts. Elsewhere it is done here.
+  if (place.held()) return;
+  try {
+    remove_stale_files(parent_of(place.name()), std::filesystem::path(place.name()).filename().string());
+  } catch (const Error&) {  // a folder whose names may not be read
+  }
 }
 
 AtomicFile::~AtomicFile() {
   if (file_ >= 0) close(file_);
-  if (!temporary_.empty()) unlink(temporary_.c_str());
+  if (!temporary_.name().empty()) unlink_place(temporary_);
 }
 
-void AtomicFile::write(const void* data, size_t bytes) { write_all(file_, path_, static_cast<const char*>(data), bytes); }
+void AtomicFile::write(const void* data, size_t bytes) {
+  write_all(file_, place_.text(), static_cast<const char*>(data), bytes);
+}
 
 void AtomicFile::write_over(int64_t position, const void* data, size_t bytes) {
-  if (lseek(file_, position, SEEK_SET) < 0) write_failed(path_, "seek in", errno);
+  if (lseek(file_, position, SEEK_SET) < 0) write_failed(place_.text(), "seek in", errno);
   write(data, bytes);
 }
 
-void AtomicFile::commit(const std::vector<std::string>& keep) {
-  if (uninterrupted([&] { return fsync(file_); }) != 0) write_failed(path_, "flush", errno);
+void AtomicFile::commit(const std::vector<Place>& keep) {
+  if (mode_ >= 0) fchmod(file_, static_cast<mode_t>(mode_));  // a file system without modes may refuse it
+  if (uninterrupted([&] { return fsync(file_); }) != 0) write_failed(place_.text(), "flush", errno);
   const int closed = close(file_);
   file_ = -1;
-  if (closed != 0 && errno != EINTR) write_failed(path_, "close", errno);
+  if (closed != 0 && errno != EINTR) write_failed(place_.text(), "close", errno);
   for (size_t i = keep.size(); i-- > 0;) {  // the oldest first
-    const std::string& from = i == 0 ? path_ : keep[i - 1];
+    const Place& from = i == 0 ? place_ : keep[i - 1];
     if (file_exists(from)) keep_as(from, keep[i]);
   }
-  rename_file(temporary_, path_);
-  temporary_.clear();
+  rename_file(temporary_, place_);
+  temporary_ = "";
 }
 
-void write_file(const std::string& path, const std::string& text) {
-  AtomicFile file(path);
+void write_file(const Place& place, const std::string& text) {
+  AtomicFile file(place);
   file.write(text.data(), text.size());
   file.commit();
 }
 
-AppendFile::AppendFile(const std::string& path) : path_(path) {
-  file_ = open_file(path, O_WRONLY | O_CREAT | O_APPEND);
-  if (file_ < 0) write_failed(path, "open", errno);
+AppendFile::AppendFile(const Place& place) : path_(place.text()) {
+  file_ = place.open(O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK);
+  if (file_ < 0) write_failed(path_, "open", errno);
+  struct stat info {};
+  if (fstat(file_, &info) == 0 && S_ISREG(info.st_mode)) return;
+  close(file_);
+  fail(Fault::input, path_, ": not a regular file; move it away");
 }
 
 AppendFile::~AppendFile() { close(file_); }
@@ -117,14 +133,15 @@ void AppendFile::append(const std::string& bytes) {
   }
 }
 
-InputFile::InputFile(const std::string& path) : path_(path) {
-  file_ = open_file(path, O_RDONLY | O_NONBLOCK);  // a pipe without a writer must not block
-  HV_CHECK_INPUT(file_ >= 0, path, ": cannot open: ", std::strerror(errno), "; check the path");
+InputFile::InputFile(const Place& place) : path_(place.text()) {
+  file_ = place.open(O_RDONLY | O_NONBLOCK | O_NOCTTY);  // a pipe without a writer must not block
+  HV_CHECK_INPUT(file_ >= 0 || errno != ELOOP || !place.held(), path_, ": is a link; expected the file itself");
+  HV_CHECK_INPUT(file_ >= 0, path_, ": cannot open: ", std::strerror(errno), "; check the path");
   struct stat info {};
   const bool regular = fstat(file_, &info) == 0 && S_ISREG(info.st_mode);
   if (!regular) {
     close(file_);
-    fail(Fault::input, path, ": not a regular file; check the path");
+    fail(Fault::input, path_, ": not a regular file; check the path");
   }
   size_ = info.st_size;
 }
@@ -143,80 +160,78 @@ void InputFile::read(void* data, size_t bytes) {
   }
 }
 
-std::string read_file(const std::string& path, int64_t most) {
-  HV_CHECK_INPUT(file_exists(path), path, ": is not there");
-  InputFile file(path);
-  HV_CHECK_INPUT(file.size() <= most, path, ": has ", file.size(), " bytes, more than the ", most, " that are read");
+std::string read_file(const Place& place, int64_t most) {
+  HV_CHECK_INPUT(file_exists(place), place.text(), ": is not there");
+  InputFile file(place);
+  HV_CHECK_INPUT(file.size() <= most, place.text(), ": has ", file.size(), " bytes, more than the ", most, " that are read");
   std::string text(static_cast<size_t>(file.size()), '\0');
   file.read(text.data(), text.size());
   return text;
 }
 
-bool is_folder(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-bool file_exists(const std::string& path) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0;
-}
-
-std::string parent_of(const std::string& path) {
-  const std::string parent = fs::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
-}
-
-std::string join_path(const std::string& folder, const std::string& name) { return (fs::path(folder) / name).string(); }
-
-bool make_folder(const std::string& folder) {
-  if (mkdir(folder.c_str(), 0777) != 0) {
-    if (errno == EEXIST) return false;
-    write_failed(folder, "make folder", errno);
+int64_t each_line(InputFile& file, size_t most, const std::function<void(const std::string&, bool)>& body) {
+  int64_t skipped = 0;
+  std::string line;
+  bool too_long = false;
+  const auto end = [&](bool whole) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (too_long) {
+      ++skipped;
+      line.clear();
+    }
+    if (whole || too_long || !line.empty()) body(line, whole);
+    line.clear();
+    too_long = false;
+  };
+  std::vector<char> piece(size_t{1} << 16);
+  while (file.position() < file.size()) {
+    const size_t bytes = static_cast<size_t>(std::min<int64_t>(std::ssize(piece), file.size() - file.position()));
+    file.read(piece.data(), bytes);
+    for (size_t at = 0; at < bytes;) {
+      const auto begin = piece.begin() + static_cast<ptrdiff_t>(at), last = piece.begin() + static_cast<ptrdiff_t>(bytes);
+      const auto found = std::find(begin, last, '\n');
+      if (!too_long) line.append(begin, found);
+      too_long = too_long || line.size() > most;
+      if (found != last) end(true);
+      at += static_cast<size_t>(found - begin) + 1;
+    }
   }
-  flush_folder(parent_of(folder));
-  return true;
+  end(false);
+  return skipped;
 }
 
-void make_folders(const std::string& folder) {
-  if (is_folder(folder)) return;
-  if (!file_exists(parent_of(folder))) make_folders(parent_of(folder));
-  if (!make_folder(folder) && !is_folder(folder)) write_failed(folder, "make folder", ENOTDIR);
+bool remove_file(const Place& place) { return unlink_place(place) == 0; }
+
+void rename_file(const Place& place, const Place& to) {
+  if (rename_place(place, to) != 0) write_failed(to.text(), "rename to", errno);
+  flush_folder_of(to);
 }
 
-bool remove_file(const std::string& path) { return unlink(path.c_str()) == 0; }
-
-void rename_file(const std::string& path, const std::string& to) {
-  if (rename(path.c_str(), to.c_str()) != 0) write_failed(to, "rename to", errno);
-  flush_folder(parent_of(to));
-}
-
-void keep_as(const std::string& path, const std::string& second) {
-  const std::string temporary = concat(second, kTemporary, getpid());
-  unlink(temporary.c_str());
-  if (link(path.c_str(), temporary.c_str()) == 0) {
-    const int error = rename(temporary.c_str(), second.c_str()) == 0 ? 0 : errno;
-    unlink(temporary.c_str());  // renaming between two names of one file leaves both
-    if (error != 0) write_failed(second, "rename to", error);
+void keep_as(const Place& place, const Place& second) {
+  const Place temporary = second.with(temporary_ending());
+  unlink_place(temporary);  // of an attempt that failed
+  if (linkat(place.at(), place.name().c_str(), temporary.at(), temporary.name().c_str(), 0) == 0) {
+    const int error = rename_place(temporary, second) == 0 ? 0 : errno;
+    unlink_place(temporary);  // renaming between two names of one file leaves both
+    if (error != 0) write_failed(second.text(), "rename to", error);
   } else {
-    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK) write_failed(second, "link", errno);
-    if (rename(path.c_str(), second.c_str()) != 0) write_failed(second, "rename to", errno);
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS && errno != EMLINK) write_failed(second.text(), "link", errno);
+    if (rename_place(place, second) != 0) write_failed(second.text(), "rename to", errno);
   }
 }
 
-void remove_stale_files(const std::string& folder) {
-  DIR* entries = opendir(folder.c_str());
-  if (!entries) return;
-  while (const dirent* entry = readdir(entries)) {
-    const std::string name = entry->d_name;
-    const size_t at = name.rfind(kTemporary);
-    if (at == std::string::npos) continue;
-    const long process = std::strtol(name.c_str() + at + std::strlen(kTemporary), nullptr, 10);
-    const bool running = process > 0 && (kill(static_cast<pid_t>(process), 0) == 0 || errno == EPERM);
-    if (running && process != getpid()) continue;  // our own number belonged to an earlier process: we have written nothing yet
-    unlink(join_path(folder, name).c_str());
+void remove_stale_files(const OpenFolder& folder, const std::string& of) {
+  for (const std::string& name : folder.names()) {
+    const std::string target = name_of_temporary(name);
+    if (target.empty() || (!of.empty() && target != of)) continue;
+    const Place place = folder / name;
+    const int file = place.open(O_RDWR | O_NONBLOCK);
+    if (file < 0) continue;
+    struct stat info {};
+    const bool gone = fstat(file, &info) == 0 && S_ISREG(info.st_mode) && flock(file, LOCK_EX | LOCK_NB) == 0;
+    if (gone) unlink_place(place);
+    close(file);
   }
-  closedir(entries);
 }
 
 }  // namespace hv::train

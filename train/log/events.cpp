@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <fstream>
 
 #include "train/io/json.h"
 #include "train/subnets.h"
@@ -48,17 +47,20 @@ class StepReader : public JsonEvents {
   bool here_ = false;  // here_: the last key read was "step"
 };
 
-// Removes the lines that a run beginning at start.step will write again; a new run keeps no line. Returns the path.
-const std::string& trimmed(const std::string& path, const StartEvent& start) {
-  std::string kept;
-  std::ifstream old(path);
-  std::string line;
-  while (start.resumed && std::getline(old, line)) {
-    const int64_t step = event_step(line);
-    if (step >= 0 && step <= start.step) kept += line + "\n";
+// Removes the lines that a run beginning at start.step will write again; a new run keeps no line. Returns the place.
+const Place& trimmed(const Place& place, const StartEvent& start) {
+  AtomicFile kept(place);
+  if (start.resumed && file_exists(place)) {
+    InputFile old(place);
+    each_line(old, kLongestEvent, [&](const std::string& line, bool) {
+      const int64_t step = event_step(line);
+      if (step < 0 || step > start.step) return;
+      const std::string ended = line + "\n";
+      kept.write(ended.data(), ended.size());
+    });
   }
-  write_file(path, kept);
-  return path;
+  kept.commit();
+  return place;
 }
 
 }  // namespace
@@ -104,7 +106,7 @@ int64_t event_step(const std::string& line) {
   return reader.step;
 }
 
-EventFile::EventFile(const std::string& path, const StartEvent& start) : file_(trimmed(path, start)) {
+EventFile::EventFile(const Place& place, const StartEvent& start) : file_(trimmed(place, start)) {
   file_.append(event_json(start) + "\n");
 }
 

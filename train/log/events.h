@@ -15,7 +15,8 @@
 //
 // Invariants
 //   1. Each line is appended by one write(). So a killed process leaves whole lines and at most one incomplete line.
-//   2. A resumed run first removes an incomplete line and the lines of steps that it will run again.
+//   2. A resumed run first removes an incomplete line, lines that are no event or too long for one, and the lines of steps that
+//      it will run again.
 // Thread rule: one thread.
 #pragma once
 
@@ -47,18 +48,13 @@ std::string event_json(const EvalEvent& event);
 std::string end_event_json(int64_t step, const std::string& how);
 int64_t event_step(const std::string& line);  // the step of a line; -1 if the line is not a whole event
 
-// A line of the file, without its end.
-std::string event_json(const StartEvent& event);
-std::string event_json(const LogEvent& event);
-std::string event_json(const EvalEvent& event);
-std::string end_event_json(int64_t step, const std::string& how);
-int64_t event_step(const std::string& line);  // -1: not a whole event
+inline constexpr size_t kLongestEvent = 1 << 17;  // bytes of a line; with 250 subnetworks it has some 30,000
 
 class EventFile {
  public:
   // Opens the file, see invariant 2, and writes the first line. A file that cannot be written is an error (Fault::failure),
   // here and in the functions below.
-  EventFile(const std::string& path, const StartEvent& start);
+  EventFile(const Place& place, const StartEvent& start);
   void add(const LogEvent& event);
   void add(const EvalEvent& event);
   void end(int64_t step, const std::string& how);

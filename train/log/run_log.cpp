@@ -7,7 +7,7 @@
 
 namespace hv::train {
 
-RunLog::RunLog(const std::string& folder, const TrainOptions& options, const data::Dataset* test, bool show_progress)
+RunLog::RunLog(const OpenFolder& folder, const TrainOptions& options, const data::Dataset* test, bool show_progress)
     : folder_(folder),
       ema_(options.ema > 0),
       with_tensorboard_(options.tensorboard),
@@ -17,14 +17,14 @@ RunLog::RunLog(const std::string& folder, const TrainOptions& options, const dat
 
 void RunLog::begin(const StartEvent& start) {
   subnets_ = start.subnets;
-  if (folder_.empty()) return;
+  if (!folder_) return;
   // A predictions.csv of an earlier end of this run becomes wrong with the next step, and nothing in it names its step.
-  remove_file(join_path(folder_, "predictions.csv"));
+  remove_file(folder_ / "predictions.csv");
   std::vector<models::Subnet> subnets;
   for (const RunSubnet& one : subnets_) subnets.push_back(one.subnet);
   const std::vector<Metric> metrics = test_ ? make_scorer(test_->scorer())->metrics() : std::vector<Metric>{};
-  summary_ = std::make_unique<Summary>(join_path(folder_, "summary.csv"), subnets, metrics, ema_, start.step);
-  events_ = std::make_unique<EventFile>(join_path(folder_, "events.jsonl"), start);
+  summary_ = std::make_unique<Summary>(folder_ / "summary.csv", subnets, metrics, ema_, start.step);
+  events_ = std::make_unique<EventFile>(folder_ / "events.jsonl", start);
   if (with_tensorboard_) tensorboard_ = std::make_unique<TensorBoard>(folder_, start);
   if (test_ && test_->scorer() == "classes") predictions_ = std::make_unique<Predictions>(subnets, *test_);
 }
@@ -66,7 +66,7 @@ void RunLog::predicted(size_t subnet, const Tensor& logits) {
 }
 
 void RunLog::evaluated(const EvalEvent& event) {
-  if (predictions_ && !predictions_->empty()) write_file(join_path(folder_, "predictions.csv"), predictions_->csv());
+  if (predictions_ && !predictions_->empty()) write_file(folder_ / "predictions.csv", predictions_->csv());
   attempt([&] {
     if (summary_) summary_->add(event);
   });

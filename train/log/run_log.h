@@ -27,8 +27,8 @@ namespace hv::train {
 
 class RunLog : public Listener {
  public:
-  // If `folder` is empty, no file is written. `test` is the data that the run is evaluated on; null if it is not evaluated.
-  RunLog(const std::string& folder, const TrainOptions& options, const data::Dataset* test, bool show_progress);
+  // If there is no `folder`, no file is written. `test` is the data that the run is evaluated on; null if it is not evaluated.
+  RunLog(const OpenFolder& folder, const TrainOptions& options, const data::Dataset* test, bool show_progress);
   void begin(const StartEvent& start) override;
   void step(const StepEvent& event) override;
   void predicted(size_t subnet, const Tensor& logits) override;
@@ -54,7 +54,7 @@ class RunLog : public Listener {
     PartSeconds time{};
   };
 
-  std::string folder_;
+  OpenFolder folder_;
   bool ema_, with_tensorboard_;
   const data::Dataset* test_;
   Progress progress_;

@@ -1,8 +1,8 @@
 #include "train/log/summary.h"
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "train/evaluate.h"
 #include "train/io/file.h"
@@ -11,9 +11,11 @@
 
 namespace hv::train {
 
-Summary::Summary(std::string path, const std::vector<models::Subnet>& subnets, const std::vector<Metric>& metrics, bool ema,
+constexpr size_t kLongestRow = 1 << 16;
+
+Summary::Summary(const Place& place, const std::vector<models::Subnet>& subnets, const std::vector<Metric>& metrics, bool ema,
                  int64_t step)
-    : path_(std::move(path)), head_("step,images,epoch,seconds,lr,train_loss") {
+    : place_(place), head_("step,images,epoch,seconds,lr,train_loss") {
   for (const char* weights : {"", "ema_"}) {
     if (*weights && !ema) continue;
     for (const Metric& metric : metrics) {
@@ -21,14 +23,18 @@ Summary::Summary(std::string path, const std::vector<models::Subnet>& subnets, c
       for (const models::Subnet& subnet : subnets) head_ += concat(',', weights, metric.name, '_', subnet.name);
     }
   }
-  std::ifstream old(path_);
-  std::string line;
-  if (!std::getline(old, line) || line != head_) return;
-  while (std::getline(old, line)) {
+  if (!file_exists(place)) return;
+  InputFile old(place);
+  bool first = true, same = false;
+  each_line(old, kLongestRow, [&](const std::string& line, bool) {
+    if (std::exchange(first, false)) {
+      same = line == head_;
+      return;
+    }
     int64_t at = -1;
     std::istringstream(line) >> at;
-    if (at >= 0 && at <= step) rows_.emplace_back(line.substr(0, line.find(',', line.find(',') + 1)), line);
-  }
+    if (same && at >= 0 && at <= step) rows_.emplace_back(line.substr(0, line.find(',', line.find(',') + 1)), line);
+  });
 }
 
 void Summary::add(const EvalEvent& event) {
@@ -45,7 +51,7 @@ void Summary::add(const EvalEvent& event) {
   rows_.emplace_back(key, line);
   std::string text = head_ + "\n";
   for (const auto& [name, old] : rows_) text += old + "\n";
-  write_file(path_, text);
+  write_file(place_, text);
 }
 
 namespace {

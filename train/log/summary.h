@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "train/io/folder.h"
 #include "train/listener.h"
 
 namespace hv::train {
@@ -16,14 +17,15 @@ class Summary {
   // The rows of an existing file are kept up to `step`, because later rows belong to steps that the run will do again. A file
   // with other columns is replaced. `metrics` gives the names and the order of the metrics, as the scorer does; `ema` adds the
   // columns of the averaged weights.
-  Summary(std::string path, const std::vector<models::Subnet>& subnets, const std::vector<Metric>& metrics, bool ema,
+  Summary(const Place& place, const std::vector<models::Subnet>& subnets, const std::vector<Metric>& metrics, bool ema,
           int64_t step);
   // Adds a row and replaces the file atomically. A row with the same step and number of images is replaced. Fault::failure if
   // the file cannot be written.
   void add(const EvalEvent& event);
 
  private:
-  std::string path_, head_;
+  Place place_;
+  std::string head_;
   std::vector<std::pair<std::string, std::string>> rows_;  // "step,images" and the whole line
 };
 

@@ -64,7 +64,7 @@ std::string tf_record(const std::string& payload) {
   return length + little_endian(masked_crc32c(length)) + payload + little_endian(masked_crc32c(payload));
 }
 
-TensorBoard::TensorBoard(const std::string& folder, const StartEvent& start) : file_(join_path(folder, file_name())) {
+TensorBoard::TensorBoard(const OpenFolder& folder, const StartEvent& start) : file_(folder / file_name()) {
   file_.append(event(0, bytes_field(3, "brain.Event:2")));
   if (start.resumed) file_.append(event(start.step + 1, bytes_field(7, int_field(1, 1))));
 }

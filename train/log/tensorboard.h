@@ -27,7 +27,7 @@ namespace hv::train {
 class TensorBoard {
  public:
   // Creates events.out.tfevents.<Unix time>.<host>.<process>. A file that cannot be written is an error (Fault::failure).
-  TensorBoard(const std::string& folder, const StartEvent& start);
+  TensorBoard(const OpenFolder& folder, const StartEvent& start);
   void add(const LogEvent& log);    // writes loss/train, train_loss/heads=3, lr, images_per_second
   void add(const EvalEvent& eval);  // writes top1/heads=3, top5/heads=3, loss/heads=3, and the same with ema_ before
 

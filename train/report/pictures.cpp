@@ -76,7 +76,7 @@ int64_t image_of(const Table& predictions, size_t row, const data::Dataset& test
 RunImages::RunImages(const RunData& run) : run_(run) {
   HV_CHECK_INPUT(run.header && !run.widths.empty(),
                  "no checkpoint: ", run.problems.count("checkpoint") ? run.problems.at("checkpoint") : "");
-  loaded_ = load_model(run.folder);
+  loaded_ = load_model(run.held);
   const std::string folder = run.option("data"), kind = run.option("kind");
   HV_CHECK_INPUT(!folder.empty(), loaded_.path, ": does not say which data it was trained on");
   const data::Source source{folder, kind.empty() ? "auto" : kind, loaded_.model->image_size()};

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 
 #include "train/draw/html.h"
 #include "train/io/file.h"
@@ -17,7 +16,7 @@ namespace {
 
 class Report {
  public:
-  Report(Runs& runs, const std::string& pictures, const std::vector<int64_t>& wanted)
+  Report(Runs& runs, const OpenFolder& pictures, const std::vector<int64_t>& wanted)
       : runs_(runs), run_(runs[0]), page_(concat("Run ", run_.name)), pictures_(pictures), wanted_(wanted) {}
 
   std::string make() {
@@ -47,7 +46,7 @@ class Report {
 
  private:
   void figure(const std::string& name, const std::string& drawing, const std::string& caption) {
-    write_file(join_path(pictures_, name + ".svg"), drawing + "\n");
+    write_file(pictures_ / (name + ".svg"), drawing + "\n");
     page_.figure(drawing, caption);
   }
 
@@ -139,6 +138,9 @@ class Report {
       page_.missing("No curves: " + why("events.jsonl") + "; " + why("summary.csv") + ".");
       return;
     }
+    if (run_.events && run_.events->skipped > 0) {
+      page_.missing(concat("events.jsonl: ", run_.events->skipped, " lines are longer than an event can be and are left out."));
+    }
     if (!run_.events || run_.events->logs.empty()) {
       page_.text("Only the evaluations of summary.csv are drawn: " +
                  (run_.events ? "events.jsonl holds no steps" : why("events.jsonl")) + ".");
@@ -178,7 +180,8 @@ class Report {
     if (tiles.empty()) return;
     std::vector<data::Image> images;
     for (const Tile& tile : tiles) images.push_back(tile.image);
-    data::write_png(join_path(pictures_, name + ".png"), data::mosaic(images, columns));
+    const std::vector<uint8_t> png = data::encode_png(data::mosaic(images, columns));
+    write_file(pictures_ / (name + ".png"), {png.begin(), png.end()});
     page_.tiles(tiles, concat("report/", name, ".png"));
   }
 
@@ -271,7 +274,7 @@ class Report {
   Runs& runs_;
   RunData& run_;
   Page page_;
-  std::string pictures_;
+  OpenFolder pictures_;
   std::vector<int64_t> wanted_;
   std::optional<RunImages> images_;
   std::string no_images_;  // why there are no images; empty if there are
@@ -291,7 +294,7 @@ void keep_widths(RunData& run, const std::string& heads) {
 }  // namespace
 
 std::string write_report(const ReportOptions& options) {
-  Runs runs = {read_run(options.folder)};
+  Runs runs = {options.held ? read_run(options.held) : read_run(options.folder)};
   keep_widths(runs[0], options.heads);
   for (const std::string& other : options.compare) {
     runs.push_back(read_run(other));
@@ -299,13 +302,13 @@ std::string write_report(const ReportOptions& options) {
       if (runs[i].name == runs.back().name) runs.back().name = other;
     }
   }
-  const std::string pictures = join_path(options.folder, "report"),
-                    page = options.out.empty() ? join_path(options.folder, "report.html") : options.out;
-  std::error_code error;
-  std::filesystem::create_directories(pictures, error);
-  HV_CHECK(!error, pictures, ": cannot make folder: ", error.message(), "; make ", options.folder, " writable");
+  const OpenFolder& folder = runs[0].held;
+  const OpenFolder pictures = folder.made("report");
+  remove_stale_files(pictures);
+  remove_stale_files(folder, "report.html");  // a training may be writing the others
+  const Place page = options.out.empty() ? folder / "report.html" : Place(options.out);
   write_file(page, Report(runs, pictures, options.images).make());
-  return page;
+  return page.text();
 }
 
 }  // namespace hv::train

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "train/io/folder.h"
+
 namespace hv::train {
 
 struct ReportOptions {
@@ -18,6 +20,7 @@ struct ReportOptions {
   std::string out;                   // path of the page; empty: report.html in the folder
   std::vector<int64_t> images;       // numbers of the test images whose attention is shown; empty: the report chooses
   std::string heads = {};            // the widths that are shown, as --heads names them (train/subnets.h)
+  OpenFolder held = {};  // the folder, if it is open already: then it is read and written, whatever its path leads to now
 };
 
 std::string write_report(const ReportOptions& options);  // returns the page's path

@@ -8,6 +8,7 @@
 #include "train/io/file.h"
 #include "train/io/json.h"
 #include "train/io/numbers.h"
+#include "train/log/events.h"
 #include "train/options.h"
 #include "train/state/load.h"
 #include "train/subnets.h"
@@ -16,7 +17,7 @@ namespace hv::train {
 namespace {
 
 constexpr int64_t kMaxFile = int64_t{64} << 20;
-constexpr size_t kMaxColumns = 1000, kMaxLine = size_t{1} << 20;  // kMaxLine: of events.jsonl, where a line is some 1 KB
+constexpr size_t kMaxColumns = 1000;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 double number_of(const std::map<std::string, std::string>& values, const std::string& name) {
@@ -62,6 +63,7 @@ class Listed {
  public:
   void read(const Event& event, RunEvents& events) {
     listed_ = event.objects("widths");
+    indices_.clear();
     events.labels.clear();
     for (const auto& members : listed_) {
       const auto label = members.find("label");
@@ -69,23 +71,34 @@ class Listed {
       events.shares[events.labels.back()] = number_of(members, "share");
     }
   }
-  // The label of the first listed subnetwork that agrees with `members` in every key that both have; "" if there is none.
+  // The label of the first listed subnetwork that agrees with `members` in every axis that both have; "" if there is none. A
+  // line may name many subnetworks, so there is an index by values for each set of axes; a run has few such sets.
   std::string label_of(const std::map<std::string, std::string>& members, const RunEvents& events) const {
-    for (size_t i = 0; i < listed_.size(); ++i) {
-      size_t agreed = 0, shared = 0;
-      for (const auto& [name, value] : listed_[i]) {
-        const auto found = members.find(name);
-        if (found == members.end()) continue;
-        ++shared;
-        agreed += found->second == value ? 1 : 0;
-      }
-      if (shared > 0 && agreed == shared) return events.labels[i];
+    if (listed_.empty()) return "";
+    std::vector<std::string> axes;
+    for (const auto& [name, value] : members) {
+      if (listed_[0].count(name) > 0) axes.push_back(name);
     }
-    return "";
+    if (axes.empty() || (indices_.count(axes) == 0 && indices_.size() >= kMostIndices)) return "";
+    const auto [index, fresh] = indices_.try_emplace(axes);
+    for (size_t i = 0; fresh && i < listed_.size(); ++i) index->second.emplace(values_of(listed_[i], axes), events.labels[i]);
+    const auto found = index->second.find(values_of(members, axes));
+    return found == index->second.end() ? "" : found->second;
   }
 
  private:
+  using Texts = std::vector<std::string>;
+  static constexpr size_t kMostIndices = 16;
+  static Texts values_of(const std::map<std::string, std::string>& members, const Texts& axes) {
+    Texts values;
+    for (const std::string& axis : axes) {
+      const auto found = members.find(axis);
+      values.push_back(found == members.end() ? "" : found->second);
+    }
+    return values;
+  }
   std::vector<std::map<std::string, std::string>> listed_;
+  mutable std::map<Texts, std::map<Texts, std::string>> indices_;  // by axes, then by their values: the label
 };
 
 RunEvents::Log read_log(const Event& event, const std::map<std::string, std::string>& flat, const Listed& listed,
@@ -113,11 +126,11 @@ RunEvents::Log read_log(const Event& event, const std::map<std::string, std::str
 
 void read_header_and_widths(RunData& run) {
   for (const char* name : {"last.ckpt", "prev.ckpt"}) {
-    const std::string path = join_path(run.folder, name);
-    if (!file_exists(path)) continue;
+    const Place place = run.held / name;
+    if (!file_exists(place)) continue;
     try {
-      run.header = read_header(path);
-      const auto model = model_of(*run.header, path);
+      run.header = read_header(place);
+      const auto model = model_of(*run.header, place.text());
       for (const models::Subnet& width : trained_subnets(*model, *run.header)) {
         run.widths.push_back({width, model->params(width), model->macs(width)});
       }
@@ -140,13 +153,14 @@ const std::vector<double>* Table::find(const std::string& name) const {
   return nullptr;
 }
 
-Table read_table(const std::string& path) { return parse_table(read_file(path, kMaxFile), path); }
+Table read_table(const Place& place) { return parse_table(read_file(place, kMaxFile), place.text()); }
 
 Table parse_table(const std::string& text, const std::string& name) {
   Table table;
   int64_t number = 0;
   each_part(text, '\n', [&](std::string_view line) {
     ++number;
+    if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) return;
     const size_t cells = 1 + static_cast<size_t>(std::count(line.begin(), line.end(), ','));  // counted before they are kept
     if (table.names.empty()) {
@@ -168,19 +182,20 @@ Table parse_table(const std::string& text, const std::string& name) {
   return table;
 }
 
-RunEvents read_events(const std::string& path) {
-  const std::string text = read_file(path, kMaxFile);
-  const std::string_view whole(text.data(), text.rfind('\n') + 1);  // what follows is incomplete: the process was killed
+RunEvents read_events(const Place& place) {
+  const std::string path = place.text();
+  HV_CHECK_INPUT(file_exists(place), path, ": is not there");
+  InputFile file(place);
+  HV_CHECK_INPUT(file.size() <= kMaxFile, path, ": has ", file.size(), " bytes, more than the ", kMaxFile, " that are read");
   RunEvents events;
   Listed listed;
   int64_t images = -1, number = 0;
-  each_part(whole, '\n', [&](std::string_view line) {
+  events.skipped = each_line(file, kLongestEvent, [&](const std::string& line, bool whole) {
     ++number;
-    if (line.empty()) return;
+    if (line.empty() || !whole) return;  // the text after the last line end is incomplete: the process was killed
     std::map<std::string, std::string> flat;
     try {
-      HV_CHECK_INPUT(line.size() <= kMaxLine, line.size(), " bytes, expected at most ", kMaxLine);
-      flat = flat_json(std::string(line));
+      flat = flat_json(line);
     } catch (const Error& error) {
       fail(Fault::input, path, ": line ", number, ": ", error.what());
     }
@@ -228,21 +243,26 @@ std::string RunData::option(const std::string& wanted) const {
 
 RunData read_run(const std::string& folder) {
   HV_CHECK_USAGE(is_folder(folder), folder, ": is not a run folder; a run's folder is what --out named, or runs/...");
+  return read_run(OpenFolder(folder));
+}
+
+RunData read_run(const OpenFolder& held) {
   RunData run;
-  run.folder = folder;
+  run.held = held;
+  const std::string folder = run.folder = held.path();
   const std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
   run.name = (path.has_filename() ? path : path.parent_path()).filename().string();
   read_header_and_widths(run);
   const auto attempt = [&](const std::string& file, auto read) {
     try {
-      read(join_path(folder, file));
+      read(held / file);
     } catch (const Error& error) {
       run.problems[file] = error.what();
     }
   };
-  attempt("summary.csv", [&](const std::string& at) { run.summary = read_table(at); });
-  attempt("predictions.csv", [&](const std::string& at) { run.predictions = read_table(at); });
-  attempt("events.jsonl", [&](const std::string& at) { run.events = read_events(at); });
+  attempt("summary.csv", [&](const Place& at) { run.summary = read_table(at); });
+  attempt("predictions.csv", [&](const Place& at) { run.predictions = read_table(at); });
+  attempt("events.jsonl", [&](const Place& at) { run.events = read_events(at); });
   if (run.events) run.images_per_second = run.events->images_per_second;
   HV_CHECK_INPUT(run.header || run.summary, folder, ": holds neither a checkpoint nor summary.csv (",
                  run.problems["checkpoint"], "; ", run.problems["summary.csv"], "); name the folder of a run");

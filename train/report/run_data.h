@@ -23,7 +23,7 @@ struct Table {  // a CSV file of numbers; a cell that is empty or not finite is 
   const std::vector<double>* find(const std::string& name) const;  // the column of that name; null if there is none
 };
 Table parse_table(const std::string& text, const std::string& name);  // the text of an error begins with `name`
-Table read_table(const std::string& path);
+Table read_table(const Place& place);
 
 struct RunEvents {  // the content of events.jsonl; train/log/events.h describes its lines
   struct Log {
@@ -38,8 +38,9 @@ struct RunEvents {  // the content of events.jsonl; train/log/events.h describes
   std::map<std::string, double> shares;             // by label: expected share of all steps, 0 to 1
   std::map<std::string, double> images_per_second;  // by label, from the last of the evaluations with the most images
   std::string ending;                               // "finished", ...; empty if the run goes on or was killed
+  int64_t skipped = 0;                              // number of lines that are too long for an event
 };
-RunEvents read_events(const std::string& path);
+RunEvents read_events(const Place& place);
 
 struct WidthCost {
   models::Subnet subnet;
@@ -47,6 +48,7 @@ struct WidthCost {
 };
 
 struct RunData {
+  OpenFolder held;
   std::string folder, name;
   std::optional<Header> header;
   std::vector<WidthCost> widths;  // from the narrowest to the widest; empty without a checkpoint
@@ -64,6 +66,7 @@ struct RunData {
 // A path that is not a folder is an error (Fault::usage); a folder with neither a checkpoint nor summary.csv is one
 // (Fault::input).
 RunData read_run(const std::string& folder);
+RunData read_run(const OpenFolder& folder);
 
 // The command that repeats the run, quoted for a shell: the preset, the seed, and the options that differ from their defaults.
 std::string repeat_command(const Header& header);

@@ -62,8 +62,22 @@ std::map<std::string, std::string> provenance(const data::Source& source, const 
       {"data_images", std::to_string(train.size())},
       {"data_checksum", train.checksum()},
   };
+  if (precision() == Precision::bf16) entries["bf16_unit"] = bf16_unit_name();
   if (test) entries["test_checksum"] = test->checksum();
   return entries;
+}
+
+std::string differing_arithmetic(const std::map<std::string, std::string>& stored,
+                                 const std::map<std::string, std::string>& now) {
+  std::string text;
+  for (const auto& [name, title] :
+       {std::pair{"simd", "SIMD"}, std::pair{"blas", ""}, std::pair{"blas_kernel", "BLAS kernels for"},
+        std::pair{"bf16_unit", "bf16 on"}, std::pair{"compiler", ""}}) {
+    const auto before = stored.find(name), after = now.find(name);
+    if (before == stored.end() || after == now.end() || before->second == after->second) continue;
+    text += concat(text.empty() ? "" : ", ", title, *title ? " " : "", before->second, " (now ", after->second, ")");
+  }
+  return text;
 }
 
 }  // namespace hv::train

@@ -15,5 +15,9 @@ std::string start_line(int64_t seed, const data::Source& source, const data::Dat
 // For Header::provenance: date, compiler, processor, threads, BLAS, data.
 std::map<std::string, std::string> provenance(const data::Source& source, const data::Dataset& train,
                                               const data::Dataset* test);
+// What of two provenances changes the last bits of a training: "SIMD v4 (now v2), ..."; "" if nothing does. What a file does
+// not tell is left out. The number of threads changes nothing.
+std::string differing_arithmetic(const std::map<std::string, std::string>& stored,
+                                 const std::map<std::string, std::string>& now);
 
 }  // namespace hv::train

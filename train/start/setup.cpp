@@ -95,23 +95,6 @@ void start_from(const std::string& path, const models::ElasticModel& model, cons
   }
 }
 
-// What may change under a run that is resumed, but not unnoticed. That the training images and their labels are the same is
-// checked by their checksum.
-void tell_changes(const Checkpoint& checkpoint, const data::Dataset& train, const data::Dataset& test) {
-  const std::vector<std::string>&before = checkpoint.header.class_names, &now = train.class_names();
-  const data::ClassMatch match = data::match_classes(before, now);
-  if (match == data::ClassMatch::other || match == data::ClassMatch::reordered) {
-    say(concat(
-        "NOTICE: classes have other names than in ", checkpoint.path,
-        match == data::ClassMatch::other ? ": it has " + printable(data::names_missing(before, now)) : ", or another order"));
-  }
-  const auto tested = checkpoint.header.provenance.find("test_checksum");
-  if (tested != checkpoint.header.provenance.end() && tested->second != test.checksum()) {
-    say(concat("NOTICE: the test images are not those of ", checkpoint.path,
-               ": its results, that of best.ckpt too, do not compare with those to come"));
-  }
-}
-
 }  // namespace
 
 void start_compute(int64_t threads, const std::string& precision) {
@@ -179,7 +162,6 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
                  checkpoint ? checkpoint->path : o.preset, ": a model of ", p.model->classes(), " classes and images of ",
                  p.model->image_size(), "; ", p.train->name(), " has ", p.train->classes(), " and ", p.train->height(),
                  "; is it a checkpoint of another model?");
-  if (checkpoint) tell_changes(*checkpoint, *p.train, *p.test);
   if (!checkpoint && o.init != "trunc_normal" && o.init != "reference") {
     HV_CHECK_USAGE(file_exists(o.init), "--init: '", o.init, "' is neither trunc_normal nor reference nor a checkpoint");
     start_from(o.init, *p.model, *p.train);

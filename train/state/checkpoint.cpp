@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cereal/archives/portable_binary.hpp>
 #include <cstring>
-#include <fstream>
 #include <set>
 #include <sstream>
 
@@ -180,7 +179,7 @@ void each_piece(const Tensor& tensor, Piece&& piece) {
 
 // Reads through a file, keeping the checksum of all it has seen.
 struct Scanner {
-  explicit Scanner(const std::string& path) : file(path) {}
+  explicit Scanner(const Place& place) : file(place) {}
   void read(void* data, size_t bytes) {
     file.read(data, bytes);
     all.add(data, bytes);
@@ -237,8 +236,8 @@ void check_header(Header header, const std::vector<NamedTensor>& tensors) {
   pack(header);
 }
 
-void save_checkpoint(const std::string& path, Header header, const std::vector<NamedTensor>& tensors,
-                     const std::vector<std::string>& keep) {
+void save_checkpoint(const Place& place, Header header, const std::vector<NamedTensor>& tensors,
+                     const std::vector<Place>& keep) {
   header.tensors.clear();
   for (const auto& [name, value] : tensors) {
     HV_CHECK(value.is_contiguous(), "checkpoint: tensor ", name, " is not contiguous");
@@ -248,7 +247,7 @@ void save_checkpoint(const std::string& path, Header header, const std::vector<N
   }
   const std::string text = pack(header);
 
-  AtomicFile file(path);
+  AtomicFile file(place);
   Crc32c all;
   int64_t position = 0;
   const auto write = [&](const void* data, size_t bytes) {
@@ -277,13 +276,23 @@ void save_checkpoint(const std::string& path, Header header, const std::vector<N
   file.commit(keep);
 }
 
-Header read_header(const std::string& path) {
-  Scanner scanner(path);
-  return scan_header(scanner, path);
+void check_header(const Header& header) {
+  try {
+    unpack(pack(header), "checkpoint");
+  } catch (const Error& error) {
+    fail(Fault::failure, error.what(),
+         "; this run could not be saved: are there too many classes, or a name or path too long?");
+  }
 }
 
-Checkpoint load_checkpoint(const std::string& path, const std::function<bool(const std::string&)>& wanted) {
-  Scanner scanner(path);
+Header read_header(const Place& place) {
+  Scanner scanner(place);
+  return scan_header(scanner, place.text());
+}
+
+Checkpoint load_checkpoint(const Place& place, const std::function<bool(const std::string&)>& wanted) {
+  const std::string path = place.text();
+  Scanner scanner(place);
   Checkpoint checkpoint{scan_header(scanner, path), {}, path};
   scanner.skip_padding(path);
   std::vector<float> buffer(kChunk / 4);
@@ -322,9 +331,15 @@ const Tensor& Checkpoint::tensor(const std::string& name) const {
   fail(Fault::input, path, ": has no tensor ", name, "; is it a checkpoint of another model?");
 }
 
-bool is_checkpoint(const std::string& path) {
+bool is_checkpoint(const Place& place) {
   char magic[sizeof kMagic] = {};
-  std::ifstream(path, std::ios::binary).read(magic, sizeof magic);
+  try {
+    InputFile file(place);
+    if (file.size() < std::ssize(magic)) return false;
+    file.read(magic, sizeof magic);
+  } catch (const Error&) {
+    return false;
+  }
   return std::memcmp(magic, kMagic, sizeof magic) == 0;
 }
 

@@ -23,6 +23,7 @@
 
 #include "core/tensor.h"
 #include "models/elastic.h"
+#include "train/io/folder.h"
 
 namespace hv::train {
 
@@ -61,12 +62,14 @@ struct Checkpoint {
 // An error (Fault::input) if a checkpoint cannot hold this header, because a text or all of them together are too long.
 void check_header(Header header, const std::vector<NamedTensor>& tensors);
 // With `keep`, the file that was at `path` stays under its first name, and so on: AtomicFile::commit().
-void save_checkpoint(const std::string& path, Header header, const std::vector<NamedTensor>& tensors,
-                     const std::vector<std::string>& keep = {});
-Header read_header(const std::string& path);
+void save_checkpoint(const Place& place, Header header, const std::vector<NamedTensor>& tensors,
+                     const std::vector<Place>& keep = {});
+Header read_header(const Place& place);
+// An error (Fault::failure) if a file with this header could not be saved or not be loaded again: texts that are too long, say.
+void check_header(const Header& header);
 // Does the file begin as a checkpoint does? It may be damaged after that. False if it cannot be read.
-bool is_checkpoint(const std::string& path);
+bool is_checkpoint(const Place& place);
 // `wanted` chooses the tensors to keep, by name; all are verified.
-Checkpoint load_checkpoint(const std::string& path, const std::function<bool(const std::string&)>& wanted = {});
+Checkpoint load_checkpoint(const Place& place, const std::function<bool(const std::string&)>& wanted = {});
 
 }  // namespace hv::train

@@ -37,9 +37,12 @@ std::unique_ptr<models::ElasticModel> model_of(const Header& header, const std::
   return model;
 }
 
-Loaded load_model(const std::string& run_or_file, bool ema) {
+namespace {
+
+template <class Where>
+Loaded load_from(const Where& where, bool ema) {
   const std::string prefix = ema ? "ema." : "model.";
-  Checkpoint checkpoint = load_run(run_or_file, say, [&](const std::string& name) { return name.rfind(prefix, 0) == 0; });
+  Checkpoint checkpoint = load_run(where, say, [&](const std::string& name) { return name.rfind(prefix, 0) == 0; });
   HV_CHECK_USAGE(!ema || !checkpoint.tensors.empty(), checkpoint.path, ": has no averaged weights; leave out --ema");
   Loaded loaded{checkpoint.header, model_of(checkpoint.header, checkpoint.path), checkpoint.path};
   for (int c = 0; c < 3; ++c) {
@@ -50,5 +53,10 @@ Loaded load_model(const std::string& run_or_file, bool ema) {
   loaded.model->eval();
   return loaded;
 }
+
+}  // namespace
+
+Loaded load_model(const std::string& run_or_file, bool ema) { return load_from(run_or_file, ema); }
+Loaded load_model(const OpenFolder& run, bool ema) { return load_from(run, ema); }
 
 }  // namespace hv::train

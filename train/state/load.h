@@ -17,6 +17,7 @@ struct Loaded {
 };
 // The model of a checkpoint (file or run folder), with its weights or, if asked, their average; in evaluation mode.
 Loaded load_model(const std::string& run_or_file, bool ema = false);
+Loaded load_model(const OpenFolder& run, bool ema = false);
 // The architecture alone, from a header. One that does not build is a damaged file (Fault::input).
 std::unique_ptr<models::ElasticModel> model_of(const Header& header, const std::string& path);
 
