@@ -126,12 +126,18 @@ TEST_CASE("predict: the program predicts what it can, says what it cannot, and c
   fs::copy_file(folder / "m", folder / "best.ckpt");
   fs::create_symlink("best.ckpt", folder / "link");
   for (const std::string target : {"m", "./best.ckpt", "link"}) {
-    program.refuses("m 0.png --out " + target, "--out: " + target + " holds a checkpoint; name another file");
+    program.refuses("m 0.png --out " + target,
+                    "--out: " + target + " holds a checkpoint; name another file, or replace it with --force");
   }
   CHECK(slurp(folder / "best.ckpt") == slurp(folder / "m"));
   CHECK(fs::is_symlink(folder / "link"));
   fixtures::write_text(folder / "old.csv", "HYDRA");  // shorter than a checkpoint's beginning
-  CHECK(program("m 0.png --out old.csv").code == 0);
+  program.refuses("m 0.png --out old.csv",
+                  "--out: old.csv is there already and is no result of predict; name another file, or replace it with --force");
+  CHECK(program("m 0.png --out old.csv --force").code == 0);
+  CHECK(program("m 0.png --out old.csv").code == 0);                             // a table of the same picture
+  CHECK(program("m 0.png --format jsonl --heads all --out old.csv").code == 0);  // another result
+  CHECK(program("m 0.png --format csv --out old.csv").code == 0);
 }
 
 TEST_CASE("predict: the program draws what each width pays attention to") {
@@ -169,7 +175,8 @@ TEST_CASE("predict: the program draws what each width pays attention to") {
 
   program.refuses("m 0.png --explain e.jpg", "--explain: 'e.jpg' does not end in .png; a PNG is what is written");
   fs::copy_file(folder / "m", folder / "m.png");
-  program.refuses("m 0.png --explain m.png", "--explain: m.png holds a checkpoint; name another file");
+  program.refuses("m 0.png --explain m.png",
+                  "--explain: m.png holds a checkpoint; name another file, or replace it with --force");
   program.refuses("m 0.png --explain 0.png", "--explain: 0.png is one of the pictures to look at; name another file");
   program.refuses("m 0.png --explain e.png --out e.png", "--out and --explain: e.png can hold only one of the two");
   std::string many;

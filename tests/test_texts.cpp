@@ -173,7 +173,7 @@ TEST_CASE("texts: a table, a log and a list of names of line ends alone need no 
   fixtures::write_text(dir / "events", "{\"event\":\"log\",\"step\":1}\n" + ends + "{\"event\":\"log\"");
   CHECK(read_events(dir / "events").logs.size() == 1);
   fixtures::write_text(dir / "events", "{\"a\":\"" + std::string(1 << 20, 'x') + "\"}\n");
-  CHECK(error_of([&] { read_events(dir / "events"); }).has("line 1: 1048584 bytes, expected at most 1048576"));
+  CHECK(read_events(dir / "events").skipped == 1);
   // A line of many small members: looked up one after another they would take minutes.
   std::string members = "{\"event\":\"log\",\"step\":1,\"x\":[1";
   for (int i = 0; i < 100000; ++i) members += ",1";

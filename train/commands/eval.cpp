@@ -10,6 +10,7 @@
 #include "train/io/print.h"
 #include "train/log/summary.h"
 #include "train/predict/need.h"
+#include "train/start/output.h"
 #include "train/start/provenance.h"
 #include "train/start/setup.h"
 #include "train/start/test_data.h"
@@ -23,7 +24,7 @@ struct EvalArguments {
   std::vector<std::string> checkpoint;
   std::string subnets, data, kind = "auto", predictions;
   int64_t limit = 0, batch_size = 250, threads = 0;
-  bool ema = false, json = false, ignore_class_names = false;
+  bool ema = false, json = false, ignore_class_names = false, force = false;
 };
 
 // Everything an evaluation saw, for a notebook: images [N, 3, H, W] as bytes, labels [N], and logits.<subnetwork> [N, classes].
@@ -84,7 +85,7 @@ void print_table(const std::vector<Result>& results) {
 }
 
 int run_eval(const EvalArguments& a) {
-  if (!a.predictions.empty()) check_output("--predictions", a.predictions);
+  if (!a.predictions.empty()) check_output({"--predictions", a.predictions, FileKind::safetensors, a.force});
   start_compute(a.threads);
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
   const std::vector<models::Subnet> subnets = choose_trained(loaded.model->subnets(), loaded.header, a.subnets);
@@ -136,6 +137,7 @@ Command eval_command() {
       {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
       {"predictions", &a->predictions, "a safetensors file to write: images, labels, and the logits of every width"},
       memory_field(),
+      {"force", &a->force, "replace a file of another kind, or the input", 0, 0, {}, true},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
   return {"eval",

@@ -7,6 +7,7 @@
 #include "train/exchange/onnx.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/print.h"
+#include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"
 
@@ -26,7 +27,7 @@ constexpr Format kFormats[] = {
 struct ExportArguments {
   std::vector<std::string> checkpoint;
   std::string heads = kAllSubnets, format = kFormats[0].name, out;
-  bool ema = false;
+  bool ema = false, force = false;
 };
 
 // runs/a -> a-heads3.safetensors; runs/a/best.ckpt -> a-best-heads3.safetensors; b.ckpt -> b.safetensors, the nested model
@@ -57,7 +58,9 @@ int run_export(const ExportArguments& a) {
       files.emplace_back(path, static_cast<int64_t>(width.axes.at(0).value));
     }
   }
-  for (const auto& [path, heads] : files) check_output("--out", path);
+  for (const auto& [path, heads] : files) {
+    check_output({"--out", path, a.format == "onnx" ? FileKind::onnx : FileKind::safetensors, a.force, {a.checkpoint[0]}});
+  }
   for (const auto& [path, heads] : files) {
     const TimmModel model = source.width(heads);
     format.write(path, model);
@@ -81,6 +84,7 @@ Command export_command() {
       {"format", &a->format, "of the file", 0, 0, formats},
       {"out", &a->out,
        "the file, or what the files of several widths are named after; default: the checkpoint, in this folder"},
+      {"force", &a->force, "replace a file of another kind, or the input", 0, 0, {}, true},
       {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
   };
   return {"export",

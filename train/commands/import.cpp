@@ -7,6 +7,7 @@
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
+#include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"
 
@@ -17,6 +18,7 @@ struct ImportArguments {
   std::vector<std::string> file;
   std::string preset, heads, out;
   int64_t head_dim = 0, into_heads = 0, heads_min = 0, seed = 0;
+  bool force = false;
 };
 
 // The model to make: as the file says; a preset gives the figures that no option gives.
@@ -67,6 +69,8 @@ int run_import(const ImportArguments& a) {
   const std::string& path = a.file.at(0);
   HV_CHECK_INPUT(is_safetensors(path), path,
                  ": not a safetensors file; import reads files with timm's names, as export writes them");
+  const std::string out = a.out.empty() ? std::filesystem::path(path).stem().string() + ".ckpt" : a.out;
+  check_output({"--out", out, FileKind::checkpoint, a.force, {path}});
   start_compute(0);
   const int64_t head_dim = a.head_dim > 0 || a.preset.empty() ? a.head_dim : models::preset(a.preset).head_dim;
   const TimmModel model = read_timm_safetensors(path, head_dim);
@@ -84,7 +88,6 @@ int run_import(const ImportArguments& a) {
   header.mean = model.mean;
   header.std = model.std;
   header.provenance["imported"] = printable(std::filesystem::path(path).filename().string());
-  const std::string out = a.out.empty() ? std::filesystem::path(path).stem().string() + ".ckpt" : a.out;
   save_checkpoint(out, header, parameters);
   if (!model.guess.empty()) {
     say(concat("NOTICE: ", model.guess, a.head_dim == 0 ? " (if that is wrong, give --head-dim)" : "",
@@ -106,6 +109,7 @@ Command import_command() {
       {"into-heads", &a->into_heads, "put it into a model of so many heads, as its leading part; 0: as wide as it is", 0, 256},
       {"heads-min", &a->heads_min, "narrowest width of the model; 0: as the file says, else its own", 0, 256},
       {"seed", &a->seed, "of the weights around it in a wider model", 0, 9e15},
+      {"force", &a->force, "replace a file of another kind, or the input", 0, 0, {}, true},
       {"out", &a->out, "the checkpoint; default: named after the file, in this folder"},
   };
   return {"import",

@@ -9,6 +9,7 @@
 #include "train/io/interrupt.h"
 #include "train/io/json.h"
 #include "train/io/memory.h"
+#include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"
 
@@ -20,7 +21,7 @@ struct LrFindArguments {
   double low = 1e-7, high = 10;
   int64_t steps = 100;
   std::string out;
-  bool json = false;
+  bool json = false, force = false;
 };
 
 std::string curve_csv(const LrCurve& curve) {
@@ -74,7 +75,7 @@ int run_lr_find(LrFindArguments& a) {
   o.steps = a.steps;  // the schedule is the ramp
   check_options(o);
   check_subnets(o.preset, o.subnets);
-  if (!a.out.empty()) check_output("--out", a.out);
+  if (!a.out.empty()) check_output({"--out", a.out, picture ? FileKind::svg : FileKind::curve, a.force});
   const InterruptScope listening;
   const Prepared p = prepare(o);
   o.ema = 0;
@@ -124,6 +125,7 @@ Command lr_find_command() {
                                {"steps", &a->steps, "from the first to the last", 20, 10000},
                                memory_field(),
                                {"out", &a->out, "the curve as a picture (.svg) or a table (.csv)"},
+                               {"force", &a->force, "replace a file of another kind, or the input", 0, 0, {}, true},
                                {"json", &a->json, "machine-readable output", 0, 0, {}, true}});
   return {"lr-find", "which learning rate to train with", std::move(fields), {}, [a](const std::set<std::string>&) {
             return run_lr_find(*a);

@@ -18,6 +18,7 @@
 #include "train/predict/need.h"
 #include "train/predict/predict_format.h"
 #include "train/predict/widths.h"
+#include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/state/load.h"
 
@@ -34,7 +35,7 @@ struct PredictArguments {
   WidthChoice width;
   std::string format = "table", out, explain;
   int64_t topk = 3, threads = 0;
-  bool ema = false, json = false;
+  bool ema = false, json = false, force = false;
 };
 
 // What can be refused before anything is loaded.
@@ -49,14 +50,15 @@ void check_arguments(PredictArguments& a, const std::set<std::string>& given) {
 }
 
 // A result never replaces one of the pictures it was made from.
-void check_target(const std::string& option, const std::string& path, const std::vector<ImagePath>& images) {
+void check_target(const Wanted& wanted, const std::vector<ImagePath>& images) {
+  const std::string &option = wanted.option, &path = wanted.path;
   if (path.empty()) return;
   for (const ImagePath& image : images) {
     std::error_code ignored;
     HV_CHECK_USAGE(!fs::equivalent(path, image.path, ignored), option, ": ", path,
                    " is one of the pictures to look at; name another file");
   }
-  check_output(option, path);
+  check_output(wanted);
 }
 
 // Standard output, or a file that appears when it is complete.
@@ -84,8 +86,9 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   const std::vector<ImagePath> images = find_images(a.images, std::cin);
   HV_CHECK_USAGE(a.explain.empty() || images.size() <= kMostExplained, "--explain: ", images.size(), " pictures; at most ",
                  kMostExplained, " fit into one PNG: name fewer");
-  check_target("--out", a.out, images);
-  check_target("--explain", a.explain, images);
+  // A table of one width begins with the first picture.
+  check_target({"--out", a.out, FileKind::predictions, a.force, a.checkpoint, printable(images[0].path) + "  "}, images);
+  check_target({"--explain", a.explain, FileKind::png, a.force, a.checkpoint}, images);
   const std::vector<models::Subnet> widths = chosen_widths(a.width, loaded);
   const bool explain = !a.explain.empty();
   const double panel = explain ? explanation_bytes(images.size(), widths.size(), loaded.model->image_size()) : 0;
@@ -114,7 +117,8 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   output.write(format->end());
   output.finish();
   if (explain && problems < images.size()) {
-    data::write_png(a.explain, explanation(explained, widths));
+    const std::vector<uint8_t> png = data::encode_png(explanation(explained, widths));
+    write_file(a.explain, {png.begin(), png.end()});
     std::string columns = "the picture";
     for (const models::Subnet& width : widths) columns += ", " + width.label;
     say(concat(a.explain, ": a row a picture; columns: ", columns,
@@ -138,6 +142,7 @@ Command predict_command() {
                     {"format", &a->format, "of the results", 0, 0, predict_formats()},
                     {"json", &a->json, "the same as --format json", 0, 0, {}, true},
                     {"out", &a->out, "file for the results; default: standard output"},
+                    {"force", &a->force, "replace a file of another kind, or the input", 0, 0, {}, true},
                     {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
                     {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
                     memory_field(),

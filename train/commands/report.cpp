@@ -7,6 +7,7 @@
 #include "train/io/memory.h"
 #include "train/io/numbers.h"
 #include "train/io/print.h"
+#include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"
 
@@ -17,6 +18,7 @@ struct ReportArguments {
   std::vector<std::string> run;
   std::string compare, out, images, heads;
   int64_t threads = 0;
+  bool force = false;
 };
 
 std::vector<int64_t> parse_images(const std::string& text) {
@@ -36,7 +38,7 @@ int run_report(const ReportArguments& a) {
   // The command line gives --compare its first folder and leaves the others among the runs.
   if (!a.compare.empty()) options.compare.push_back(a.compare);
   options.compare.insert(options.compare.end(), a.run.begin() + 1, a.run.end());
-  if (!a.out.empty()) check_output("--out", a.out);
+  if (!a.out.empty()) check_output({"--out", a.out, FileKind::html, a.force});
   start_compute(a.threads);
   show("report: " + write_report(options));
   return 0;
@@ -52,6 +54,7 @@ Command report_command() {
       {"out", &a->out, "the page to write; default: report.html in the run folder"},
       {"images", &a->images, "test images to look into, as 3,14,15; default: a choice"},
       memory_field(),
+      {"force", &a->force, "replace a file of another kind, or the input", 0, 0, {}, true},
       {"threads", &a->threads, "cores to use; 0: all", 0, 1024},
   };
   return {"report",

@@ -104,13 +104,6 @@ void start_compute(int64_t threads, const std::string& precision) {
   set_precision(bf16 && bf16_unit() != Bf16Unit::none ? Precision::bf16 : Precision::fp32);
 }
 
-void check_output(const std::string& option, const std::string& path) {
-  HV_CHECK_USAGE(!file_exists(path) || std::filesystem::is_regular_file(path), option, ": ", path,
-                 " is a folder or a device; name a file");
-  HV_CHECK_USAGE(!is_checkpoint(path), option, ": ", path, " holds a checkpoint; name another file");
-  AtomicFile probe(path);  // created and removed at once: an error if the place cannot be written to
-}
-
 data::Source choose_data(const std::string& folder, const std::string& kind, int64_t image_size) {
   data::Source source{folder, kind, image_size, reading_progress()};
   HV_CHECK_USAGE(kind != "shapes10" || folder.empty() || folder == "shapes10",

@@ -16,9 +16,6 @@ namespace hv::train {
 // Starts the threads (0: as many as cores) and the BLAS. Called once, before any computing.
 // If the processor has no bf16 units, fp32 is used instead, with a notice.
 void start_compute(int64_t threads, const std::string& precision = "fp32");
-// A file that a command will write, checked before its work. A folder, a device, a checkpoint (its loss would be the loss of a
-// training) and a place that cannot be written to are errors.
-void check_output(const std::string& option, const std::string& path);
 
 // The folder given, else $HYDRAVIT_DATA, else datasets/ if data lies there, else the built-in shapes10, with a notice.
 data::Source choose_data(const std::string& folder, const std::string& kind, int64_t image_size);
