@@ -99,6 +99,16 @@ int main(int argc, char** argv) {
   train::write_file(config + "json", R"({"event": "step", "step": 7, "widths": [{"heads": 3, "loss": null}]})");
   train::write_file(config + "heads", "3-8");
   train::write_file(config + "amount", "1.5M");
+  const std::string run = folder_of(root, "run_folder");  // the first byte chooses the file: tests/fuzz/fuzz_run_folder.cpp
+  train::write_file(
+      run + "events",
+      "\4{\"event\":\"start\",\"step\":0,\"widths\":[{\"label\":\"heads=1\",\"heads\":1,\"dim\":1,\"share\":0.5}]}\n"
+      "{\"event\":\"log\",\"step\":2,\"loss\":2.5,\"lr\":1e-3,\"widths\":[{\"heads\":1,\"drawn\":2,\"loss\":null}],"
+      "\"time\":{\"gemm\":1}}\n{\"event\":\"eval\",\"step\":2,\"images\":9,\"results\":[{\"heads\":1,\"top1\":50,"
+      "\"images_per_second\":7}]}\n{\"event\":\"end\",\"step\":2,\"how\":\"finished\"}\n");
+  train::write_file(run + "summary", "\5step,images,top1_heads1,top1_heads2\r\n2,9,50,60.5\n");
+  train::write_file(run + "predictions", "\6index,label,predicted_heads2,loss_heads2,confidence_heads2\n0,1,0,2.5,0.9\n");
+  train::write_file(run + "checkpoint", "\7" + train::read_file(checkpoint, 1 << 20));
   const std::string cli = folder_of(root, "cli");
   train::write_file(cli + "train", "train\n--lr=1e-3\n--heads\n3-8\n--active-only");
   train::write_file(cli + "predict", "predict\nm.ckpt\na.png\n--heads\nall");

@@ -21,6 +21,7 @@
 #include "core/random.h"
 #include "models/hydravit.h"
 #include "tests/hostile/budgets.h"
+#include "tests/hostile/run_folder.h"
 #include "tests/predict_fixtures.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/predict/predict.h"
@@ -299,6 +300,7 @@ int main(int argc, char** argv) {
     const std::vector<ImagePath> images{{picture, ""}};
     predictor.look(images);
   });
+  failed = !hostile::run_folders(share) || failed;
   std::printf(failed ? "hostile: FAILED\n" : "hostile: all refused, but for what changes nothing\n");
   return failed;
 }
