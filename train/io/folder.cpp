@@ -85,17 +85,13 @@ std::vector<std::string> OpenFolder::names() const {
 
 std::string Place::text() const { return held() ? join_path(folder_.path(), name_) : name_; }
 
-Place Place::beside(const std::string& name) const {
-  return held() ? Place(folder_, name) : Place(fs::path(name_).replace_filename(name).string());
-}
-
 Place Place::with(const std::string& ending) const { return held() ? Place(folder_, name_ + ending) : Place(name_ + ending); }
 
 int Place::at() const { return held() ? folder_.file() : AT_FDCWD; }
-int Place::no_follow() const { return held() ? O_NOFOLLOW : 0; }
 
 int Place::open(int flags, unsigned mode) const {
-  return uninterrupted([&] { return openat(at(), name_.c_str(), flags | no_follow() | O_CLOEXEC, mode); });
+  const int all = flags | O_CLOEXEC | (held() ? O_NOFOLLOW : 0);
+  return uninterrupted([&] { return openat(at(), name_.c_str(), all, mode); });
 }
 
 What what_is(const Place& place) {

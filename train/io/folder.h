@@ -54,10 +54,8 @@ class Place {
   const OpenFolder& folder() const { return folder_; }
   const std::string& name() const { return name_; }  // a path if no folder is held
   std::string text() const;                          // for messages
-  Place beside(const std::string& name) const;       // in the same folder
   Place with(const std::string& ending) const;       // the same name with this at its end
   int at() const;                                    // what openat(2) and its like take
-  int no_follow() const;                             // O_NOFOLLOW, if it must be given
   int open(int flags, unsigned mode = 0666) const;   // as openat(2), repeated while a signal interrupts it
 
  private:
