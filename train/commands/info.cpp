@@ -144,11 +144,9 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
               a.verify ? "every byte verified" : "header verified (--verify checks every byte)"));
   print_group("model", header.model);
   if (!header.counters.empty() || !header.metrics.empty()) std::printf("progress\n");
-  const auto key = [](const std::string& name) {
-    return "  " + name + std::string(14 - std::min<size_t>(14, name.size()), ' ');
-  };
-  for (const auto& [name, value] : header.counters) show(concat(key(name), ' ', value));
-  for (const auto& [name, value] : header.metrics) show(key(name) + print(" %.6g", value));
+  const auto key = [](const std::string& name) { return print("  %-14s ", printable(name).c_str()); };
+  for (const auto& [name, value] : header.counters) show(concat(key(name), value));
+  for (const auto& [name, value] : header.metrics) show(key(name) + print("%.6g", value));
   print_group("options", header.options);
   print_group("provenance", header.provenance);
   print_widths(costs, header.metrics);
