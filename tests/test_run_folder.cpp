@@ -116,7 +116,11 @@ TEST_CASE("run folder: what is saved stays in the folder that was opened, and th
     fs::create_directory(mine);
     Run run(few_steps(12), mine, true, [&](int64_t step, double) {
       if (step != 3) return;
-      removed ? static_cast<void>(fs::remove_all(mine)) : fs::rename(mine, moved);
+      if (removed) {
+        fs::remove_all(mine);
+      } else {
+        fs::rename(mine, moved);
+      }
       fs::create_directory(mine);  // another run begins there
       write_text(mine + "/last.ckpt", "another run's");
     });

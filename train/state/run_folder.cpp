@@ -47,7 +47,11 @@ bool is_same_file(int file, const Place& place) {
 
 }  // namespace
 
-std::string kept_name(int64_t age) { return age == 0 ? "last.ckpt" : age == 1 ? "prev.ckpt" : concat("prev", age, ".ckpt"); }
+std::string kept_name(int64_t age) {
+  if (age == 0) return "last.ckpt";
+  return age == 1 ? "prev.ckpt" : concat("prev", age, ".ckpt");
+}
+
 std::string kept_path(const std::string& folder, int64_t age) { return join_path(folder, kept_name(age)); }
 
 bool is_state_name(const std::string& name) {
