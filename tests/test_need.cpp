@@ -158,12 +158,12 @@ TEST_CASE("need: batches are cut to fit, one image that does not fit is refused,
 
   models::HydraViTConfig slow = tiny(256, 4);  // 4,097 tokens
   slow.heads = 256;
-  const std::vector<models::Subnet> all = models::subnets_of(slow);
+  const std::vector<models::Subnet> slow_widths = models::subnets_of(slow);
   const Budget budget("1000G");
-  const fixtures::Caught caught = error_of([&] { fitting_batch("a.ckpt", models::to_config(slow), all, 1); });
+  const fixtures::Caught caught = error_of([&] { fitting_batch("a.ckpt", models::to_config(slow), slow_widths, 1); });
   CHECK(caught.code == 3);
   CHECK(caught.has("takes the time of "));
-  CHECK(fitting_batch("a.ckpt", models::to_config(slow), {all[0]}, 1) == 1);  // a narrow width can still be run
+  CHECK(fitting_batch("a.ckpt", models::to_config(slow), {slow_widths[0]}, 1) == 1);  // a narrow width can still be run
   // Attention maps of all heads at once.
   const double forward = models::costs(models::to_config(slow)).back().need.forward;
   CHECK(models::costs(models::to_config(slow)).back().need.rollout > forward + 256.0 * 4097 * 4097);
@@ -213,10 +213,10 @@ TEST_CASE("need: the program cuts batches in predict and eval, and refuses in tr
   const auto model = fixtures::make_nano(program / "m");
   for (int i = 0; i < 3; ++i) fixtures::write_shape(program / concat(i, ".png"), i);
   const std::string pictures = "predict m 0.png 1.png 2.png --threads 1 --format csv";
-  const auto all = program(pictures), cut = program(pictures + " --memory 1.5M");
-  CHECK(all.code == 0);
+  const auto whole = program(pictures), cut = program(pictures + " --memory 1.5M");
+  CHECK(whole.code == 0);
   CHECK(cut.code == 0);
-  CHECK(cut.out == all.out);
+  CHECK(cut.out == whole.out);
   check_refused(program(pictures + " --memory 200k"), 3, "m: one image at heads=6 needs ");
   check_refused(program(pictures + " --memory 900k --explain e.png"), 3, "m: one image at heads=6 needs ");
   CHECK(program(pictures + " --memory 5M --explain e.png").code == 0);
