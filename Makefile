@@ -19,11 +19,11 @@ WARN  := -Wall -Wextra -Wshadow -Werror $(if $(findstring clang,$(CXX)),,-Wno-re
 FLAGS := -std=c++20 -g1 -march=x86-64-v2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp -pthread -I. $(WARN)
 # The hot loops are in core/kernels; elsewhere a short build counts for more. The tests' own loops are plain on purpose.
 OPT    = $(if $(filter core/kernels/%,$<),-O3,$(if $(filter tests/% train/% nn/% models/%,$<),-O1,-O2))
-LIBS  := -lopenblas -lcurl -larchive -lcrypto -lturbojpeg -lonnx_proto -lprotobuf
+LIBS  := -lopenblas -lcurl -larchive -lcrypto -ljpeg -lpng -lwebpdemux -lwebp -lonnx_proto -lprotobuf
 
 CORE    := $(wildcard core/*.cpp core/ops/*.cpp core/kernels/*.cpp)
 SIMD    := $(wildcard core/kernels/simd/*.cpp)
-REST    := $(wildcard nn/*.cpp models/*.cpp data/*.cpp train/*.cpp train/*/*.cpp)
+REST    := $(wildcard nn/*.cpp models/*.cpp data/*.cpp data/*/*.cpp train/*.cpp train/*/*.cpp)
 TESTS   := $(wildcard tests/*.cpp tests/ops/*.cpp tests/seam/*.cpp)
 HEADERS := $(filter-out core/pch.h,$(shell find core nn models data train -name '*.h'))
 
@@ -31,10 +31,10 @@ object  = $(patsubst %.cpp,$(BUILD)/%.o,$(1))
 COREOBJ := $(call object,$(CORE)) $(foreach level,v2 v3 v4,$(patsubst %.cpp,$(BUILD)/%.$(level).o,$(SIMD)))
 LIBOBJ  := $(COREOBJ) $(call object,$(filter-out train/commands/main.cpp,$(REST)))
 
-# What a fresh Debian 12 needs, for: BLAS, tests, images, checkpoints, options, JSON, download, archives, hashes, JPEG, ONNX, and programs
-# that use the installed library.
+# What a fresh Debian 12 needs, for: BLAS, tests, drawing, checkpoints, options, JSON, download, archives, hashes, pictures, ONNX, and
+# programs that use the installed library.
 PACKAGES := g++ libopenblas-dev doctest-dev libstb-dev libcereal-dev libcli11-dev nlohmann-json3-dev libcurl4-openssl-dev \
-            libarchive-dev libssl-dev libturbojpeg0-dev libonnx-dev libprotobuf-dev pkgconf
+            libarchive-dev libssl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libonnx-dev libprotobuf-dev pkgconf
 
 .DELETE_ON_ERROR:
 .SUFFIXES:

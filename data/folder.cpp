@@ -100,8 +100,10 @@ class FolderDataset : public Dataset {
     if (!decoded_.empty()) {
       std::memcpy(chw, decoded_.data() + i * image_bytes(), static_cast<size_t>(image_bytes()));
     } else {
-      const Image picture = resize_and_crop(load_image(list_.paths[at]), height_);
-      std::memcpy(chw, picture.chw.data(), picture.chw.size());
+      with_image(list_.paths[at], height_, [&](const Image& original) {
+        const Image picture = resize_and_crop(original, height_);
+        std::memcpy(chw, picture.chw.data(), picture.chw.size());
+      });
     }
   }
   std::string checksum() const override {

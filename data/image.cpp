@@ -1,63 +1,14 @@
 #include "data/image.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <string_view>
+#include <utility>
 
 #include "core/check.h"
 #include "data/files.h"
-#include "data/jpeg.h"
+#include "data/pictures/decoders.h"
 
-namespace {
-
-constexpr size_t kDecoderBytes = size_t{512} << 20;
-
-// The decoder's memory is counted, and an allocation beyond the limit fails, so that a small hostile file cannot use up the
-// machine's memory. Each block begins with its size.
-thread_local size_t decoder_bytes = 0;
-constexpr size_t kBlockHead = alignof(std::max_align_t);
-
-void* decoder_alloc(size_t size) {
-  if (size > kDecoderBytes - decoder_bytes) return nullptr;
-  auto* block = static_cast<unsigned char*>(std::malloc(size + kBlockHead));
-  if (!block) return nullptr;
-  std::memcpy(block, &size, sizeof size);
-  decoder_bytes += size;
-  return block + kBlockHead;
-}
-
-void decoder_free(void* pointer) {
-  if (!pointer) return;
-  unsigned char* block = static_cast<unsigned char*>(pointer) - kBlockHead;
-  size_t size;
-  std::memcpy(&size, block, sizeof size);
-  decoder_bytes -= size;
-  std::free(block);
-}
-
-void* decoder_realloc(void* pointer, size_t old_size, size_t size) {
-  void* grown = decoder_alloc(size);
-  if (grown && pointer) std::memcpy(grown, pointer, std::min(old_size, size));
-  if (grown) decoder_free(pointer);
-  return grown;
-}
-
-}  // namespace
-
-#define STBI_MALLOC(size) decoder_alloc(size)
-#define STBI_REALLOC_SIZED(pointer, old_size, size) decoder_realloc(pointer, old_size, size)
-#define STBI_FREE(pointer) decoder_free(pointer)
-#define STBI_ONLY_PNG
-#define STBI_NO_STDIO
-#define STBI_NO_LINEAR
-#define STBI_NO_HDR
-#define STBI_MAX_DIMENSIONS 8192
-#define STB_IMAGE_STATIC
-#define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBI_WRITE_NO_STDIO
@@ -66,18 +17,11 @@ void* decoder_realloc(void* pointer, size_t old_size, size_t size) {
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #pragma GCC diagnostic ignored "-Wshadow"
-#include <stb/stb_image.h>
 #include <stb/stb_image_write.h>
 #pragma GCC diagnostic pop
 
 namespace hv::data {
 namespace {
-
-constexpr int64_t kMaxFile = int64_t{64} << 20, kMaxSide = 8192, kMaxPixels = 40'000'000;
-
-bool begins_with(std::span<const uint8_t> bytes, std::span<const uint8_t> magic) {
-  return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
-}
 
 // One dimension of a resize: result i is a weighted sum of source[first[i] ...], weights adding up to 1.
 struct Taps {
@@ -106,51 +50,68 @@ Taps make_taps(int64_t from, int64_t to) {
   return taps;
 }
 
-}  // namespace
-
-std::string picture_format(std::span<const uint8_t> first_bytes) {
-  const std::string_view text(reinterpret_cast<const char*>(first_bytes.data()), first_bytes.size());
-  if (text.starts_with("\x89PNG\r\n\x1a\n")) return "png";
-  if (text.starts_with("\xff\xd8\xff")) return "jpeg";
-  if (text.starts_with("RIFF") && text.substr(std::min<size_t>(8, text.size())).starts_with("WEBP")) return "webp";
-  if (text.starts_with("BM")) return "bmp";
-  return text.starts_with("GIF8") ? "gif" : "";
-}
-
-Image decode_image(std::span<const uint8_t> bytes, const std::string& name) {
-  static constexpr std::array<uint8_t, 8> kPng = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-  static constexpr std::array<uint8_t, 3> kJpeg = {0xff, 0xd8, 0xff};
-  HV_CHECK_INPUT(begins_with(bytes, kPng) || begins_with(bytes, kJpeg), name,
-                 ": neither a PNG nor a JPEG picture (by its first bytes): convert it to one of them");
-  HV_CHECK_INPUT(static_cast<int64_t>(bytes.size()) <= kMaxFile, name, ": image file too large: ", bytes.size(),
-                 " bytes, at most ", kMaxFile, " are accepted");
-  if (begins_with(bytes, kJpeg)) return decode_jpeg(bytes, name);
-  const auto* data = bytes.data();
-  const int length = static_cast<int>(bytes.size());
-  int width = 0, height = 0, channels = 0;
-  HV_CHECK_INPUT(stbi_info_from_memory(data, length, &width, &height, &channels), name,
-                 ": damaged image: ", stbi_failure_reason(), ": replace the file");
-  check_picture_size(width, height, name);
-  const std::unique_ptr<uint8_t, void (*)(void*)> rgb(stbi_load_from_memory(data, length, &width, &height, &channels, 3),
-                                                      decoder_free);
-  HV_CHECK_INPUT(rgb, name, ": damaged image: ", stbi_failure_reason(), ": replace the file");
-  return planes_from_rgb({rgb.get(), size_t{3} * static_cast<size_t>(width) * static_cast<size_t>(height)}, height, width);
-}
-
-void check_picture_size(int64_t width, int64_t height, const std::string& name) {
-  HV_CHECK_INPUT(width <= kMaxSide && height <= kMaxSide && width * height <= kMaxPixels, name, ": picture too large: ", width,
-                 " x ", height, ", at most ", kMaxSide, " a side and ", kMaxPixels, " pixels are accepted: shrink it");
-}
-
-Image planes_from_rgb(std::span<const uint8_t> rgb, int64_t height, int64_t width) {
-  const auto plane = static_cast<size_t>(width) * static_cast<size_t>(height);
-  Image image{height, width, std::vector<uint8_t>(3 * plane)};
-  for (size_t i = 0; i < plane; ++i)
-    for (size_t c = 0; c < 3; ++c) image.chw[c * plane + i] = rgb[3 * i + c];
+// Interleaved rows to planes, turned upright. Orientations 5 to 8 exchange rows and columns; some count from the other end.
+Image planes(const Rows& rows) {
+  const int o = rows.orientation;
+  const bool exchanged = o >= 5, from_below = o == 3 || o == 4 || o == 6 || o == 7, from_right = o == 2 || o == 3 || o >= 7;
+  // In the rows: the pixel that comes first, and the steps to the next column and to the next line.
+  const int64_t first = (from_below ? (rows.height - 1) * rows.width : 0) + (from_right ? rows.width - 1 : 0);
+  int64_t right = from_right ? -1 : 1, down = from_below ? -rows.width : rows.width;
+  Image image{rows.height, rows.width, {}, rows.warnings};
+  if (exchanged) {
+    std::swap(right, down);
+    std::swap(image.height, image.width);
+  }
+  const int64_t plane = image.height * image.width;
+  image.chw.resize(static_cast<size_t>(3 * plane));
+  uint8_t* out = image.chw.data();
+  for (int64_t y = 0; y < image.height; ++y) {
+    const uint8_t* in = rows.rgb.data() + 3 * (first + y * down);
+    for (int64_t x = 0; x < image.width; ++x, ++out) {
+      const uint8_t* pixel = in + 3 * x * right;
+      out[0] = pixel[0];
+      out[plane] = pixel[1];
+      out[2 * plane] = pixel[2];
+    }
+  }
   return image;
 }
 
-Image load_image(const std::string& path) { return decode_image(read_small(path, kMaxFile), path); }
+Image decode(std::span<const uint8_t> bytes, const std::string& name, int64_t side, Lease& memory) {
+  const Decode decoder = decoder_of(bytes);
+  if (!decoder) {
+    const std::string foreign = foreign_format(bytes);
+    HV_CHECK_INPUT(foreign.empty(), name, ": ", foreign, " pictures are not read: convert it to PNG or JPEG");
+    fail(Fault::input, name,
+         ": neither a PNG nor a JPEG, WebP, GIF or BMP picture (by its first bytes): convert it to one of them");
+  }
+  HV_CHECK_INPUT(static_cast<int64_t>(bytes.size()) <= kMaxFile, name, ": image file too large: ", bytes.size(),
+                 " bytes, at most ", kMaxFile, " are accepted");
+  return planes(decoder({bytes, name, side, memory}));
+}
+
+Image load(const std::string& path, int64_t side, Lease& memory) {
+  Lease file(file_budget());
+  file.take(file_bytes(path));
+  return decode(read_small(path, kMaxFile), path, side, memory);
+}
+
+}  // namespace
+
+Image decode_image(std::span<const uint8_t> bytes, const std::string& name) {
+  Lease memory(decoder_budget());
+  return decode(bytes, name, 0, memory);
+}
+
+Image load_image(const std::string& path) {
+  Lease memory(decoder_budget());
+  return load(path, 0, memory);
+}
+
+void with_image(const std::string& path, int64_t side, const std::function<void(const Image&)>& use) {
+  Lease memory(decoder_budget());
+  use(load(path, side, memory));
+}
 
 Image resize_image(const Image& image, int64_t height, int64_t width) {
   HV_CHECK(image.height > 0 && image.width > 0 && height > 0 && width > 0, "resize_image: empty picture: ", image.height, " x ",

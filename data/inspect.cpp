@@ -74,16 +74,19 @@ void verify_folder(const std::string& directory, VerifyResult& result) {
       if (std::find(result.notes.begin(), result.notes.end(), note) == result.notes.end()) result.notes.push_back(note);
     }
     std::vector<std::string> problems(list.paths.size());
+    std::vector<char> warned(list.paths.size());
     parallel_for(std::ssize(problems), [&](int64_t i) {  // no exception may leave the parallel region
       const auto at = static_cast<size_t>(i);
       try {
-        load_image(list.paths[at]);
+        warned[at] = load_image(list.paths[at]).warnings > 0;
       } catch (const std::exception& error) {
         problems[at] = error.what();
       }
     });
     for (size_t i = 0; i < problems.size(); ++i) {
       if (problems[i].empty()) ++result.images;
+      result.warned += warned[i];
+      if (warned[i] && result.first_warned.size() < 5) result.first_warned.push_back(list.paths[i]);
       if (!problems[i].empty()) result.files.push_back({list.paths[i], 0, 0, "", false, problems[i]});
     }
   }

@@ -25,6 +25,10 @@ struct VerifyResult {
   std::vector<std::string> notes;  // what was left out: no problem, but to be known
   bool ok = false;                 // no problem anywhere
   bool official = false;           // the files are those of the official distribution: all of them, and no other
+
+  // Pictures that were read with warnings (Image::warnings); the names of the first few.
+  int64_t warned = 0;
+  std::vector<std::string> first_warned;
 };
 // Reads every byte. Problems are reported in the result; only a directory with no data at all is an error (Fault::input).
 VerifyResult verify(const Source& source);

@@ -15,6 +15,7 @@
 #include "data/open.h"
 #include "data/shapes10.h"
 #include "tests/data_fixtures.h"
+#include "tests/picture_fixtures.h"
 
 using namespace hv;
 using namespace hv::data;
@@ -203,17 +204,20 @@ TEST_CASE("PNG: written, read back, refused when it is something else") {
 
   auto png = read_bytes(dir / "a.png");
   const auto refused = [&](std::vector<uint8_t> bytes) { return error_of([&] { decode_image(bytes, "x.png"); }); };
-  CHECK(refused({'G', 'I', 'F', '8', '9', 'a', 0, 0, 0}).has("x.png: neither a PNG nor a JPEG"));
+  CHECK(refused({'G', 'I', 'F', '8', '8', 'a', 0, 0, 0}).has("x.png: neither a PNG nor a JPEG"));
   CHECK(refused({}).has("neither a PNG nor a JPEG"));
   CHECK(refused({}).code == 3);
-  // The size fields of the header (big endian at bytes 16 and 20); stb_image skips the checksum.
-  auto wide = png;
-  wide[17] = 1;  // 65,543 pixels wide
-  CHECK(refused(wide).has("x.png: "));
-  auto large = png;
-  large[18] = large[22] = 0x1f;  // 7,943 x 7,941: each side allowed, the area not
-  CHECK(refused(large).has("picture too large: 7943 x 7941"));
-  for (size_t length = 8; length < png.size(); ++length) {  // every way of being cut short
+  // The size fields of the header (big endian at bytes 16 and 20), with the checksum of the altered header (at 29).
+  const auto sized = [&](std::initializer_list<std::pair<size_t, uint8_t>> changes) {
+    auto bytes = png;
+    for (const auto& [at, value] : changes) bytes[at] = value;
+    const uint32_t crc = crc32_of(bytes.data() + 12, 17);
+    for (size_t i = 0; i < 4; ++i) bytes[29 + i] = static_cast<uint8_t>(crc >> (24 - 8 * i));
+    return refused(bytes);
+  };
+  CHECK(sized({{17, 1}}).has("x.png: picture too large: 65543 x 5"));
+  CHECK(sized({{18, 0x1f}, {22, 0x1f}}).has("picture too large: 7943 x 7941"));  // each side allowed, the area not
+  for (size_t length = 8; length < png.size(); ++length) {                       // every way of being cut short
     const std::vector<uint8_t> cut(png.begin(), png.begin() + static_cast<int64_t>(length));
     const Caught e = refused(cut);
     if (e.code != 0)
@@ -250,8 +254,9 @@ TEST_CASE("JPEG: decoded; cut, altered and outsized files refused") {
 
   auto large = jpeg;  // height and width, big endian, 5 bytes after the frame marker
   large[find(0xc0) + 5] = large[find(0xc0) + 7] = 0x1f;
-  CHECK(refused(large).has("x.jpg: picture too large: 7952 x 7944"));
-  auto table = jpeg;  // a Huffman table of more codes than there are symbols
+  CHECK(
+      refused(large).has("x.jpg: damaged image: "));  // 7952 x 7944 would be decoded at half that size, if the data were there
+  auto table = jpeg;                                  // a Huffman table of more codes than there are symbols
   table[find(0xc4) + 5] = table[find(0xc4) + 6] = 255;
   CHECK(refused(table).has("x.jpg: damaged image: "));
   for (size_t length = 3; length < jpeg.size() - 3; ++length)

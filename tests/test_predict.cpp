@@ -118,7 +118,7 @@ TEST_CASE("predict: probabilities are the model's own, whatever else is in the b
   Predictor predictor(*model, header, widths, 3, true);
   const std::vector<Outcome> outcomes = predictor.look(images);
   REQUIRE(outcomes.size() == 5);
-  CHECK(outcomes[2].problem.find("2.png: neither a PNG nor a JPEG picture") != std::string::npos);
+  CHECK(outcomes[2].problem.find("2.png: neither a PNG nor a JPEG, WebP, GIF or BMP picture") != std::string::npos);
   CHECK(outcomes[3].problem == "known before");
   const NoGrad off;
   for (const size_t i : {size_t{0}, size_t{1}, size_t{4}}) {

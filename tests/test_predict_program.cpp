@@ -63,7 +63,7 @@ TEST_CASE("predict: the program predicts what it can, says what it cannot, and c
   const Result some = program("m 0.png 1.png nowhere.png 2.png --json");
   CHECK(some.code == 3);
   CHECK(some.err ==
-        "1.png: neither a PNG nor a JPEG picture (by its first bytes): convert it to one of them\n"
+        "1.png: neither a PNG nor a JPEG, WebP, GIF or BMP picture (by its first bytes): convert it to one of them\n"
         "nowhere.png: cannot open: No such file or directory\n"
         "hydravit: predict: 2 of 4 pictures could not be read, the first is 1.png; the others are done\n");
   const Json json = Json::parse(some.out);

@@ -1,7 +1,6 @@
 // Writes the small corpus that fuzzing starts from: make fuzz-corpus.
 #include <archive.h>
 #include <archive_entry.h>
-#include <turbojpeg.h>
 
 #include <cstring>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include "core/check.h"
 #include "data/image.h"
 #include "models/hydravit.h"
+#include "tests/picture_fixtures.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/file.h"
 
@@ -76,16 +76,30 @@ int main(int argc, char** argv) {
   data::Image picture{5, 6, {}};
   for (int i = 0; i < 90; ++i) picture.chw.push_back(static_cast<uint8_t>(37 * i));
   data::write_png(image + "a.png", picture);
-  const tjhandle encoder = tjInitCompress();
-  for (const int flags : {0, TJFLAG_PROGRESSIVE}) {
-    unsigned char* jpeg = nullptr;
-    unsigned long size = 0;
-    HV_CHECK(tjCompress2(encoder, picture.chw.data(), 6, 0, 5, TJPF_RGB, &jpeg, &size, TJSAMP_420, 80, flags) == 0,
-             "make_corpus: JPEG");
-    train::write_file(concat(image, flags ? "progressive" : "a", ".jpg"), {reinterpret_cast<char*>(jpeg), size});
-    tjFree(jpeg);
-  }
-  tjDestroy(encoder);
+  using fixtures::Bytes;
+  const auto put = [&](const char* name, const Bytes& bytes) {
+    train::write_file(image + name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  };
+  const Bytes exif = fixtures::exif_block(6, true);
+  put("palette.png", fixtures::make_png(4, 1, 2, 3, fixtures::zlib_stream({0, 0b00011011}), "PLTE", {255, 0, 0, 0, 255, 0}));
+  put("deep.png", fixtures::make_png(1, 1, 16, 6, fixtures::zlib_stream({0, 1, 2, 3, 4, 5, 6, 7, 8}), "eXIf", exif));
+  fixtures::JpegOptions options;
+  put("a.jpg", fixtures::make_jpeg(picture.chw, 6, 5, options));
+  options.exif = exif;
+  options.across = 4;
+  options.down = 1;
+  put("wide_samples.jpg", fixtures::make_jpeg(picture.chw, 6, 5, options));
+  options.progressive = true;
+  put("progressive.jpg", fixtures::make_jpeg(picture.chw, 6, 5, options));
+  options = {JCS_YCCK, 1, 1, false, {}};
+  put("cmyk.jpg", fixtures::make_jpeg({picture.chw.begin(), picture.chw.begin() + 72}, 6, 3, options));
+  put("lossless.webp", fixtures::make_webp(picture.chw, 6, 5, -1));
+  put("lossy.webp", fixtures::make_webp(picture.chw, 6, 5, 50));
+  put("animated.webp", fixtures::animated_webp());
+  put("a.gif", fixtures::interlaced_gif());
+  put("a.bmp", fixtures::make_bmp(1, 2, 24, 0, {}, {3, 2, 1, 0, 6, 5, 4, 0}));
+  put("palette.bmp", fixtures::make_bmp(2, 1, 4, 0, {9, 8, 7, 0}, {0x01, 0, 0, 0}));
+  put("masks.bmp", fixtures::make_bmp(1, 1, 16, 3, {0, 0xf8, 0, 0, 0xe0, 7, 0, 0, 0x1f, 0, 0, 0}, {0xff, 7, 0, 0}));
 
   tar(folder_of(root, "archive") + "a.tar.gz", true);
   tar(folder_of(root, "archive") + "a.tar", false);

@@ -50,6 +50,9 @@ int check(const data::Source& source) {
   for (const std::string& note : result.notes) show("NOTICE   " + note);
   show(concat(source.data, ": ", result.name, ", ", result.images, " readable images",
               result.official ? ", all files are the official ones" : ""));
+  for (const std::string& path : result.first_warned) show("warned   " + path);
+  if (result.warned > 0)
+    show(concat(result.warned, " of them were read with warnings (the first few are above); no pixels are missing"));
   HV_CHECK_INPUT(result.ok, source.data, ": not all files are good; see above, and fetch the bad ones again");
   return 0;
 }

@@ -67,9 +67,10 @@ Tensor Predictor::read(std::span<const ImagePath> images, std::vector<Outcome>& 
     const auto i = static_cast<size_t>(index);
     if (!images[i].problem.empty()) return;
     try {
-      const data::Image original = data::load_image(images[i].path);
-      squares[i] = data::resize_and_crop(original, side);
-      if (explain_) outcomes[i].shown = shown(original, side);
+      data::with_image(images[i].path, std::max(side, kShownSide), [&](const data::Image& original) {
+        squares[i] = data::resize_and_crop(original, side);
+        if (explain_) outcomes[i].shown = shown(original, side);
+      });
     } catch (...) {
       caught[i] = std::current_exception();
     }
