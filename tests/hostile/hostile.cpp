@@ -21,6 +21,7 @@
 #include "core/random.h"
 #include "models/hydravit.h"
 #include "tests/hostile/budgets.h"
+#include "tests/hostile/pictures.h"
 #include "tests/hostile/run_folder.h"
 #include "tests/predict_fixtures.h"
 #include "train/exchange/timm_safetensors.h"
@@ -290,6 +291,7 @@ int main(int argc, char** argv) {
   if (slowest > 1) failed = true, std::printf("FAILED: more than a second\n");
 
   if (!budgets_hold(folder.path())) failed = true;
+  failed |= !hostile::alter_pictures(share);
 
   const long most = share == 1 ? 3000 : 60;
   starve("load", most, [&] { load(checkpoint); });
