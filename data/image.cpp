@@ -66,7 +66,7 @@ Image planes(const Rows& rows) {
   image.chw.resize(static_cast<size_t>(3 * plane));
   uint8_t* out = image.chw.data();
   for (int64_t y = 0; y < image.height; ++y) {
-    const uint8_t* in = rows.rgb.data() + 3 * (first + y * down);
+    const uint8_t* in = rows.rgb.get() + 3 * (first + y * down);
     for (int64_t x = 0; x < image.width; ++x, ++out) {
       const uint8_t* pixel = in + 3 * x * right;
       out[0] = pixel[0];

@@ -211,7 +211,7 @@ valgrind-tests: $(BUILD)/tests/all
 	@echo 'test-valgrind: no error, no leak'
 # Left out: a million numbers, a limit on memory that valgrind itself breaks, denormals, which it does not flush.
 VALGRIND_TESTS := -tce='shapes10 is*,init: the same*,*chi-square*,safetensors: hostile headers,denormal*' \
-  -sf='*_tensor*,*_autograd*,*_memory*,*_nn*,*_random*,*_sets*,*_augment*,*_loader*,*_checkpoint*,*_safetensors*,*_onnx*,*_costs*,*_parts*'
+  -sf='*_tensor*,*_autograd*,*_memory*,*_nn*,*_random*,*_sets*,*_augment*,*_loader*,*_checkpoint*,*_safetensors*,*_onnx*,*_costs*,*_parts*,*_pictures*,*_jpeg*'
 
 cppcheck:
 	$(call with,cppcheck,cppcheck-run)

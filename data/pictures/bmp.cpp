@@ -69,14 +69,15 @@ Rows decode_bmp(const Encoded& file) {
   bool missing = false;
   for (size_t y = 0; y < height; ++y) {
     const size_t row = h.pixels + stride * (h.top_down ? y : height - 1 - y);
-    uint8_t* out = rows.rgb.data() + 3 * width * y;
+    uint8_t* out = rows.rgb.get() + 3 * width * y;
     for (size_t x = 0; x < width; ++x, out += 3) {
       if (h.bits > 8) {
         const auto value = static_cast<uint32_t>(in.number(row + x * h.bits / 8, h.bits / 8));
         for (size_t c = 0; c < 3; ++c) {
           if (h.masks[c] == 0) continue;
           const int shift = std::countr_zero(h.masks[c]);
-          out[c] = static_cast<uint8_t>(uint64_t{(value & h.masks[c]) >> shift} * 255 / (h.masks[c] >> shift));
+          const uint64_t part = (value & h.masks[c]) >> shift;
+          out[c] = static_cast<uint8_t>(part * 255 / (h.masks[c] >> shift));
         }
         continue;
       }

@@ -15,9 +15,11 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "core/check.h"
 #include "data/pictures/budget.h"
@@ -37,8 +39,8 @@ struct Encoded {
 // Rows of red, green, blue as the file has them, still to be turned upright.
 struct Rows {
   int64_t height = 0, width = 0;
-  std::vector<uint8_t> rgb;
-  int orientation = 1;  // of EXIF
+  std::unique_ptr<uint8_t[], void (*)(void*)> rgb{nullptr, std::free};  // 3 * height * width bytes
+  int orientation = 1;                                                  // of EXIF
   int64_t warnings = 0;
 };
 
@@ -63,7 +65,10 @@ inline Rows make_rows(const Encoded& file, int64_t width, int64_t height, int64_
   HV_CHECK_INPUT(acceptable_size(width, height), file.name, ": picture too large: ", width, " x ", height, ", at most ",
                  kMaxSide, " a side and ", kMaxPixels, " pixels are accepted: shrink it");
   file.memory.take(6 * width * height + more);
-  return {height, width, std::vector<uint8_t>(static_cast<size_t>(3 * width * height))};
+  // calloc, because pages that are never written take neither memory nor time: hostile headers promise much and hold little.
+  Rows rows{height, width, {static_cast<uint8_t*>(std::calloc(static_cast<size_t>(3 * width * height), 1)), std::free}};
+  if (!rows.rgb) throw std::bad_alloc();
+  return rows;
 }
 
 inline void check_damage(bool good, const Encoded& file, const char* what) {

@@ -1,6 +1,7 @@
 // GIF: the first picture of the file.
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "data/pictures/decoders.h"
 #include "data/pictures/little_endian.h"
@@ -124,7 +125,7 @@ Rows decode_gif(const Encoded& file) {
   const std::vector<uint8_t> pixels = unpack(in, columns * lines);
   bool missing = false;
   const auto paint = [&](size_t y, size_t x, size_t index) {
-    uint8_t* out = rows.rgb.data() + 3 * (y * width + x);
+    uint8_t* out = rows.rgb.get() + 3 * (y * width + x);
     if (palette.empty())
       std::fill(out, out + 3, static_cast<uint8_t>(index));  // no palette at all: grey
     else if (3 * index < palette.size())

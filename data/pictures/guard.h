@@ -23,13 +23,13 @@ struct Guard {
 [[noreturn]] inline void leave(Guard& guard, const char* why) {
   if (!guard.armed) std::terminate();
   std::snprintf(guard.text, sizeof guard.text, "%s", why);
-  std::longjmp(guard.out, 1);
+  std::longjmp(guard.out, 1);  // NOLINT(cert-err52-cpp)
 }
 
 // False if the step was left before its end.
 template <class Step>
 [[gnu::noinline]] bool guarded(Guard& guard, const Step& step) {
-  if (setjmp(guard.out) != 0) {
+  if (setjmp(guard.out) != 0) {  // NOLINT(cert-err52-cpp)
     guard.armed = false;
     return false;
   }

@@ -183,7 +183,7 @@ Rows decode_jpeg(const Encoded& file) {
   Rows rows = make_rows(file, info.output_width, info.output_height, coefficients);
   read_exif(reader, rows);
   std::vector<uint8_t> four(info.out_color_space == JCS_CMYK ? size_t{4} * info.output_width : 0);
-  run([&] { read_rows(reader, rows.rgb.data(), four.data()); });
+  run([&] { read_rows(reader, rows.rgb.get(), four.data()); });
   check_damage(all_scans_came(reader), file, "it ends before its last scan");
   // All pixels are here; what is wrong between them and the end marker is a warning.
   const bool ended = guarded(reader.guard, [&] { jpeg_finish_decompress(&info); });

@@ -118,7 +118,7 @@ Rows decode_png(const Encoded& file) {
   Rows rows = make_rows(file, width, height);
   HV_CHECK(png_get_rowbytes(reader.png, reader.info) == static_cast<size_t>(3 * width),
            "png: libpng makes rows of another size");
-  run([&] { read_rows(reader, rows.rgb.data(), width, height); });
+  run([&] { read_rows(reader, rows.rgb.get(), width, height); });
   rows.warnings = reader.warnings;
   const std::span<const uint8_t> exif = find_chunk(file.bytes, "eXIf");
   if (!exif.empty()) read_exif(exif, rows);

@@ -43,7 +43,8 @@ Rows decode_webp(const Encoded& file) {
   check_damage(decoder && WebPAnimDecoderGetInfo(decoder.get(), &info) && info.canvas_width == static_cast<uint32_t>(width) &&
                    info.canvas_height == static_cast<uint32_t>(height) && WebPAnimDecoderGetNext(decoder.get(), &canvas, &time),
                file, kBroken);
-  for (size_t i = 0; i < rows.rgb.size(); ++i) rows.rgb[i] = canvas[i / 3 * 4 + i % 3];
+  for (size_t i = 0, count = size_t{3} * static_cast<size_t>(width) * static_cast<size_t>(height); i < count; ++i)
+    rows.rgb[i] = canvas[i / 3 * 4 + i % 3];
   WebPChunkIterator chunk{};
   if (WebPDemuxGetChunk(WebPAnimDecoderGetDemuxer(decoder.get()), "EXIF", 1, &chunk))
     read_exif({chunk.chunk.bytes, chunk.chunk.size}, rows);
