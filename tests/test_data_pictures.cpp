@@ -174,6 +174,12 @@ TEST_CASE("WebP, GIF, BMP: pixels, first pictures of animations, files cut short
       CHECK(pixel(gif, y, x) == std::array<int, 3>{want[0], want[1], want[2]});
     }
 
+  Bytes framed = interlaced_gif();  // on a screen of 12 x 10
+  framed[6] = 12;
+  CHECK(decoded(framed).width == 12);
+  CHECK(pixel(decoded(framed), 9, 11) == pixel(gif, 0, 0));
+  CHECK(pixel(decoded(framed), 9, 8) == pixel(gif, 9, 8));
+
   const Bytes bmp = make_bmp(1, 2, 24, 0, {}, {3, 2, 1, 0, 6, 5, 4, 0});
   CHECK(rows_of(decoded(bmp)) == Bytes{4, 5, 6, 1, 2, 3});
   CHECK(rows_of(decoded(make_bmp(1, -2, 24, 0, {}, {3, 2, 1, 0, 6, 5, 4, 0}))) == Bytes{1, 2, 3, 4, 5, 6});

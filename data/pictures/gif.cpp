@@ -124,24 +124,27 @@ Rows decode_gif(const Encoded& file) {
   Rows rows = make_rows(file, static_cast<int64_t>(width), static_cast<int64_t>(height), static_cast<int64_t>(columns * lines));
   const std::vector<uint8_t> pixels = unpack(in, columns * lines);
   bool missing = false;
-  const auto paint = [&](size_t y, size_t x, size_t index) {
-    uint8_t* out = rows.rgb.get() + 3 * (y * width + x);
-    if (palette.empty())
+  const auto paint = [&](uint8_t* out, size_t index) {
+    if (palette.empty()) {
       std::fill(out, out + 3, static_cast<uint8_t>(index));  // no palette at all: grey
-    else if (3 * index < palette.size())
+    } else if (3 * index < palette.size()) {
       std::copy_n(palette.begin() + static_cast<int64_t>(3 * index), 3, out);
-    else
+    } else {
       missing = true;  // stays black
+    }
   };
-  if (columns * lines < width * height)
-    for (size_t i = 0; i < width * height; ++i) paint(i / width, i % width, ground);
+  uint8_t* const rgb = rows.rgb.get();
+  if (columns * lines < width * height) {  // one line of ground, then copies
+    for (size_t x = 0; x < width; ++x) paint(rgb + 3 * x, ground);
+    for (size_t y = 1; y < height; ++y) std::copy_n(rgb, 3 * width, rgb + 3 * width * y);
+  }
   // Interlaced lines: every eighth, those in the middle of two, and so on.
   static constexpr std::array<std::array<size_t, 2>, 4> kPasses = {{{0, 8}, {4, 8}, {2, 4}, {1, 2}}};
   const bool interlaced = flags & 0x40;
   size_t next = 0;
   for (const auto& [first, step] : kPasses) {
     for (size_t y = first; y < lines; y += interlaced ? step : 1)
-      for (size_t x = 0; x < columns; ++x) paint(top + y, left + x, pixels[next++]);
+      for (size_t x = 0; x < columns; ++x) paint(rgb + 3 * ((top + y) * width + left + x), pixels[next++]);
     if (!interlaced) break;
   }
   rows.warnings += missing;
