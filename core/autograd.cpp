@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <unordered_set>
+#include <utility>
 
 namespace hv {
 namespace {
@@ -28,7 +29,8 @@ int64_t live_nodes() { return alive; }
 Saved::Saved(const Tensor& tensor) {
   if (!tensor.defined()) return;
   tensor_ = tensor.detach();
-  version_ = tensor.shared()->storage->version();
+  if (tensor_.shared()->storage->is_gradient()) tensor_ = tensor_.clone();
+  version_ = tensor_.shared()->storage->version();
 }
 
 const Tensor& Saved::get() const {
@@ -46,7 +48,11 @@ namespace {
 // The part of the leaf's gradient that belongs to this leaf or leaf view. The gradient is created, as zeros, on the first call.
 Tensor leaf_gradient(const Tensor& view) {
   const auto& leaf = view.shared()->leaf ? view.shared()->leaf : view.shared();
-  if (!leaf->grad) leaf->grad = Tensor::zeros(leaf->shape).shared();
+  if (!leaf->grad) {
+    const Tensor zeros = Tensor::zeros(leaf->shape);
+    zeros.shared()->storage->mark_gradient();
+    leaf->grad = zeros.shared();
+  }
   return make_view(Tensor(leaf->grad), view.shape(), view.strides(), view.offset());
 }
 
@@ -109,20 +115,23 @@ Tensor record(const char* op, Tensor output, const std::vector<Tensor>& inputs, 
   return output;
 }
 
-// A long chain of nodes must not be destroyed recursively: each node moves its inputs to a list, which the outermost call
-// empties.
+// A long chain of nodes must not be destroyed recursively: each node moves those of its inputs that nobody else holds to a
+// list, which the outermost call empties. The list runs through the nodes, because a destructor must not allocate.
 Node::~Node() {
   --alive;
-  thread_local std::vector<std::shared_ptr<Node>> pending;
+  thread_local std::shared_ptr<Node> pending;
   thread_local bool draining = false;
   for (Edge& edge : inputs) {
-    if (auto node = edge.take_node()) pending.push_back(std::move(node));
+    auto node = edge.take_node();
+    if (!node || node.use_count() > 1) continue;
+    node->next_dying = std::exchange(pending, nullptr);
+    pending = std::move(node);
   }
   if (draining) return;
   draining = true;
-  while (!pending.empty()) {
-    const auto node = std::move(pending.back());
-    pending.pop_back();
+  while (pending) {
+    const auto node = std::exchange(pending, nullptr);
+    pending = std::move(node->next_dying);
   }
   draining = false;
 }
@@ -151,6 +160,15 @@ std::vector<std::shared_ptr<Node>> reachable(const std::shared_ptr<Node>& root) 
   return found;
 }
 
+// The nodes that a backward pass has still to run, in order. If one throws, what has arrived at the others must not reach a
+// later pass.
+struct Unfinished {
+  std::vector<std::shared_ptr<Node>> nodes;
+  ~Unfinished() {
+    for (const auto& node : nodes) node->grad = Tensor();
+  }
+};
+
 }  // namespace
 
 void Tensor::backward() const {
@@ -163,20 +181,20 @@ void Tensor::backward(const Tensor& gradient) const {
   HV_CHECK(requires_grad(), "backward: the tensor does not depend on anything that requires a gradient: ", shape());
   HV_CHECK(gradient.shape() == shape(), "backward: seed of shape ", gradient.shape(), " for a tensor of shape ", shape());
   NoGrad off;
-  const Tensor seed = gradient.detach();
+  const Tensor seed = gradient.detach().clone();  // it may show a gradient that this pass writes
   if (is_leaf()) return Edge(*this).add(seed);
 
-  auto order = reachable(impl().grad_fn);
-  impl().grad_fn->grad = seed.contiguous();
+  Unfinished order{reachable(impl().grad_fn)};
+  impl().grad_fn->grad = seed;
   // Inputs were recorded before their users, so descending numbers meet a node only when its gradient is complete.
-  while (!order.empty()) {
-    const auto node = std::move(order.back());
-    order.pop_back();
+  while (!order.nodes.empty()) {
+    const auto& node = order.nodes.back();
     if (const Tensor g = std::move(node->grad); g.defined()) node->backward(g, node->inputs);
     node->grad = Tensor();
     node->backward = nullptr;  // frees what was saved
     for (Edge& edge : node->inputs) edge.release();
     node->done = true;
+    order.nodes.pop_back();
   }
 }
 

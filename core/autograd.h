@@ -5,9 +5,11 @@
 //
 // Invariants
 //   1. A closure holds Saved values: memory and the version it had. Saved never holds a grad_fn, so a graph has no cycles.
-//      Changing a saved tensor in place is an error that backward reports.
+//      Changing a saved tensor in place is an error that backward reports. Of a leaf's gradient, which backward itself changes,
+//      a copy is saved.
 //   2. The first gradient that reaches a result becomes its gradient; later ones are added. The gradients of leaves add up
-//      until zero_grad().
+//      until zero_grad(). A backward pass that throws leaves nothing in the results: what has not run can be used again. The
+//      gradients of leaves may then hold a part of its sums.
 //   3. A gradient sent to a leaf view is added to the leaf's gradient at the view's place; the rest stays as it was.
 //   4. The gradient of a result is contiguous. It may share its memory with the gradient of another result, so a closure must
 //      not change the `g` that it is given.
@@ -90,6 +92,7 @@ struct Node {
   Shape shape;  // of the result
   Tensor grad;  // what has arrived so far
   bool done = false;
+  std::shared_ptr<Node> next_dying;  // for ~Node
   ~Node();
 };
 

@@ -35,7 +35,7 @@ Tensor abs(const Tensor& x);  // derivative 0 at 0
 Tensor tanh(const Tensor& x);
 Tensor relu(const Tensor& x);  // derivative 0 at 0
 Tensor sigmoid(const Tensor& x);
-Tensor gelu(const Tensor& x);  // exact: x * Phi(x), Phi through erf
+Tensor gelu(const Tensor& x);  // exact: x * Phi(x), Phi through erfc
 
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
@@ -55,7 +55,7 @@ inline Tensor operator/(double a, const Tensor& b) { return div(Tensor::scalar(a
 Tensor sum(const Tensor& x, const Dims& dims = {}, bool keep = false);
 Tensor mean(const Tensor& x, const Dims& dims = {}, bool keep = false);
 Tensor max(const Tensor& x, const Dims& dims = {}, bool keep = false);  // ties share the gradient equally
-std::vector<int64_t> argmax(const Tensor& x, int dim = -1);  // row-major over the other dimensions; the first of equals
+std::vector<int64_t> argmax(const Tensor& x, int64_t dim = -1);  // row-major over the other dimensions; the first of equals
 
 // --- products (core/ops/matmul.cpp, core/ops/linear.cpp) --------------------------------------------------------------------
 Tensor matmul(const Tensor& a, const Tensor& b);  // [.., M, K] x [.., K, N]; leading dimensions broadcast
@@ -74,8 +74,8 @@ Tensor norm_linear_composed(const Tensor& x, const Tensor& gain, const Tensor& s
                             const Tensor& bias = {});
 
 // --- normalisation and attention (core/ops/softmax.cpp, core/ops/layer_norm.cpp, core/ops/attention.cpp) --------------------
-Tensor softmax(const Tensor& x, int dim = -1);
-Tensor log_softmax(const Tensor& x, int dim = -1);
+Tensor softmax(const Tensor& x, int64_t dim = -1);
+Tensor log_softmax(const Tensor& x, int64_t dim = -1);
 Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);  // over the last dimension
 Tensor layer_norm_composed(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);
 // qkv [B, T, heads * 3 * head_dim], packed (head, {q, k, v}, head_dim) -> [B, T, heads * head_dim].
@@ -85,10 +85,10 @@ Tensor attention_composed(const Tensor& qkv, int64_t head_dim);
 Tensor attention_probabilities(const Tensor& qkv, int64_t head_dim);  // [B, heads, T, T], without gradient: to be shown
 
 // --- moving data (core/ops/shape_ops.cpp) -----------------------------------------------------------------------------------
-Tensor cat(const std::vector<Tensor>& parts, int dim);
-Tensor stack(const std::vector<Tensor>& parts, int dim);                          // cat along a new dimension
-Tensor index_select(const Tensor& x, int dim, std::span<const int64_t> indices);  // repeats allowed: their gradients add
-Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns);            // x [M, N], one column per row -> [M]
+Tensor cat(const std::vector<Tensor>& parts, int64_t dim);
+Tensor stack(const std::vector<Tensor>& parts, int64_t dim);                          // cat along a new dimension
+Tensor index_select(const Tensor& x, int64_t dim, std::span<const int64_t> indices);  // repeats allowed: their gradients add
+Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns);                // x [M, N], one column per row -> [M]
 Tensor patchify(const Tensor& images,
                 int64_t patch);  // [B, C, H, W] -> [B, (H/P)(W/P), C*P*P], channel-major as a convolution's kernel
 // patches [B, N, p], cls [p], positions [N + 1, p] -> tokens [B, N + 1, p]: CLS first, positions added (core/ops/tokens.cpp).

@@ -44,21 +44,23 @@ int64_t numel(const Shape& shape) {
   int64_t n = 1;
   for (int64_t d : shape) {
     HV_CHECK(d >= 0, "shape: negative size: ", shape);
-    HV_CHECK(!__builtin_mul_overflow(n, d, &n), "shape: too many elements: ", shape);
+    HV_CHECK(!__builtin_mul_overflow(n, d, &n) && n <= kMaxElements, "shape: too many elements: ", shape);
   }
   return n;
 }
 
 Strides contiguous_strides(const Shape& shape) {
   Strides strides = Dims::filled(shape.size(), 1);
-  for (int i = shape.size() - 2; i >= 0; --i) strides[i] = strides[i + 1] * shape[i + 1];
+  for (int i = shape.size() - 2; i >= 0; --i) {
+    HV_CHECK(!__builtin_mul_overflow(strides[i + 1], shape[i + 1], &strides[i]), "shape: too many elements: ", shape);
+  }
   return strides;
 }
 
-int wrap_dim(int dim, int rank, const char* where) {
-  const int wrapped = dim < 0 ? dim + rank : dim;
+int wrap_dim(int64_t dim, int rank, const char* where) {
+  const int64_t wrapped = dim < 0 ? dim + rank : dim;
   HV_CHECK(wrapped >= 0 && wrapped < rank, where, ": dimension out of range: ", dim, " of a rank-", rank, " tensor");
-  return wrapped;
+  return static_cast<int>(wrapped);
 }
 
 Shape broadcast_shapes(const Shape& a, const Shape& b, const char* where) {

@@ -33,11 +33,15 @@ class Storage {
   int64_t size() const { return count_; }
   uint64_t version() const { return version_; }
   void bump_version() { ++version_; }
+  // The gradient of a leaf: backward passes will write here (core/autograd.h, invariant 1).
+  bool is_gradient() const { return gradient_; }
+  void mark_gradient() { gradient_ = true; }
 
  private:
   Real* data_;
   int64_t count_;
   uint64_t version_ = 0;
+  bool gradient_ = false;
 };
 
 struct MemoryStats {

@@ -3,12 +3,14 @@
 #include <algorithm>
 
 #include "core/autograd.h"
+#include "core/kernels/simd.h"
 #include "core/kernels/strided.h"
 
 namespace hv {
 namespace {
 
 Tensor fresh(const Shape& shape) {
+  simd::kernels();  // chosen here at the latest: inside a parallel region an unknown HYDRAVIT_SIMD could not be reported
   auto impl = std::make_shared<TensorImpl>();
   impl->storage = std::make_shared<Storage>(numel(shape));
   impl->shape = shape;
@@ -16,11 +18,16 @@ Tensor fresh(const Shape& shape) {
   return Tensor(std::move(impl));
 }
 
-// In-place changes are not recorded, so they must not touch what gradients flow through.
+// In-place changes are not recorded, so they must not touch what gradients flow through. And each element of the target must be
+// a number of its own: one that is shown many times would be changed many times, or keep the last of many values.
 void check_mutable(const Tensor& target, const char* op) {
   HV_CHECK(!grad_enabled() || !target.requires_grad(), op,
            ": in-place change of a tensor that requires a gradient: ", target.shape(),
            "; do it inside a NoGrad scope or on detach()");
+  for (int i = 0; target.numel() > 0 && i < target.rank(); ++i) {
+    HV_CHECK(target.strides()[i] != 0 || target.size(i) == 1, op, ": the target shows one element many times: ", target.shape(),
+             " with strides ", target.strides(), "; change a clone()");
+  }
 }
 
 void check_no_history(const Tensor& source, const char* op) {
@@ -154,9 +161,10 @@ const Tensor& Tensor::add_(const Tensor& other, double scale) const {
   check_mutable(*this, "add_");
   check_no_history(other, "add_");
   NoGrad off;
-  // An element could be read after it was changed, but only if the two show the same memory in different order.
-  const bool overlaps = other.impl().storage == impl().storage && !(other.strides() == strides() && other.offset() == offset());
-  const Tensor from = (overlaps ? other.clone() : other.detach()).expand(shape());
+  // An element could be read after it was changed, unless each is added to itself.
+  const Tensor shown = other.detach().expand(shape());
+  const bool overlaps = other.impl().storage == impl().storage && !(shown.strides() == strides() && shown.offset() == offset());
+  const Tensor from = overlaps ? other.clone().expand(shape()) : shown;
   const Real s = static_cast<Real>(scale);
   strided_rows(shape(), strides(), from.strides(), mutable_data(), from.data(),
                [s](Real* to, const Real* f, int64_t n, int64_t ts, int64_t fs) {

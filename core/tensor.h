@@ -7,7 +7,8 @@
 //      leaf view: no graph node, and the same (shape, strides, offset) laid over the leaf's gradient is the view's gradient
 //      (idea 1 of the README).
 //   4. Functions ending in _ change elements in place, check before they touch, and bump the storage's version, as
-//      mutable_data() does.
+//      mutable_data() does. Their operands may overlap the target: the result is as if they were copied first. A target that
+//      shows one element many times (expand) is an error.
 // Thread rule: handles may be copied on any thread; one thread at a time changes a given tensor.
 #pragma once
 
@@ -74,7 +75,7 @@ class Tensor {
   const Strides& strides() const { return impl().strides; }
   int64_t offset() const { return impl().offset; }
   int rank() const { return impl().shape.size(); }
-  int64_t size(int dim) const { return impl().shape[dim]; }  // negative dims count from the end
+  int64_t size(int64_t dim) const { return impl().shape[dim]; }  // negative dims count from the end
   int64_t numel() const { return hv::numel(impl().shape); }
   bool is_contiguous() const;
   const Real* data() const { return impl().storage->data() + impl().offset; }  // the first element
@@ -90,13 +91,13 @@ class Tensor {
   const std::shared_ptr<TensorImpl>& shared() const { return impl_; }
 
   // --- views: share memory, cost nothing, differentiable --------------------------------------------------------------------
-  Tensor slice(int dim, int64_t begin, int64_t end) const;
-  Tensor select(int dim, int64_t index) const;  // removes dim
-  Tensor transpose(int dim0, int dim1) const;
+  Tensor slice(int64_t dim, int64_t begin, int64_t end) const;
+  Tensor select(int64_t dim, int64_t index) const;  // removes dim
+  Tensor transpose(int64_t dim0, int64_t dim1) const;
   Tensor permute(const Dims& order) const;
   Tensor expand(const Shape& target) const;  // size-1 (or new leading) dimensions repeat with stride 0
-  Tensor squeeze(int dim) const;             // dim must have size 1
-  Tensor unsqueeze(int dim) const;
+  Tensor squeeze(int64_t dim) const;         // dim must have size 1
+  Tensor unsqueeze(int64_t dim) const;
   Tensor view(const Shape& target) const;     // one entry may be -1; an error where a copy would be needed
   Tensor reshape(const Shape& target) const;  // view where possible, else a counted copy
   template <class... Args>
@@ -139,6 +140,10 @@ class Tensor {
 };
 
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);  // shape first, long dimensions abridged
+
+// The reverse of expand: g summed over the dimensions in which a tensor of `shape` was repeated; no history. g itself if there
+// are none.
+Tensor sum_to(const Tensor& g, const Shape& shape);
 
 // Same memory, other geometry; no history. The building block of every view.
 Tensor make_view(const Tensor& base, const Shape& shape, const Strides& strides, int64_t offset);

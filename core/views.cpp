@@ -1,10 +1,12 @@
 // Views: the same memory with other shapes and strides. They have three kinds of gradient:
 //   - a view of a leaf needs none: its shape and strides, laid over the leaf's gradient, are its gradient (idea 1);
 //   - a view that shows every element once (permute, reshape, ...) sends g back through the inverse view;
-//   - a view that shows a part (slice, select) or repeats (expand) adds g to the same view of the parent's gradient.
+//   - a view that shows a part (slice, select) adds g to the same view of the parent's gradient;
+//   - a view that repeats (expand) sends the sum of g over the repeats.
 #include <algorithm>
 
 #include "core/autograd.h"
+#include "core/kernels/elementwise.h"
 #include "core/tensor.h"
 
 namespace hv {
@@ -45,7 +47,7 @@ Tensor part(const char* op, const Tensor& base, Tensor view, Replay replay) {
 
 }  // namespace
 
-Tensor Tensor::slice(int dim, int64_t begin, int64_t end) const {
+Tensor Tensor::slice(int64_t dim, int64_t begin, int64_t end) const {
   const int d = wrap_dim(dim, rank(), "slice");
   const int64_t b = begin < 0 ? begin + size(d) : begin, e = end < 0 ? end + size(d) : end;
   HV_CHECK(b >= 0 && b <= e && e <= size(d), "slice: range out of bounds: [", begin, ", ", end, ") in dimension ", d, " of ",
@@ -57,7 +59,7 @@ Tensor Tensor::slice(int dim, int64_t begin, int64_t end) const {
               [d, b, e](const Tensor& t) { return t.slice(d, b, e); });
 }
 
-Tensor Tensor::select(int dim, int64_t index) const {
+Tensor Tensor::select(int64_t dim, int64_t index) const {
   const int d = wrap_dim(dim, rank(), "select");
   const int64_t i = index < 0 ? index + size(d) : index;
   HV_CHECK(i >= 0 && i < size(d), "select: index out of range: ", index, " in dimension ", d, " of ", shape());
@@ -75,7 +77,7 @@ Tensor Tensor::permute(const Dims& order) const {
   Strides st;
   Dims inverse = Dims::filled(rank(), -1);
   for (int i = 0; i < rank(); ++i) {
-    const int from = wrap_dim(static_cast<int>(order[i]), rank(), "permute");
+    const int from = wrap_dim(order[i], rank(), "permute");
     HV_CHECK(inverse[from] < 0, "permute: dimension ", from, " named twice: ", order);
     inverse[from] = i;
     s.push_back(size(from));
@@ -85,7 +87,7 @@ Tensor Tensor::permute(const Dims& order) const {
                     [inverse](const Tensor& g) { return g.permute(inverse); });
 }
 
-Tensor Tensor::transpose(int dim0, int dim1) const {
+Tensor Tensor::transpose(int64_t dim0, int64_t dim1) const {
   const int a = wrap_dim(dim0, rank(), "transpose"), b = wrap_dim(dim1, rank(), "transpose");
   Dims order;
   for (int i = 0; i < rank(); ++i) order.push_back(i);
@@ -103,13 +105,27 @@ Tensor Tensor::expand(const Shape& target) const {
     if (size(i) != 1) st[extra + i] = strides()[i];
   }
   HV_CHECK(fits, "expand: ", shape(), " does not expand to ", target);
-  Tensor view = make_view(*this, target, st, offset());
-  // The gradient is the sum over the repeats: adding to a view with stride 0 computes it.
-  return record("expand", view, {*this},
-                [target](const Tensor& g, const Edges& in) { in[0].zeros_or_partial().expand(target).add_(g); });
+  hv::numel(target);  // an error if there are too many
+  return record("expand", make_view(*this, target, st, offset()), {*this},
+                [](const Tensor& g, const Edges& in) { in[0].add(sum_to(g, in[0].shape())); });
 }
 
-Tensor Tensor::squeeze(int dim) const {
+Tensor sum_to(const Tensor& g, const Shape& shape) {
+  if (g.shape() == shape) return g;
+  const int extra = g.rank() - shape.size();
+  Shape kept, repeated;
+  Strides kept_strides, repeated_strides;
+  for (int i = 0; i < g.rank(); ++i) {
+    const bool again = i < extra || shape[i - extra] != g.size(i);
+    (again ? repeated : kept).push_back(g.size(i));
+    (again ? repeated_strides : kept_strides).push_back(g.strides()[i]);
+  }
+  Tensor sums = Tensor::empty(shape);
+  reduce_elements<SumFold>(kept, kept_strides, repeated, repeated_strides, g.data(), sums.mutable_data());
+  return sums;
+}
+
+Tensor Tensor::squeeze(int64_t dim) const {
   const int d = wrap_dim(dim, rank(), "squeeze");
   HV_CHECK(size(d) == 1, "squeeze: dimension ", d, " is not 1: ", shape());
   Shape s = shape();
@@ -119,7 +135,7 @@ Tensor Tensor::squeeze(int dim) const {
   return one_to_one("squeeze", *this, make_view(*this, s, st, offset()), [d](const Tensor& g) { return g.unsqueeze(d); });
 }
 
-Tensor Tensor::unsqueeze(int dim) const {
+Tensor Tensor::unsqueeze(int64_t dim) const {
   const int d = wrap_dim(dim, rank() + 1, "unsqueeze");
   Shape s = shape();
   Strides st = strides();
@@ -134,17 +150,15 @@ namespace {
 Shape resolved(const Shape& from, const Shape& to, const char* op) {
   Shape out = to;
   int unknown = -1;
-  int64_t known = 1;
   for (int i = 0; i < to.size(); ++i) {
     if (to[i] == -1) {
       HV_CHECK(unknown < 0, op, ": more than one -1: ", to);
-      unknown = i;
+      out[unknown = i] = 1;
     } else {
       HV_CHECK(to[i] >= 0, op, ": negative size: ", to);
-      known *= to[i];
     }
   }
-  const int64_t count = numel(from);
+  const int64_t count = numel(from), known = numel(out);
   if (unknown >= 0) {
     HV_CHECK(known > 0 && count % known == 0, op, ": ", from, " does not reshape to ", to);
     out[unknown] = count / known;

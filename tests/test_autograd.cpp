@@ -234,6 +234,17 @@ TEST_CASE("nodes, saved tensors and memory are released after backward and after
   CHECK(memory_stats().live_bytes == before);
 }
 
+TEST_CASE("a backward pass that throws leaves nothing in the results that it has not reached") {
+  const Tensor x = leaf({1, 1}, {2}), c = Tensor::ones({2}), h = x * 1.0;
+  const Tensor late = h * c, early = h * 6.0;  // backward runs `early` first, and throws at `late`
+  const Tensor broken = sum(late + early), fine = sum(h * 10.0);
+  c.fill_(2);
+  CHECK(error_of([&] { broken.backward(); }).find("changed in place") != std::string::npos);
+  fine.backward();
+  CHECK(x.grad().to_vector() == Values{10, 10});
+  CHECK(error_of([&] { broken.backward(); }).find("already used and freed at 'sum'") != std::string::npos);
+}
+
 TEST_CASE("a result keeps its value after backward, and only parts that lead to the loss get gradients") {
   const Tensor x = leaf({1, 2}, {2}), unused = leaf({3}, {1});
   const Tensor y = x * 2.0, side = y * unused;

@@ -64,13 +64,13 @@ double fold_row(const Real* x, int64_t n, int64_t step) {
   return Fold::step(Fold::step(lanes[0], lanes[1]), Fold::step(lanes[2], lanes[3]));
 }
 
-// out (dense, of shape `kept`) = the fold of x over the dimensions `reduced`.
+// out (dense, of shape `kept`) = the fold of x over the dimensions `reduced`, divided by `divisor` before it is rounded.
 template <class Fold>
 void reduce_elements(const Shape& kept, const Strides& kept_strides, const Shape& reduced, const Strides& reduced_strides,
-                     const Real* x, Real* out) {
+                     const Real* x, Real* out, double divisor = 1) {
   const int64_t count = numel(reduced);
   if (count == 0) {
-    std::fill_n(out, numel(kept), static_cast<Real>(Fold::start));
+    std::fill_n(out, numel(kept), static_cast<Real>(Fold::start / divisor));
     return;
   }
   const StridedLoop<1> inner(reduced, {reduced_strides});
@@ -93,7 +93,7 @@ void reduce_elements(const Shape& kept, const Strides& kept_strides, const Shape
           }
         }
       });
-      for (int64_t j = 0; j < width; ++j) out[at[0] + (first + j) * step[0]] = static_cast<Real>(folded[j]);
+      for (int64_t j = 0; j < width; ++j) out[at[0] + (first + j) * step[0]] = static_cast<Real>(folded[j] / divisor);
     }
   };
   strided_loop<2>(kept, {contiguous_strides(kept), kept_strides}, outputs, count);

@@ -31,10 +31,6 @@ Tensor map(F f, const Shape& shape, const In&... in) {
   return y;
 }
 
-// The reverse of broadcasting: g summed over the dimensions in which a tensor of `shape` was repeated. g itself if there are
-// none.
-Tensor sum_to(const Tensor& g, const Shape& shape);
-
 // Sends the gradient f(g, in...), which has g's shape, to an input that was broadcast to that shape.
 template <class F, class... In>
 void send(const Edge& to, F f, const Tensor& g, const In&... in) {

@@ -18,7 +18,7 @@ struct Split {
     std::array<bool, kMaxRank> gone{};
     if (dims.empty()) gone.fill(true);
     for (int64_t d : dims) {
-      bool& flag = gone[static_cast<size_t>(wrap_dim(static_cast<int>(d), x.rank(), op))];
+      bool& flag = gone[static_cast<size_t>(wrap_dim(d, x.rank(), op))];
       HV_CHECK(!flag, op, ": dimension named twice: ", dims);
       flag = true;
     }
@@ -32,23 +32,14 @@ struct Split {
 };
 
 template <class Fold>
-Tensor reduce(const Tensor& x, const Split& split, bool keep) {
+Tensor reduce(const Tensor& x, const Split& split, bool keep, double divisor = 1) {
   Tensor y = Tensor::empty(keep ? split.with_ones : split.kept);
-  reduce_elements<Fold>(split.kept, split.kept_strides, split.reduced, split.reduced_strides, x.data(), y.mutable_data());
+  reduce_elements<Fold>(split.kept, split.kept_strides, split.reduced, split.reduced_strides, x.data(), y.mutable_data(),
+                        divisor);
   return y;
 }
 
 }  // namespace
-
-Tensor sum_to(const Tensor& g, const Shape& shape) {
-  if (g.shape() == shape) return g;
-  const int extra = g.rank() - shape.size();
-  Dims repeated;
-  for (int i = 0; i < g.rank(); ++i) {
-    if (i < extra || (shape[i - extra] == 1 && g.size(i) != 1)) repeated.push_back(i);
-  }
-  return repeated.empty() ? g.view(shape) : sum(g, repeated, true).view(shape);
-}
 
 Tensor sum(const Tensor& x, const Dims& dims, bool keep) {
   const Split split(x, dims, "sum");
@@ -63,9 +54,7 @@ Tensor sum(const Tensor& x, const Dims& dims, bool keep) {
 Tensor mean(const Tensor& x, const Dims& dims, bool keep) {
   const Split split(x, dims, "mean");
   const double n = static_cast<double>(split.count());
-  Tensor y = reduce<SumFold>(x, split, keep);
-  Real* const to = y.mutable_data();
-  for (int64_t i = 0; i < y.numel(); ++i) to[i] = static_cast<Real>(to[i] / n);
+  Tensor y = reduce<SumFold>(x, split, keep, n);
   // dx = g / n, repeated along the reduced dimensions
   return record("mean", y, {x}, [wide = split.with_ones, n](const Tensor& g, const Edges& in) {
     map_into(
@@ -88,7 +77,7 @@ Tensor max(const Tensor& x, const Dims& dims, bool keep) {
   });
 }
 
-std::vector<int64_t> argmax(const Tensor& x, int dim) {
+std::vector<int64_t> argmax(const Tensor& x, int64_t dim) {
   const int d = wrap_dim(dim, x.rank(), "argmax");
   HV_CHECK(x.size(d) > 0, "argmax: nothing to choose from: ", x.shape(), " over dimension ", d);
   Shape rest = x.shape();

@@ -1,4 +1,6 @@
 // Operations that move data: they always copy. Views, which never copy, are methods of Tensor.
+#include <map>
+
 #include "core/ops.h"
 #include "core/ops/map.h"
 
@@ -9,14 +11,15 @@ Real same(Real v) { return v; }
 
 }  // namespace
 
-Tensor cat(const std::vector<Tensor>& parts, int dim) {
+Tensor cat(const std::vector<Tensor>& parts, int64_t dim) {
   HV_CHECK(!parts.empty(), "cat: no tensors");
   const int d = wrap_dim(dim, parts[0].rank(), "cat");
   Shape shape = parts[0].shape();
   shape[d] = 0;
   for (const Tensor& part : parts) {
+    HV_CHECK(part.rank() == shape.size(), "cat: ranks differ: ", parts[0].shape(), " and ", part.shape());
     Shape like = part.shape();
-    if (like.size() == shape.size()) like[d] = shape[d];
+    like[d] = shape[d];
     HV_CHECK(like == shape, "cat: shapes differ outside dimension ", d, ": ", parts[0].shape(), " and ", part.shape());
     shape[d] += part.size(d);
   }
@@ -37,7 +40,7 @@ Tensor cat(const std::vector<Tensor>& parts, int dim) {
   });
 }
 
-Tensor stack(const std::vector<Tensor>& parts, int dim) {
+Tensor stack(const std::vector<Tensor>& parts, int64_t dim) {
   HV_CHECK(!parts.empty(), "stack: no tensors");
   const int d = wrap_dim(dim, parts[0].rank() + 1, "stack");
   std::vector<Tensor> wide;
@@ -48,7 +51,7 @@ Tensor stack(const std::vector<Tensor>& parts, int dim) {
   return cat(wide, d);
 }
 
-Tensor index_select(const Tensor& x, int dim, std::span<const int64_t> indices) {
+Tensor index_select(const Tensor& x, int64_t dim, std::span<const int64_t> indices) {
   const int d = wrap_dim(dim, x.rank(), "index_select");
   for (int64_t i : indices) {
     HV_CHECK(i >= 0 && i < x.size(d), "index_select: index out of range: ", i, " in dimension ", d, " of ", x.shape());
@@ -60,17 +63,21 @@ Tensor index_select(const Tensor& x, int dim, std::span<const int64_t> indices) 
   const Tensor from = x.detach();
   for (size_t i = 0; i < kept.size(); ++i)
     map_into({y.select(d, static_cast<int64_t>(i)), false}, same, from.select(d, kept[i]));
-  // dx[indices[i]] += g[i], one after the other, because indices may repeat
+  // dx[k] += the sum of g[i] over all i with indices[i] = k
   return record("index_select", y, {x}, [d, kept](const Tensor& g, const Edges& in) {
     const Tensor to = in[0].zeros_or_partial();
-    for (size_t i = 0; i < kept.size(); ++i)
-      map_into({to.select(d, kept[i]), true}, same, g.select(d, static_cast<int64_t>(i)));
+    std::map<int64_t, std::vector<int64_t>> places;
+    for (size_t i = 0; i < kept.size(); ++i) places[kept[i]].push_back(static_cast<int64_t>(i));
+    for (const auto& [k, at] : places) {
+      map_into({to.select(d, k), true}, same, at.size() == 1 ? g.select(d, at[0]) : sum(index_select(g, d, at), {d}));
+    }
   });
 }
 
 Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns) {
-  HV_CHECK(x.rank() == 2 && x.size(0) == static_cast<int64_t>(columns.size()), "gather_rows: ", columns.size(),
-           " columns for the rows of ", x.shape());
+  HV_CHECK(x.rank() == 2, "gather_rows: x must be [M, N]: ", x.shape());
+  HV_CHECK(x.size(0) == static_cast<int64_t>(columns.size()), "gather_rows: ", columns.size(), " columns for the rows of ",
+           x.shape());
   const int64_t m = x.size(0);
   Tensor y = Tensor::empty({m});
   Real* const picked = y.mutable_data();
@@ -96,7 +103,7 @@ Tensor patchify(const Tensor& images, int64_t patch) {
   const int64_t b = images.size(0), c = images.size(1), rows = images.size(2) / patch, cols = images.size(3) / patch;
   // [B, C, rows, P, cols, P] -> [B, rows, cols, C, P, P]
   const Tensor blocks = images.reshape({b, c, rows, patch, cols, patch}).permute({0, 2, 4, 1, 3, 5});
-  return blocks.clone().view({b, rows * cols, c * patch * patch});
+  return blocks.clone().view({b, rows * cols, numel({c, patch, patch})});
 }
 
 }  // namespace hv

@@ -6,7 +6,7 @@
 namespace hv {
 namespace {
 
-Tensor softmax_of(const char* op, bool logarithm, const Tensor& x, int dim) {
+Tensor softmax_of(const char* op, bool logarithm, const Tensor& x, int64_t dim) {
   const int d = wrap_dim(dim, x.rank(), op);
   const Tensor y = Tensor::empty(x.shape());
   softmax_forward(logarithm, x.shape(), d, x.data(), x.strides(), y.mutable_data(), y.strides());
@@ -23,7 +23,7 @@ Tensor softmax_of(const char* op, bool logarithm, const Tensor& x, int dim) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x, int dim) { return softmax_of("softmax", false, x, dim); }
-Tensor log_softmax(const Tensor& x, int dim) { return softmax_of("log_softmax", true, x, dim); }
+Tensor softmax(const Tensor& x, int64_t dim) { return softmax_of("softmax", false, x, dim); }
+Tensor log_softmax(const Tensor& x, int64_t dim) { return softmax_of("log_softmax", true, x, dim); }
 
 }  // namespace hv
