@@ -1,5 +1,7 @@
 #include "core/kernels/attention.h"
 
+#include <algorithm>
+
 #include "core/kernels/bf16.h"
 #include "core/kernels/product_list.h"
 #include "core/parallel.h"
@@ -38,7 +40,7 @@ void for_heads(const AttentionSizes& z, const Body& body) {
   const int64_t rows = z.tokens * 3 * z.head_dim, size = simd::attention_scratch(z.tokens, z.head_dim) + rows;
   Storage scratch(size * num_threads());
   const PartTimer timer(Part::attention);
-  parallel_blocks(z.batch * z.heads, z.batch < 16 ? 1 : z.heads, [&](int64_t begin, int64_t end) {
+  parallel_blocks(z.batch * z.heads, z.batch < 16 ? 1 : std::max<int64_t>(z.heads, 1), [&](int64_t begin, int64_t end) {
     Real* const mine = scratch.data() + size * thread_index();
     for (int64_t i = begin; i < end; ++i) body(i / z.heads, i % z.heads, mine, mine + rows);
   });

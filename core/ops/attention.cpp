@@ -12,8 +12,10 @@ namespace hv {
 namespace {
 
 AttentionSizes sizes_of(const Tensor& qkv, int64_t head_dim, const char* op) {
-  HV_CHECK(qkv.rank() == 3 && head_dim > 0 && qkv.size(2) % (3 * head_dim) == 0, op, ": packed qkv must be [B, T, heads * 3 * ",
-           head_dim, "]: ", qkv.shape());
+  HV_CHECK(head_dim > 0 && head_dim <= kMaxElements / 3, op, ": bad head_dim: ", head_dim);
+  HV_CHECK(qkv.rank() == 3 && qkv.size(2) % (3 * head_dim) == 0, op, ": packed qkv must be [B, T, heads * 3 * ", head_dim,
+           "]: ", qkv.shape());
+  HV_CHECK(qkv.size(1) < int64_t{1} << 24, op, ": too many tokens: ", qkv.shape());  // the kernels need T * T numbers
   return {qkv.size(0), qkv.size(1), qkv.size(2) / (3 * head_dim), head_dim};
 }
 

@@ -9,9 +9,11 @@ namespace hv {
 namespace {
 
 Window window_of(const char* op, const Tensor& x, int64_t kh, int64_t kw, int64_t stride, int64_t padding) {
-  HV_CHECK(x.rank() == 4 && x.size(1) * x.size(2) * x.size(3) > 0, op, ": images must be [N, C, H, W]: ", x.shape());
-  HV_CHECK(kh > 0 && kw > 0 && stride > 0 && padding >= 0, op, ": bad kernel ", kh, " x ", kw, ", stride ", stride,
-           " or padding ", padding);
+  HV_CHECK(x.rank() == 4, op, ": images must be [N, C, H, W]: ", x.shape());
+  HV_CHECK(x.size(1) > 0 && x.size(2) > 0 && x.size(3) > 0, op, ": images without pixels: ", x.shape());
+  constexpr int64_t kMostPadding = int64_t{1} << 31;
+  HV_CHECK(kh > 0 && kw > 0 && stride > 0 && padding >= 0 && padding <= kMostPadding, op, ": bad kernel ", kh, " x ", kw,
+           ", stride ", stride, " or padding ", padding);
   HV_CHECK(x.size(2) + 2 * padding >= kh && x.size(3) + 2 * padding >= kw, op, ": kernel ", kh, " x ", kw,
            " is larger than the padded image of ", x.shape(), ", padding ", padding);
   return {x.size(1), x.size(2), x.size(3), kh, kw, stride, padding};
@@ -22,8 +24,9 @@ Images images_of(const Tensor& x) { return {x.data(), x.size(0), x.strides()}; }
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding) {
-  HV_CHECK(x.rank() == 4 && weight.rank() == 4 && x.size(1) == weight.size(1), "conv2d: channels differ: images ", x.shape(),
-           ", weight ", weight.shape());
+  HV_CHECK(x.rank() == 4, "conv2d: images must be [N, C, H, W]: ", x.shape());
+  HV_CHECK(weight.rank() == 4, "conv2d: weight must be [O, C, kh, kw]: ", weight.shape());
+  HV_CHECK(x.size(1) == weight.size(1), "conv2d: channels differ: images ", x.shape(), ", weight ", weight.shape());
   const int64_t batch = x.size(0), out = weight.size(0);
   HV_CHECK(!bias.defined() || bias.shape() == Shape{out}, "conv2d: bias ", bias.shape(), " for weight ", weight.shape());
   const Window w = window_of("conv2d", x, weight.size(2), weight.size(3), stride, padding);

@@ -14,8 +14,9 @@ Tensor layer_norm_composed(const Tensor& x, const Tensor& gain, const Tensor& sh
 }
 
 Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps) {
-  HV_CHECK(x.rank() >= 1 && gain.shape() == Shape{x.size(-1)} && shift.shape() == gain.shape(), "layer_norm: gain ",
-           gain.shape(), " and shift ", shift.shape(), " for ", x.shape());
+  HV_CHECK(x.rank() >= 1, "layer_norm: x needs at least 1 dimension: ", x.shape());
+  HV_CHECK(gain.shape() == Shape{x.size(-1)} && shift.shape() == gain.shape(), "layer_norm: gain ", gain.shape(), " and shift ",
+           shift.shape(), " for ", x.shape());
   const int64_t n = x.size(-1), m = n > 0 ? x.numel() / n : 0;
   Tensor rows = x.detach().reshape({m, n});
   if (rows.strides()[1] != 1 && n > 1) rows = rows.contiguous();
@@ -29,7 +30,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, doub
   // With h = g * gain and xhat = (x - mean) * rstd:
   //   dx = rstd * (h - mean(h) - xhat * mean(h * xhat)),  dgain = sum of g * xhat,  dshift = sum of g
   return record("layer_norm", y, {x, gain, shift}, [=, sx = Saved(rows), sg = Saved(gains)](const Tensor& g, const Edges& in) {
-    const Sink dx(in, 0, m, n), dgain(in, 1, n, 0), dshift(in, 2, n, 0);
+    const Sink dx(in, 0, m, n), dgain(in, 1, 1, n), dshift(in, 2, 1, n);
     layer_norm_backward(view(sx.get(), sg.get()), g.data(), dx, dgain, dshift);
     for (const Sink* s : {&dx, &dgain, &dshift}) s->finish();
   });

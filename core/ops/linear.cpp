@@ -53,8 +53,9 @@ Matrix matrix(const Tensor& t) { return {t.data(), t.size(0), t.size(1), t.strid
 // x [.., K], weight [N, K], bias [N] or undefined, residual [.., N] or undefined; gain and shift [K] for Front::norm.
 Tensor fused(const char* op, Front front, const Tensor& x, const Tensor& gain, const Tensor& shift, double eps,
              const Tensor& weight, const Tensor& bias, const Tensor& residual) {
-  HV_CHECK(x.rank() >= 1 && weight.rank() == 2 && x.size(-1) == weight.size(1), op, ": inner dimensions differ: ", x.shape(),
-           " x ", weight.shape(), " transposed");
+  HV_CHECK(x.rank() >= 1, op, ": x needs at least 1 dimension: ", x.shape());
+  HV_CHECK(weight.rank() == 2, op, ": weight must be [N, K]: ", weight.shape());
+  HV_CHECK(x.size(-1) == weight.size(1), op, ": inner dimensions differ: ", x.shape(), " x ", weight.shape(), " transposed");
   const int64_t n = weight.size(0), k = weight.size(1);
   HV_CHECK(!bias.defined() || bias.shape() == Shape{n}, op, ": bias ", bias.shape(), " for weight ", weight.shape());
   Shape out = x.shape();
@@ -85,7 +86,7 @@ Tensor fused(const char* op, Front front, const Tensor& x, const Tensor& gain, c
   return record(
       op, y, inputs,
       [=, saved_w = Saved(w), saved_gain = Saved(gains), saved_shift = Saved(shifts)](const Tensor& g, const Edges& in) {
-        const Sink dx(in, 0, m, k), dw(in, 1, n, k), db(in, 2, n, 0), dgain(in, 4, k, 0), dshift(in, 5, k, 0);
+        const Sink dx(in, 0, m, k), dw(in, 1, n, k), db(in, 2, 1, n), dgain(in, 4, 1, k), dshift(in, 5, 1, k);
         linear_backward({front, norm(saved_gain.get(), saved_shift.get()), matrix(g.view({m, n})), matrix(saved_w.get()),
                          kept.open(), dx, dw, db, dgain, dshift});
         for (const Sink* s : {&dx, &dw, &db, &dgain, &dshift}) s->finish();
@@ -105,6 +106,7 @@ Tensor gelu_linear(const Tensor& x, const Tensor& weight, const Tensor& bias, co
 
 Tensor norm_linear(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps, const Tensor& weight,
                    const Tensor& bias) {
+  HV_CHECK(x.rank() >= 1, "norm_linear: x needs at least 1 dimension: ", x.shape());
   const Shape channels{x.size(-1)};
   HV_CHECK(gain.shape() == channels && shift.shape() == channels, "norm_linear: gain ", gain.shape(), " and shift ",
            shift.shape(), " for ", x.shape());

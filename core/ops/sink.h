@@ -10,22 +10,21 @@ namespace hv {
 class Sink : public RowsOut {
  public:
   Sink() = default;  // nobody wants this gradient
-  // `rows` x `cols` is how the kernel sees the input; cols 0 means a vector of `rows`.
+  // `rows` x `cols` is how the kernel sees the input; a vector is one row. Each of the two may be 0.
   Sink(const Edges& in, size_t i, int64_t rows, int64_t cols) {
     if (!in[i]) return;
     edge_ = &in[i];
     if (fits(in, i, cols)) {
       target_ = in[i].open();
       add = target_.add;
-      ld = in[i].leaf().defined() && cols > 0 && target_.at.rank() == 2 ? target_.at.strides()[0] : cols;
+      ld = in[i].leaf().defined() && target_.at.rank() == 2 ? target_.at.strides()[0] : cols;
     } else {
       target_ = {Tensor::empty(in[i].shape()), false};
       temporary_ = true;
       ld = cols;
     }
     data = target_.at.mutable_data();
-    HV_CHECK(target_.at.numel() == rows * (cols > 0 ? cols : 1), "backward: gradient of ", target_.at.shape(), " seen as ",
-             rows, " x ", cols);
+    HV_CHECK(target_.at.numel() == rows * cols, "backward: gradient of ", target_.at.shape(), " seen as ", rows, " x ", cols);
   }
   void finish() const {
     if (temporary_) edge_->add(target_.at);
@@ -40,7 +39,7 @@ class Sink : public RowsOut {
       return true;
     }
     const Tensor& leaf = in[i].leaf();
-    return leaf.is_contiguous() || (cols > 0 && leaf.rank() == 2 && leaf.strides()[1] == 1 && leaf.strides()[0] >= cols);
+    return leaf.is_contiguous() || (leaf.rank() == 2 && leaf.strides()[1] == 1 && leaf.strides()[0] >= cols);
   }
 
   const Edge* edge_ = nullptr;

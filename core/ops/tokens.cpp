@@ -12,8 +12,8 @@ Tensor embed_tokens_composed(const Tensor& patches, const Tensor& cls, const Ten
 }
 
 Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& positions) {
-  HV_CHECK(patches.rank() == 3 && cls.shape() == Shape{patches.size(2)} &&
-               positions.shape() == Shape({patches.size(1) + 1, patches.size(2)}),
+  HV_CHECK(patches.rank() == 3, "embed_tokens: patches must be [B, N, p]: ", patches.shape());
+  HV_CHECK(cls.shape() == Shape{patches.size(2)} && positions.shape() == Shape({patches.size(1) + 1, patches.size(2)}),
            "embed_tokens: patches ", patches.shape(), " need cls [p] and positions [N + 1, p]: ", cls.shape(), ", ",
            positions.shape());
   const TokenSizes z{patches.size(0), patches.size(1), patches.size(2)};
@@ -25,7 +25,7 @@ Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& posi
   embed_forward(z, x.data(), c.data(), {pos.data(), pos.strides()[0]}, y.mutable_data());
   // dpatches = g[:, 1:];  dcls = sum over images of g[:, 0];  dpositions = sum over images of g
   return record("embed_tokens", y, {patches, cls, positions}, [z](const Tensor& g, const Edges& in) {
-    const Sink dx(in, 0, z.batch * z.patches, z.channels), dcls(in, 1, z.channels, 0);
+    const Sink dx(in, 0, z.batch * z.patches, z.channels), dcls(in, 1, 1, z.channels);
     const Sink dpos(in, 2, z.tokens(), z.channels);
     embed_backward(z, g.data(), dx, dcls, dpos);
     for (const Sink* s : {&dx, &dcls, &dpos}) s->finish();
