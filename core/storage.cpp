@@ -13,6 +13,7 @@
 #include <set>
 
 #include "core/check.h"
+#include "core/environment.h"
 
 // Under AddressSanitizer (HV_ASAN, from the Makefile) each buffer is its own allocation, so that an overrun is seen.
 #ifdef HV_ASAN
@@ -136,13 +137,13 @@ Pool& pool() {
   return *instance;
 }
 
-// With HYDRAVIT_GUARD in the environment, as in the tests, a buffer lies between two strips of NaNs and is filled with NaNs
+// With HYDRAVIT_GUARD=1 in the environment, as in the tests, a buffer lies between two strips of NaNs and is filled with NaNs
 // itself. Reading outside the buffer, or before anything was written, yields NaN. Writing outside it ends the program when the
 // buffer is released.
 constexpr uint32_t kNan = 0x7FC0DEAD;  // as float, and twice as double
 size_t strip_bytes() {
   static const size_t bytes =
-      HV_POOL && std::getenv("HYDRAVIT_GUARD") ? kAlign : 0;  // AddressSanitizer sees more than strips do
+      HV_POOL && environment_word("HYDRAVIT_GUARD", {"0", "1"}) == 1 ? kAlign : 0;  // AddressSanitizer sees more than strips do
   return bytes;
 }
 void check_strip(const void* begin, const void* end) {

@@ -19,9 +19,9 @@ SmallMultiply small_bf16(int64_t, int64_t, int64_t) { return nullptr; }
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 
+#include "core/environment.h"
 #include "core/kernels/bf16_tiles.h"
 #include "core/kernels/precision.h"
 #include "core/parallel.h"
@@ -72,12 +72,12 @@ struct Pieces {
 };
 
 Bf16Unit detect() {
+  const int wish = environment_word("HYDRAVIT_BF16", {"none", "avx512", "amx"});
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl"))
     return Bf16Unit::none;
-  const char* wish = std::getenv("HYDRAVIT_BF16");
-  if (wish && std::strcmp(wish, "none") == 0) return Bf16Unit::none;
-  if (wish && std::strcmp(wish, "avx512") == 0) return Bf16Unit::avx512;
+  if (wish == 0) return Bf16Unit::none;
+  if (wish == 1) return Bf16Unit::avx512;
   // CPUID leaf 7: bits 22 (AMX-BF16) and 24 (AMX-TILE) of edx. A process asks Linux for the tiles' 8 KiB of state: arch_prctl
   // (ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18).
   unsigned eax = 7, ebx = 0, ecx = 0, edx = 0;

@@ -18,7 +18,7 @@ namespace hv {
 
 enum class Bf16Unit { none, avx512, amx };
 // What this processor offers and this system allows (AMX needs its permission). HYDRAVIT_BF16=avx512 or none asks for less, to
-// try the other ways.
+// try the other ways; a word other than these and amx is an error.
 Bf16Unit bf16_unit();
 const char* bf16_unit_name();  // "AMX", "AVX512-BF16", "none"
 void prepare_bf16();           // outside parallel regions

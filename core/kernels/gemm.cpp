@@ -51,6 +51,7 @@ static void gemm_plus(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, co
 
 RightOperand::RightOperand(const Matrix& matrix)
     : matrix_(matrix), packed_(in_bf16(std::min(matrix.rows, matrix.cols))), memory_(packed_ ? packed_bf16(matrix) : 0) {
+  prepare_blas();
   if (packed_) pack_bf16(matrix, memory_.data());
 }
 
@@ -71,6 +72,7 @@ void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const 
   // share the columns of narrow models evenly; it is deep, because C is read and written once per piece.
   const bool own = precision() == Precision::fp32 && b.row == 1 && a.col == 1;
   const int64_t lanes = simd::kernels().lanes, columns = own ? 2 * lanes : 64, depth = 512;
+  if (!own || b.cols % lanes != 0) prepare_blas(own ? 1 : num_threads());  // of our own pieces only the last may need BLAS
   Storage workspace(own ? num_threads() * depth * columns : 0);
   parallel_blocks(b.cols, columns, [&](int64_t begin, int64_t end) {
     const Plus start{plus.bias ? plus.bias + begin : nullptr, plus.rows ? plus.rows + begin : nullptr, plus.ld};
@@ -90,6 +92,7 @@ void gemm_columns(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, const 
 
 void gemm_parallel(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real alpha, Real beta) {
   const PartTimer timer(Part::gemm);
+  prepare_blas();
   if (a.rows >= 2 * kRowBlock || a.rows >= b.cols) {
     if (alpha == 1 && beta == 0) {
       const RightOperand right(b);
@@ -106,6 +109,7 @@ void gemm_parallel(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real 
 
 void gemm_reduce(const Matrix& a, const Matrix& b, Real* c, int64_t ldc, Real beta) {
   const Segments cut(a.cols, a.rows * b.cols);
+  prepare_blas();
   if (cut.count == 1) return gemm(a, b, c, ldc, 1, beta);
   const PartTimer timer(Part::gemm);
   Storage partials(cut.count * a.rows * b.cols);

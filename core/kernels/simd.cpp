@@ -1,7 +1,6 @@
 #include "core/kernels/simd.h"
 
-#include <cstdlib>
-#include <cstring>
+#include "core/environment.h"
 
 namespace hv::simd {
 
@@ -25,10 +24,9 @@ const Kernels& choose() {
   const bool has_v4 = has_v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                       __builtin_cpu_supports("avx512vl");
-  const char* wish = std::getenv("HYDRAVIT_SIMD");
-  const auto at_most = [&](const char* level) { return !wish || std::strcmp(wish, level) >= 0; };
-  if (has_v4 && at_most("v4")) return v4::table;
-  if (has_v3 && at_most("v3")) return v3::table;
+  const int wish = environment_word("HYDRAVIT_SIMD", {"v2", "v3", "v4"}), most = wish < 0 ? 2 : wish;
+  if (has_v4 && most >= 2) return v4::table;
+  if (has_v3 && most >= 1) return v3::table;
   return v2::table;
 }
 

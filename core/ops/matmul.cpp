@@ -5,6 +5,7 @@
 // itself.
 #include <algorithm>
 
+#include "core/kernels/blas.h"
 #include "core/kernels/gemm.h"
 #include "core/ops.h"
 #include "core/ops/map.h"
@@ -77,7 +78,10 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& c, bool add) {
     return into(parallel, matrix_at(a, 0), matrix_at(b, 0), c, to, add);
   }
   const auto serial = [](const Matrix& l, const Matrix& r, Real* out, int64_t ld, bool plus) { gemm(l, r, out, ld, 1, plus); };
-  const int64_t cost = std::max<int64_t>(c.size(-2) * c.size(-1) * (1 + a.size(-1) / 16), 1);
+  constexpr int64_t kMuch = 16384;  // each of its own is worth a block; limited, so that their product does not overflow
+  const int64_t inner = std::min(1 + a.size(-1) / 16, kMuch), outputs = std::min(c.size(-2) * c.size(-1), kMuch);
+  const int64_t cost = std::max<int64_t>(outputs * inner, 1);
+  prepare_blas();
   strided_loop<3>(
       batch, {batch_strides(c, batch), batch_strides(a, batch), batch_strides(b, batch)},
       [&](const Places<3>& at, int64_t n, const Places<3>& step) {

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "core/kernels/blas.h"
 #include "train/commands/commands.h"
 
 // A file that a program opens takes the lowest free number. A program that is started without standard streams would write its
@@ -14,6 +15,7 @@ static void hold_standard_streams() {
 }
 
 int main(int argc, char** argv) {
+  hv::restart_without_blas_threads(argv);
   hold_standard_streams();
   signal(SIGPIPE, SIG_IGN);  // a closed stdout must not end a training; write() fails instead
   signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write()
