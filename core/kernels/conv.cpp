@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/kernels/blas.h"
 #include "core/kernels/gemm.h"
 #include "core/parallel.h"
 
@@ -61,7 +62,8 @@ void fold_add(const Window& w, const Real* columns, Real* image) {
 
 void conv_forward(const Window& w, const Images& x, const Real* weight, const Real* bias, int64_t out, Real* y) {
   const int64_t k = w.rows(), n = w.out_size();
-  Storage workspace(k * n * num_threads());
+  prepare_blas();
+  Storage workspace(numel({k, n, num_threads()}));
   parallel_for(x.count, [&](int64_t b) {
     Real *columns = workspace.data() + k * n * thread_index(), *to = y + b * out * n;
     unfold(w, x, b, columns);
@@ -74,7 +76,8 @@ void conv_backward(const Window& w, const Images& x, const Real* weight, const R
                    const RowsOut& dweight) {
   const int64_t k = w.rows(), n = w.out_size();
   const Segments cut(x.count * n, out * k);  // each segment of images sums its own dW
-  Storage partial(dweight ? cut.count * out * k : 0), workspace(cut.count * k * n);
+  Storage partial(dweight ? cut.count * out * k : 0), workspace(numel({cut.count, k, n}));
+  prepare_blas();
   parallel_for(cut.count, [&](int64_t s) {
     Real *columns = workspace.data() + s * k * n, *sum = partial.data() + s * out * k;
     const int64_t begin = x.count * s / cut.count, end = x.count * (s + 1) / cut.count;
@@ -151,24 +154,33 @@ void max_pool_backward(const Window& w, int64_t planes, const Real* g, const int
 
 void avg_pool_forward(const Window& w, const Images& x, Real* y) {
   const int64_t n = w.out_size(), sy = x.strides[2], sx = x.strides[3];
-  const Real scale = 1 / static_cast<Real>(w.kh * w.kw);
+  const double count = static_cast<double>(w.kh * w.kw);
   parallel_for(x.count * w.channels, [&](int64_t p) {
     const Real* plane = plane_of(w, x, p);
     for (int64_t o = 0; o < n; ++o) {
-      Real total = 0;
+      double total = 0;
       for_inside(w, o, [&](int64_t i, int64_t j) { total += plane[i * sy + j * sx]; });
-      y[p * n + o] = total * scale;
+      y[p * n + o] = static_cast<Real>(total / count);
     }
   });
 }
 
 void avg_pool_backward(const Window& w, int64_t planes, const Real* g, const RowsOut& dx) {
-  const int64_t n = w.out_size();
-  const Real scale = 1 / static_cast<Real>(w.kh * w.kw);
+  const double count = static_cast<double>(w.kh * w.kw);
+  // The outputs [first, last) whose kernel covers pixel i of a row or column.
+  const auto first = [&](int64_t i, int64_t kernel) { return i < kernel ? 0 : (i - kernel) / w.stride + 1; };
+  const auto last = [&](int64_t i, int64_t outputs) { return std::min(i / w.stride + 1, outputs); };
   parallel_for(planes, [&](int64_t p) {
     Real* const to = gradient_of(w, dx, p);
-    for (int64_t o = 0; o < n; ++o) {
-      for_inside(w, o, [&](int64_t i, int64_t j) { to[i * w.width + j] += g[p * n + o] * scale; });
+    const Real* const from = g + p * w.out_size();
+    for (int64_t y = 0; y < w.height; ++y) {
+      for (int64_t x = 0; x < w.width; ++x) {
+        double total = 0;
+        for (int64_t i = first(y, w.kh); i < last(y, w.out_h); ++i) {
+          for (int64_t j = first(x, w.kw); j < last(x, w.out_w); ++j) total += from[i * w.out_w + j];
+        }
+        to[y * w.width + x] += static_cast<Real>(total / count);
+      }
     }
   });
 }

@@ -1,8 +1,9 @@
 #include "core/kernels/layer_norm.h"
 
-#include <algorithm>
+#include <vector>
 
 #include "core/kernels/gemm.h"
+#include "core/kernels/sums.h"
 #include "core/parallel.h"
 #include "core/timing.h"
 
@@ -20,23 +21,30 @@ void layer_norm_forward(const NormRows& rows, const Real* shift, Real eps, Real*
 }
 
 void layer_norm_backward(const NormRows& rows, const Real* g, const RowsOut& dx, const RowsOut& dgain, const RowsOut& dshift) {
-  const auto& simd = simd::kernels();
   const int64_t n = rows.n;
-  const RowsIn& x = rows.x;
   const PartTimer timer(Part::norm_activation);
   const Segments cut(rows.count, n);
-  Storage sums(2 * cut.count * n), unwanted(dx ? 0 : rows.count * n);  // the kernel writes dx even if nobody wants it
-  std::fill_n(sums.data(), sums.size(), static_cast<Real>(0));
-  Real *const gain_sums = sums.data(), *const shift_sums = gain_sums + cut.count * n;
+  std::vector<double> sums(static_cast<size_t>(2 * cut.count * n));  // per segment: dgain, dshift
+  Storage unwanted(dx ? 0 : rows.count * n);                         // the kernel writes dx even if nobody wants it
+  Storage workspace(num_threads() * 2 * n);
   Real* const to = dx ? dx.data : unwanted.data();
   const int64_t ld = dx ? dx.ld : n;
   parallel_for(cut.count, [&](int64_t s) {
     const int64_t begin = cut.begin(s), end = cut.begin(s + 1);
-    simd.layer_norm_backward(g + begin * n, n, x.data + begin * x.ld, x.ld, rows.gain, rows.mean + begin, rows.rstd + begin,
-                             to + begin * ld, ld, dx.add, gain_sums + s * n, shift_sums + s * n, end - begin, n);
+    double* const sum = sums.data() + 2 * s * n;
+    norm_backward_rows({{g + begin * n, n},
+                        {rows.x.data + begin * rows.x.ld, rows.x.ld},
+                        rows.gain,
+                        rows.mean + begin,
+                        rows.rstd + begin,
+                        {to + begin * ld, ld, dx.add},
+                        sum,
+                        sum + n,
+                        workspace.data() + thread_index() * 2 * n},
+                       end - begin, n);
   });
-  if (dgain) add_partials(gain_sums, cut.count, 1, n, dgain.data, n, dgain.add);
-  if (dshift) add_partials(shift_sums, cut.count, 1, n, dshift.data, n, dshift.add);
+  add_sums(sums.data(), cut.count, 2 * n, n, dgain);
+  add_sums(sums.data() + n, cut.count, 2 * n, n, dshift);
 }
 
 }  // namespace hv

@@ -1,8 +1,10 @@
 #include "core/kernels/linear.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "core/kernels/product_list.h"
+#include "core/kernels/sums.h"
 #include "core/parallel.h"
 #include "core/timing.h"
 
@@ -81,16 +83,6 @@ void linear_forward(const LinearForward& f) {
 
 namespace {
 
-// to (+)= the sum of `count` rows of n numbers, `stride` apart.
-void add_row(const Real* partials, int64_t count, int64_t stride, int64_t n, const RowsOut& to) {
-  if (!to) return;
-  for (int64_t i = 0; i < n; ++i) {
-    Real sum = to.add ? to.data[i] : 0;
-    for (int64_t s = 0; s < count; ++s) sum += partials[s * stride + i];
-    to.data[i] = sum;
-  }
-}
-
 // The partial sums and the workspaces of one backward pass.
 class BackwardPass {
  public:
@@ -105,14 +97,13 @@ class BackwardPass {
         keep_f_(b.front != Front::none && want_w_),
         cut_(m_, n_ * k_),
         dw_(want_w_ ? cut_.count * n_ * k_ : 0),
-        sums_(cut_.count * row_sums()),
+        sums_(static_cast<size_t>(cut_.count * row_sums())),
         f_((keep_f_ ? (m_ + cut_.count - 1) / cut_.count : 0) * k_),
         d_(b.front != Front::none && want_d_ ? block_ * k_ : 0),
         x_(b.x.bits ? block_ * k_ : 0),
         unwanted_(b.front == Front::norm && want_d_ && !b.dx ? block_ * k_ : 0),
-        weight_(want_d_ ? b.weight : Matrix{}) {
-    std::fill_n(sums_.data(), sums_.size(), static_cast<Real>(0));
-  }
+        norm_sums_(b.front == Front::norm && want_d_ ? 2 * k_ : 0),
+        weight_(want_d_ ? b.weight : Matrix{}) {}
 
   void run() {
     if (want_d_) note_product({MatrixProduct::Kind::input_gradient, m_, k_, n_, 1});
@@ -120,9 +111,9 @@ class BackwardPass {
     const PartTimer whole(Part::gemm);
     parallel_for(cut_.count, [&](int64_t s) { segment(s); });
     if (want_w_) add_partials(dw_.data(), cut_.count, n_, k_, b_.dweight.data, b_.dweight.ld, b_.dweight.add);
-    add_row(sums_.data(), cut_.count, row_sums(), n_, b_.dbias);
-    add_row(sums_.data() + n_, cut_.count, row_sums(), k_, b_.dgain);
-    add_row(sums_.data() + n_ + k_, cut_.count, row_sums(), k_, b_.dshift);
+    add_sums(sums_.data(), cut_.count, row_sums(), n_, b_.dbias);
+    add_sums(sums_.data() + n_, cut_.count, row_sums(), k_, b_.dgain);
+    add_sums(sums_.data() + n_ + k_, cut_.count, row_sums(), k_, b_.dshift);
   }
 
  private:
@@ -132,7 +123,8 @@ class BackwardPass {
   void segment(int64_t s) {
     const PartTimer rest(Part::norm_activation);
     const int64_t first = cut_.begin(s), last = cut_.begin(s + 1);
-    Real *const sums = sums_.data() + s * row_sums(), *const fx = f_.mine();
+    double* const sums = sums_.data() + s * row_sums();
+    Real* const fx = f_.mine();
     for (int64_t begin = first; begin < last; begin += block_) {
       block(begin, std::min(begin + block_, last), sums, fx + (begin - first) * k_);
     }
@@ -146,7 +138,7 @@ class BackwardPass {
   }
 
   // Rows [begin, end): their part of `sums`, their dX, and their f(X) if dW needs it.
-  void block(int64_t begin, int64_t end, Real* sums, Real* fx) {
+  void block(int64_t begin, int64_t end, double* sums, Real* fx) {
     const auto& simd = simd::kernels();
     const int64_t rows = end - begin;
     const Matrix g = b_.g.rows_of(begin, end);
@@ -169,9 +161,16 @@ class BackwardPass {
         }
         return;  // the same kernel has written f(X)
       }
-      Real *const dgain = sums + n_, *const dshift = dgain + k_;
-      simd.layer_norm_backward(d, k_, x.data, x.ld, b_.norm.gain, b_.norm.mean + begin, b_.norm.rstd + begin, dx, lddx,
-                               b_.dx.add, dgain, dshift, rows, k_);
+      norm_backward_rows({{d, k_},
+                          x,
+                          b_.norm.gain,
+                          b_.norm.mean + begin,
+                          b_.norm.rstd + begin,
+                          {dx, lddx, b_.dx.add},
+                          sums + n_,
+                          sums + n_ + k_,
+                          norm_sums_.mine()},
+                         rows, k_);
     }
     if (keep_f_) front_rows(b_.front, b_.norm, true, x, k_, begin, end, fx);
   }
@@ -180,8 +179,10 @@ class BackwardPass {
   int64_t m_, k_, n_, block_;
   bool want_w_, want_d_, keep_f_;
   Segments cut_;
-  Storage dw_, sums_;
+  Storage dw_;
+  std::vector<double> sums_;
   Workspace f_, d_, x_, unwanted_;  // f(X) of a segment; D, widened X and an unwanted dX of a block
+  Workspace norm_sums_;             // for norm_backward_rows
   RightOperand weight_;
 };
 

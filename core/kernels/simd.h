@@ -1,5 +1,6 @@
 // The hot loops that BLAS does not have, built three times (x86-64-v2, -v3 with AVX2, -v4 with AVX-512) from the sources
-// in core/kernels/simd/ and chosen once at run time. HYDRAVIT_SIMD=v2, v3 or v4 asks for a lower level.
+// in core/kernels/simd/ and chosen once at run time. HYDRAVIT_SIMD=v2, v3 or v4 asks for a lower level; another
+// word is an error, of the first tensor or of kernels().
 //
 // Invariants
 //   1. Kernels take raw rows, allocate nothing, start no threads and never fail: the caller cuts the work into pieces.
@@ -24,14 +25,14 @@
   /* y recomputed from the mean and rstd of the forward pass */                                                               \
   X(layer_norm_again, (const Real* x, int64_t ldx, const Real* gain, const Real* shift, const Real* mean, const Real* rstd,   \
                        Real* y, int64_t ldy, int64_t rows, int64_t n))                                                        \
-  /* dx (+)= the gradient for d = dy; dgain and dshift, of n numbers each, are always added to */                             \
+  /* dx (+)= the gradient for d = dy; dgain and dshift, of n numbers each, are always added to: for few rows (sums.h) */      \
   X(layer_norm_backward,                                                                                                      \
     (const Real* d, int64_t ldd, const Real* x, int64_t ldx, const Real* gain, const Real* mean, const Real* rstd, Real* dx,  \
      int64_t lddx, bool add, Real* dgain, Real* dshift, int64_t rows, int64_t n))                                             \
   /* y = bias (or 0 if null) + residual (or 0 if null), row by row */                                                         \
   X(fill_rows, (const Real* bias, const Real* residual, int64_t ldr, Real* y, int64_t ldy, int64_t rows, int64_t n))          \
-  /* out += the sum of the rows */                                                                                            \
-  X(sum_rows, (const Real* x, int64_t ldx, Real* out, int64_t rows, int64_t n))                                               \
+  /* out += the sum of the rows, which may be many (core/kernels/sums.h) */                                                   \
+  X(sum_rows, (const Real* x, int64_t ldx, double* out, int64_t rows, int64_t n))                                             \
   /* y = x rounded to the nearest bf16 (ties to even), the upper half of a float; NaN stays NaN */                            \
   X(to_bf16, (const Real* x, uint16_t* y, int64_t n))                                                                         \
   /* y = x widened */                                                                                                         \

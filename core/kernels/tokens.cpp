@@ -1,7 +1,9 @@
 #include "core/kernels/tokens.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "core/kernels/sums.h"
 #include "core/parallel.h"
 
 namespace hv {
@@ -30,12 +32,17 @@ void embed_backward(const TokenSizes& z, const Real* g, const RowsOut& dpatches,
       std::copy_n(from, n * p, to);
     }
   });
-  const auto sum_images = [&](int64_t token, Real* to, bool add) {  // one owner per token, images in order
-    if (!add) std::fill_n(to, p, static_cast<Real>(0));
-    simd.sum_rows(g + token * p, tokens * p, to, z.batch, p);
+  std::vector<double> workspace(static_cast<size_t>(num_threads() * p));
+  const auto sum_images = [&](int64_t token, const RowsOut& to) {  // one owner per token, images in order
+    double* const sums = workspace.data() + thread_index() * p;
+    std::fill_n(sums, p, 0.0);
+    simd.sum_rows(g + token * p, tokens * p, sums, z.batch, p);
+    add_sums(sums, 1, p, p, to);
   };
-  parallel_for(dpositions ? tokens : 0, [&](int64_t t) { sum_images(t, dpositions.data + t * dpositions.ld, dpositions.add); });
-  if (dcls) sum_images(0, dcls.data, dcls.add);
+  parallel_for(dpositions ? tokens : 0, [&](int64_t t) {
+    sum_images(t, {dpositions.data + t * dpositions.ld, p, dpositions.add});
+  });
+  if (dcls) sum_images(0, dcls);
 }
 
 }  // namespace hv

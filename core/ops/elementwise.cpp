@@ -176,9 +176,9 @@ Tensor sigmoid(const Tensor& x) {
 }
 
 Tensor gelu(const Tensor& x) {
-  // y = x Phi(x), dx = g (Phi(x) + x phi(x)), with Phi and phi of the normal distribution, through the C library's erf. The
-  // fused gelu_linear has a faster polynomial.
-  const auto cdf = [](Real v) { return (1 + std::erf(v * std::numbers::sqrt2_v<Real> / 2)) / 2; };
+  // y = x Phi(x), dx = g (Phi(x) + x phi(x)), with Phi and phi of the normal distribution, through the C library's erfc:
+  // 1 + erf(v) has no digits left where v is far below 0. The fused gelu_linear has a faster polynomial.
+  const auto cdf = [](Real v) { return std::erfc(-v * std::numbers::sqrt2_v<Real> / 2) / 2; };
   const auto pdf = [](Real v) { return std::exp(-v * v / 2) * std::numbers::inv_sqrtpi_v<Real> / std::numbers::sqrt2_v<Real>; };
   return unary(
       "gelu", x, kKeepX, [=](Real v) { return v * cdf(v); }, [=](Real d, Real v) { return d * (cdf(v) + v * pdf(v)); });

@@ -144,6 +144,9 @@ static void multiply(const AttentionHead& h, const Product& p, Real* transposed_
 
 // --- forward ----------------------------------------------------------------------------------------------------------------
 
+// Sums over keys are added up in blocks of this many, because a long sum in float loses digits.
+constexpr int64_t kKeys = 128;
+
 // Scores are stored transposed, [keys, queries]. A softmax runs down a column, so that each lane of a vector holds one query,
 // and no sum over lanes is needed. s becomes exp(scale * (s - top)), not yet divided by its sum.
 static void softmax_columns(Real* s, int64_t padded, int64_t tokens, Real scale, Real* top, Real* inverse) {
@@ -153,10 +156,14 @@ static void softmax_columns(Real* s, int64_t padded, int64_t tokens, Real scale,
       const Vec x = load(s + j * padded + i);
       best = x > best ? x : best;
     }
-    for (int64_t j = 0; j < tokens; ++j) {
-      const Vec e = exp((load(s + j * padded + i) - best) * scale);
-      store(s + j * padded + i, e);
-      total += e;
+    for (int64_t begin = 0; begin < tokens; begin += kKeys) {
+      Vec sum{};
+      for (int64_t j = begin; j < tokens && j < begin + kKeys; ++j) {
+        const Vec e = exp((load(s + j * padded + i) - best) * scale);
+        store(s + j * padded + i, e);
+        sum += e;
+      }
+      total += sum;
     }
     store(top + i, best);
     store(inverse + i, static_cast<Real>(1) / total);
@@ -184,11 +191,15 @@ static void softmax_columns_backward(Real* p, Real* ds, int64_t padded, int64_t 
   for (int64_t i = 0; i < padded; i += kWidth) {
     const Vec best = load(top + i), norm = load(inverse + i);
     Vec dot{};
-    for (int64_t j = 0; j < tokens; ++j) {
-      const int64_t at = j * padded + i;
-      const Vec e = exp((load(p + at) - best) * scale) * norm;
-      store(p + at, e);
-      dot += e * load(ds + at);
+    for (int64_t begin = 0; begin < tokens; begin += kKeys) {
+      Vec sum{};
+      for (int64_t j = begin; j < tokens && j < begin + kKeys; ++j) {
+        const int64_t at = j * padded + i;
+        const Vec e = exp((load(p + at) - best) * scale) * norm;
+        store(p + at, e);
+        sum += e * load(ds + at);
+      }
+      dot += sum;
     }
     for (int64_t j = 0; j < tokens; ++j) {
       const int64_t at = j * padded + i;

@@ -26,22 +26,37 @@ void gelu_backward(const Real* x, const Real* d, Real* dx, bool add, Real* y, in
   });
 }
 
+// The sum of term(i, lanes) over [0, n), a Vec at a time; term is 0 in lanes that do not exist. Many numbers are added up in
+// blocks, because a long sum in float loses digits.
+template <class Term>
+static inline double sum_of(int64_t n, const Term& term) {
+  constexpr int64_t kBlock = 4096;
+  double total = 0;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    Vec sum{};
+    for_vectors(n - begin < kBlock ? n - begin : kBlock, [&](int64_t i, auto lanes) { sum += term(begin + i, lanes); });
+    total += static_cast<double>(sum_lanes(sum));
+  }
+  return total;
+}
+
 // --- LayerNorm over n channels: xhat = (x - mean) * rstd, y = xhat * gain + shift -------------------------------------------
 
 void layer_norm(const Real* x, int64_t ldx, const Real* gain, const Real* shift, Real eps, Real* y, int64_t ldy, Real* mean,
                 Real* rstd, int64_t rows, int64_t n) {
-  const Real inverse = static_cast<Real>(1) / static_cast<Real>(n);
-  for (int64_t r = 0; r < rows; ++r) {
-    const Real* row = x + r * ldx;
-    Vec sum{}, square{};
-    for_vectors(n, [&](int64_t i, auto lanes) { sum += lanes.load(row + i); });
-    mean[r] = sum_lanes(sum) * inverse;
+  const double count = static_cast<double>(n);
+  for (int64_t r = 0; n > 0 && r < rows; ++r) {
+    const Real *const row = x + r * ldx, first = row[0];
+    // The mean is `first` plus the mean distance from it: exact for rows of one value, and closer for rows far from 0.
+    const double away = sum_of(n, [&](int64_t i, auto lanes) { return lanes.keep(lanes.load(row + i) - first); });
+    const Real m = static_cast<Real>(static_cast<double>(first) + away / count);
     // A pass of its own: with a large mean, the squares of the values themselves would lose the digits of the variance.
-    for_vectors(n, [&](int64_t i, auto lanes) {
-      const Vec c = lanes.keep(lanes.load(row + i) - mean[r]);
-      square += c * c;
+    const double square = sum_of(n, [&](int64_t i, auto lanes) {
+      const Vec c = lanes.keep(lanes.load(row + i) - m);
+      return c * c;
     });
-    rstd[r] = static_cast<Real>(1 / __builtin_sqrt(static_cast<double>(sum_lanes(square) * inverse + eps)));
+    mean[r] = m;
+    rstd[r] = static_cast<Real>(1 / __builtin_sqrt(square / count + static_cast<double>(eps)));
   }
   layer_norm_again(x, ldx, gain, shift, mean, rstd, y, ldy, rows, n);
 }
@@ -60,18 +75,25 @@ void layer_norm_again(const Real* x, int64_t ldx, const Real* gain, const Real* 
 void layer_norm_backward(const Real* d, int64_t ldd, const Real* x, int64_t ldx, const Real* gain, const Real* mean,
                          const Real* rstd, Real* dx, int64_t lddx, bool add, Real* dgain, Real* dshift, int64_t rows,
                          int64_t n) {
-  const Real inverse = static_cast<Real>(1) / static_cast<Real>(n);
+  constexpr int64_t kBlock = 4096;
+  const double count = static_cast<double>(n);
   for (int64_t r = 0; r < rows; ++r, d += ldd, x += ldx, dx += lddx) {
     const Real m = mean[r], s = rstd[r];
-    Vec sum_h{}, sum_hx{};
-    for_vectors(n, [&](int64_t i, auto lanes) {
-      const Vec g = lanes.load(d + i), xhat = (lanes.load(x + i) - m) * s, h = g * lanes.load(gain + i);
-      sum_h += h;
-      sum_hx += h * xhat;
-      lanes.store(dgain + i, lanes.load(dgain + i) + g * xhat);
-      lanes.store(dshift + i, lanes.load(dshift + i) + g);
-    });
-    const Real a = sum_lanes(sum_h) * inverse, b = sum_lanes(sum_hx) * inverse;
+    double total_h = 0, total_hx = 0;
+    for (int64_t begin = 0; begin < n; begin += kBlock) {  // blocks: see sum_of
+      Vec sum_h{}, sum_hx{};
+      for_vectors(n - begin < kBlock ? n - begin : kBlock, [&](int64_t at, auto lanes) {
+        const int64_t i = begin + at;
+        const Vec g = lanes.load(d + i), xhat = (lanes.load(x + i) - m) * s, h = g * lanes.load(gain + i);
+        sum_h += h;
+        sum_hx += h * xhat;
+        lanes.store(dgain + i, lanes.load(dgain + i) + g * xhat);
+        lanes.store(dshift + i, lanes.load(dshift + i) + g);
+      });
+      total_h += static_cast<double>(sum_lanes(sum_h));
+      total_hx += static_cast<double>(sum_lanes(sum_hx));
+    }
+    const Real a = static_cast<Real>(total_h / count), b = static_cast<Real>(total_hx / count);
     for_vectors(n, [&](int64_t i, auto lanes) {
       const Vec xhat = (lanes.load(x + i) - m) * s;
       const Vec out = s * (lanes.load(d + i) * lanes.load(gain + i) - a - xhat * b);
@@ -91,9 +113,9 @@ void fill_rows(const Real* bias, const Real* residual, int64_t ldr, Real* y, int
   }
 }
 
-void sum_rows(const Real* x, int64_t ldx, Real* out, int64_t rows, int64_t n) {
-  // Eight rows at a time, so that `out` is read and written once for eight.
-  constexpr int64_t kRows = 8;
+void sum_rows(const Real* x, int64_t ldx, double* out, int64_t rows, int64_t n) {
+  // Sixteen rows at a time, so that `out` is read and written once for sixteen.
+  constexpr int64_t kRows = 16;
   int64_t r = 0;
   for (; r + kRows <= rows; r += kRows, x += kRows * ldx) {
     for (int64_t i = 0; i < n; ++i) {
@@ -102,7 +124,9 @@ void sum_rows(const Real* x, int64_t ldx, Real* out, int64_t rows, int64_t n) {
       out[i] += s;
     }
   }
-  for (; r < rows; ++r, x += ldx) accumulate(x, out, n);
+  for (; r < rows; ++r, x += ldx) {
+    for (int64_t i = 0; i < n; ++i) out[i] += x[i];
+  }
 }
 
 void to_bf16(const Real* x, uint16_t* y, int64_t n) {
