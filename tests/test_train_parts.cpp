@@ -235,6 +235,24 @@ TEST_CASE("AdamW and SGD: equal to their formulas, decay only where it belongs, 
   }
 }
 
+TEST_CASE("AdamW: a constant gradient moves each weight by the learning rate, from the first step on") {
+  struct One : nn::Module {
+    Tensor w = add_parameter("w", Tensor::zeros({1}), {}, false).value;
+  } const one;
+  for (const double beta2 : {0.999, 0.9999, 0.95}) {
+    OptimizerConfig config;
+    config.beta2 = beta2;
+    const auto optimizer = make_optimizer(one.parameters(), config);
+    for (int t = 1; t <= 100; ++t) {
+      one.w.detach().fill_(0);
+      sum(one.w * 2.0).backward();
+      optimizer->step(1, 1);
+      REQUIRE(std::abs(static_cast<double>(one.w.item()) + 1) < 2e-6);
+      if (t == 1) CHECK(std::abs(static_cast<double>(one.w.item()) + 1) < 2e-7);
+    }
+  }
+}
+
 TEST_CASE("optimiser: with live parts given, nothing else changes; the average follows everywhere") {
   const Toy toy;
   const auto optimizer = make_optimizer(toy.parameters(), {});

@@ -101,7 +101,12 @@ class AdamW : public Optimizer {
 
  private:
   void begin(double lr, double scale, double ema_decay) override {
-    const double t = static_cast<double>(steps_);
+    // The bias corrections are those of the rounded betas, with which the moments are summed: so a constant gradient has the
+    // moments g and g^2 at every step.
+    const Real beta1 = static_cast<Real>(config_.beta1), beta2 = static_cast<Real>(config_.beta2);
+    const auto correction = [t = static_cast<double>(steps_)](Real beta) {
+      return static_cast<Real>(1 - std::pow(static_cast<double>(beta), t));
+    };
     shared_ = {.theta = nullptr,
                .grad = nullptr,
                .m = nullptr,
@@ -109,12 +114,12 @@ class AdamW : public Optimizer {
                .ema = nullptr,
                .n = 0,
                .lr = static_cast<Real>(lr),
-               .beta1 = static_cast<Real>(config_.beta1),
-               .beta2 = static_cast<Real>(config_.beta2),
+               .beta1 = beta1,
+               .beta2 = beta2,
                .eps = static_cast<Real>(config_.eps),
                .decay = static_cast<Real>(config_.weight_decay),
-               .correction1 = static_cast<Real>(1 - std::pow(config_.beta1, t)),
-               .correction2 = static_cast<Real>(1 - std::pow(config_.beta2, t)),
+               .correction1 = correction(beta1),
+               .correction2 = correction(beta2),
                .grad_scale = static_cast<Real>(scale),
                .ema_decay = static_cast<Real>(ema_decay)};
   }
@@ -219,8 +224,7 @@ void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, do
   HV_CHECK(ema.empty() || ema.size() == parameters_.size(), "optimizer: ", ema.size(), " averages for ", parameters_.size(),
            " parameters");
   const PartTimer timer(Part::optimizer);
-  ++steps_;
-  begin(lr, scale, ema_decay);
+  const std::vector<Chunk>& chunks = chunks_of(live);
   std::vector<Run> whole;  // the pointers at which each parameter begins
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& weight = parameters_[i].value;
@@ -234,7 +238,8 @@ void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, do
     for (size_t s = 0; s < states_.size(); ++s) run.state[s] = states_[s].values[i].mutable_data();
     whole.push_back(run);
   }
-  const std::vector<Chunk>& chunks = chunks_of(live);
+  ++steps_;  // nothing throws from here on: a step is taken whole or not at all
+  begin(lr, scale, ema_decay);
   parallel_for(static_cast<int64_t>(chunks.size()), [&](int64_t i) {
     const Chunk& chunk = chunks[static_cast<size_t>(i)];
     Run run = whole[chunk.parameter];
