@@ -196,7 +196,7 @@ tsan-tests: $(BUILD)/planted-race $(BUILD)/tests/all $(BUILD)/hydravit
 $(BUILD)/planted-race: $(BUILD)/tests/tsan/planted_race.o
 	$(call link,)
 # Left out: tests that start the program again and again, or kill it; the threads in it are those of the other tests.
-TSAN_TESTS := -sfe='*test_kill*,*test_faults*,*test_power_loss*,*test_resume*,*test_determinism*,*test_signals*,*test_cli*,*test_commands*,*test_predict_program*'
+TSAN_TESTS := -sfe='*test_kill*,*test_faults*,*test_power_loss*,*test_resume*,*test_determinism*,*test_signals*,*test_cli*,*test_commands*,*test_predict_program*,*test_limits*'
 
 # Memcheck sees reads of memory that was never written, in libraries too. It knows no AVX-512 and runs one thread at a time.
 test-valgrind: deps
