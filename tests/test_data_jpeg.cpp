@@ -46,13 +46,12 @@ TEST_CASE("JPEG: what stands beside the picture's data is a warning, missing dat
 
 TEST_CASE("JPEG: rare sampling is decoded; what the library cannot decode is called unsupported, not damaged") {
   const Bytes colour = {200, 60, 30};
-  for (const auto& [across, down] : {std::pair(4, 1), {4, 2}, {1, 2}, {1, 4}, {4, 4}, {3, 1}, {2, 2}, {1, 1}}) {
+  for (const auto& [across, down] : {std::pair(4, 1), {4, 2}, {1, 2}, {1, 4}, {3, 1}, {2, 2}, {1, 1}}) {
     JpegOptions options;
     options.across = across;
     options.down = down;
-    if (across * down > 8) continue;  // more blocks than a scan may have
-    CAPTURE(across);
-    CAPTURE(down);
+    CAPTURE(options.across);
+    CAPTURE(options.down);
     CHECK(near(pixel(decoded(make_jpeg(flat(40 * 40, colour), 40, 40, options)), 20, 20), {200, 60, 30}));
   }
   const Bytes good = make_jpeg(flat(64, colour), 8, 8);

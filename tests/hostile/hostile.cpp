@@ -1,5 +1,5 @@
-// Altered checkpoints and safetensors, and allocations that fail. Each case must end with a message or with a load, in less
-// than a second and with at most 2 x file + 64 MB of memory; a crash ends the program.
+// Altered checkpoints, safetensors and pictures, and allocations that fail. Each case must end with a message or with a load,
+// in less than a second and with at most 2 x file + 64 MB of memory (pictures: within their budget); a crash ends the program.
 //   check-hostile full    every length, every bit of the header, 20,000 flipped bits, 1,000 splices, 700 headers made by hand,
 //                         each n up to 3,000 for allocations
 //   check-hostile short   a share of these cases
