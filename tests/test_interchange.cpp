@@ -357,7 +357,7 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   const auto onnx = fixtures::read_bytes(folder / "run-heads2.onnx");
   has(run("export run --format onnx --heads 2 --out two.onnx"), "two.onnx: 2 heads, ");
   CHECK(fixtures::read_bytes(folder / "two.onnx") == onnx);
-  run("export run --format onnx --out all.onnx");
+  run("export run --format onnx --heads all --out all.onnx");
   CHECK(fixtures::read_bytes(folder / "all-heads2.onnx") == onnx);
   has(run("export run --heads 9", 2), "--heads: 9 is outside the model; it runs with 2 to 6 heads");
   has(run("export run --format gguf", 2), "--format: 'gguf' is unknown; choose ");

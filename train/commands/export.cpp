@@ -26,7 +26,7 @@ constexpr Format kFormats[] = {
 
 struct ExportArguments {
   std::vector<std::string> checkpoint;
-  std::string heads = kAllSubnets, format = kFormats[0].name, out;
+  std::string heads, format = kFormats[0].name, out;
   bool ema = false, force = false;
 };
 
@@ -45,7 +45,7 @@ int run_export(const ExportArguments& a) {
   const Format& format = *std::find_if(std::begin(kFormats), std::end(kFormats), [&](auto& f) { return a.format == f.name; });
   const TimmSource source(a.checkpoint.at(0), a.ema);
   std::vector<std::pair<std::string, int64_t>> files;  // and the heads in it, 0: the nested model
-  if (a.heads == kAllSubnets && format.nested) {
+  if (a.heads.empty() || (a.heads == kAllSubnets && format.nested)) {
     files.emplace_back(a.out.empty() ? default_name(a, "") : a.out, 0);
   } else {
     const std::vector<models::Subnet> widths = choose_trained(models::subnets_of(source.config()), source.header(), a.heads);
@@ -79,8 +79,8 @@ Command export_command() {
   for (const Format& format : kFormats) formats.push_back(format.name);
   Fields fields = {
       {kSubnetsOption, &a->heads,
-       "widths, as 5, 3-8 or 3,5,8: a plain vision transformer and a file each; all: the nested model in one file (onnx: "
-       "each)"},
+       "widths, as 5, 3-8 or 3,5,8: a plain vision transformer and a file each; default and all: the nested model in one "
+       "file (onnx needs a choice; all: each)"},
       {"format", &a->format, "of the file", 0, 0, formats},
       {"out", &a->out,
        "the file, or what the files of several widths are named after; default: the checkpoint, in this folder"},
