@@ -187,7 +187,7 @@ void rename_durably(const std::string& from, const std::string& to) {
 
 void write_file(const std::string& path, std::span<const uint8_t> content) {
   std::random_device random;
-  std::string temporary = path + ".hydravit.tmp.";  // then 16 digits, as train/io/file.cpp
+  std::string temporary = path + ".hydravit.tmp.";  // then 16 digits, as train/files/file.cpp
   for (int i = 0; i < 16; ++i) temporary += "0123456789abcdef"[random() % 16];
   FileWriter out(temporary, true);
   out.write(content);

@@ -10,8 +10,8 @@
 #include <sstream>
 
 #include "tests/temp_dir.h"
-#include "train/io/crc32c.h"
-#include "train/io/file.h"
+#include "train/files/crc32c.h"
+#include "train/files/file.h"
 #include "train/state/checkpoint.h"
 #include "train/state/load.h"
 #include "train/state/run_folder.h"

@@ -6,7 +6,7 @@
 
 #include "core/kernels/bf16.h"
 #include "tests/training.h"
-#include "train/io/crc32c.h"
+#include "train/files/crc32c.h"
 
 using namespace hv;
 using namespace hv::train;

@@ -6,7 +6,7 @@
 #include "data/shapes10.h"
 #include "error_of.h"
 #include "models/kinds.h"
-#include "train/lr_find.h"
+#include "train/start/lr_find.h"
 #include "train/start/setup.h"
 
 using namespace hv;

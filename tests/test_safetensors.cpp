@@ -8,7 +8,7 @@
 
 #include "tests/data_fixtures.h"
 #include "train/exchange/safetensors.h"
-#include "train/io/crc32c.h"
+#include "train/files/crc32c.h"
 #include "train/io/printable.h"
 
 using namespace hv;

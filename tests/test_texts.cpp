@@ -1,5 +1,5 @@
-// Texts from outside on their way in and out: what reaches a terminal, a table, JSON; texts that look like something else; texts
-// without end.
+// Texts from outside on their way in and out: what reaches a terminal, a table, JSON; texts that look like something else;
+// texts without end.
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>

@@ -14,7 +14,7 @@
 #include "data/shapes10.h"
 #include "models/hydravit.h"
 #include "tests/temp_dir.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/log/run_log.h"
 #include "train/recipes/hydravit.h"
 #include "train/trainer.h"

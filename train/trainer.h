@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "train/evaluate.h"
-#include "train/io/folder.h"
+#include "train/files/folder.h"
 #include "train/listener.h"
 #include "train/optim/schedule.h"
 #include "train/options.h"

@@ -10,7 +10,7 @@
 #include "models/hydravit.h"
 #include "tests/picture_fixtures.h"
 #include "train/exchange/timm_safetensors.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 
 namespace {
 

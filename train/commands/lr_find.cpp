@@ -1,11 +1,11 @@
 // hydravit lr-find: which learning rate? A short ramp on the options of a training to come; leaves nothing behind but --out.
-#include "train/lr_find.h"
+#include "train/start/lr_find.h"
 
 #include <cstdio>
 
 #include "train/commands/commands.h"
 #include "train/draw/plot.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/io/interrupt.h"
 #include "train/io/json.h"
 #include "train/io/memory.h"

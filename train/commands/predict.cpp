@@ -11,7 +11,7 @@
 #include <iostream>
 
 #include "train/commands/commands.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/io/memory.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"

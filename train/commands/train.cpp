@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "train/commands/commands.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/io/interrupt.h"
 #include "train/io/json.h"
 #include "train/io/memory.h"

@@ -13,7 +13,7 @@
 #include <onnx/onnx_pb.h>
 
 #include "train/exchange/timm_safetensors.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 
 namespace hv::train {
 namespace {

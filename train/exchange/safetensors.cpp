@@ -7,8 +7,8 @@
 #include <set>
 #include <string_view>
 
-#include "train/io/crc32c.h"
-#include "train/io/file.h"
+#include "train/files/crc32c.h"
+#include "train/files/file.h"
 #include "train/io/json.h"
 #include "train/io/printable.h"
 

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "data/files.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/io/numbers.h"
 #include "train/io/printable.h"
 

@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/listener.h"
 
 namespace hv::train {

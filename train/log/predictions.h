@@ -2,8 +2,8 @@
 // per image.
 //
 //   index,label,predicted_heads3,loss_heads3,confidence_heads3,predicted_heads4,...
-// The file has one row per image; `index` is its number in the data set. Classes are numbers from 0; the loss is the cross-entropy in nats; the confidence is the
-// probability of the predicted class, 0 to 1.
+// The file has one row per image; `index` is its number in the data set. Classes are numbers from 0; the loss is the
+// cross-entropy in nats; the confidence is the probability of the predicted class, 0 to 1.
 // Thread rule: one thread.
 #pragma once
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "train/io/file.h"
+#include "train/files/file.h"
 
 namespace hv::train {
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "train/evaluate.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/io/print.h"
 #include "train/subnets.h"
 

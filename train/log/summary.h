@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "train/io/folder.h"
+#include "train/files/folder.h"
 #include "train/listener.h"
 
 namespace hv::train {

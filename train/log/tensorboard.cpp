@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cmath>
 
-#include "train/io/crc32c.h"
+#include "train/files/crc32c.h"
 
 namespace hv::train {
 namespace {

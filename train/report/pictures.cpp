@@ -10,7 +10,7 @@
 #include "data/loader.h"
 #include "data/sample.h"
 #include "train/evaluate.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/io/memory.h"
 #include "train/log/predictions.h"
 #include "train/predict/explain.h"

@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "train/draw/html.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/log/progress.h"
 #include "train/report/charts.h"
 #include "train/report/pictures.h"

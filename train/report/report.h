@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "train/io/folder.h"
+#include "train/files/folder.h"
 
 namespace hv::train {
 

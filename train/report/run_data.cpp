@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <limits>
 
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/io/json.h"
 #include "train/io/numbers.h"
 #include "train/log/events.h"

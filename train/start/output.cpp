@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "train/exchange/safetensors.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 
 namespace hv::train {
 namespace {

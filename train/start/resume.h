@@ -27,9 +27,8 @@ Resumed open_resumed(const std::string& run_or_file, const std::string& out);
 // The stored options, replaced by those `given` now if that is allowed.
 TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, const std::set<std::string>& given);
 
-// Other training images: an error (Fault::input). Other class names, and another build or processor whose last bits may differ, are
-// told.
-// Returns whether the test images are the same; if not, that is told.
+// Other training images: an error (Fault::input). Other class names, and another build or processor whose last bits may differ,
+// are told. Returns whether the test images are the same; if not, that is told.
 bool check_same_run(const Checkpoint& checkpoint, const std::map<std::string, std::string>& now, const data::Dataset& train,
                     const std::string& source);
 

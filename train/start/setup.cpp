@@ -12,7 +12,7 @@
 #include "models/config_reader.h"
 #include "models/hydravit.h"
 #include "train/exchange/timm_safetensors.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
 #include "train/predict/need.h"

@@ -6,8 +6,8 @@
 #include <set>
 #include <sstream>
 
-#include "train/io/crc32c.h"
-#include "train/io/file.h"
+#include "train/files/crc32c.h"
+#include "train/files/file.h"
 
 namespace hv::train {
 namespace {

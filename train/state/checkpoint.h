@@ -9,7 +9,7 @@
 //      before anything is resized, and reading takes at most the file's size in memory (plus a megabyte).
 //   2. load_checkpoint() verifies every byte, padding included. read_header() reads and verifies the header alone.
 //   3. Any defect is one error (Fault::input) that names the file and the place.
-//   4. Saving keeps invariant 1 of train/io/file.h.
+//   4. Saving keeps invariant 1 of train/files/file.h.
 // The header is a cereal portable binary archive, read through our own bounded loads (train/state/checkpoint.cpp).
 // Thread rule: any thread; one at a time per file.
 #pragma once
@@ -23,7 +23,7 @@
 
 #include "core/tensor.h"
 #include "models/elastic.h"
-#include "train/io/folder.h"
+#include "train/files/folder.h"
 
 namespace hv::train {
 

@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "core/check.h"
-#include "train/io/file.h"
+#include "train/files/file.h"
 #include "train/io/printable.h"
 
 namespace hv::train {

@@ -1,5 +1,5 @@
 // Durable files: writing that never harms what was there before, reading that checks what it opens. A place is a name in a held
-// folder, or a path (train/io/folder.h).
+// folder, or a path (train/files/folder.h).
 //
 // Invariants
 //   1. A file appears under its name complete or not at all: it is written beside its place under a name that nobody else has
@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "train/io/folder.h"
+#include "train/files/folder.h"
 
 namespace hv::train {
 

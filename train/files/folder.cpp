@@ -1,4 +1,4 @@
-#include "train/io/folder.h"
+#include "train/files/folder.h"
 
 #include <dirent.h>
 #include <fcntl.h>

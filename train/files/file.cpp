@@ -1,4 +1,4 @@
-#include "train/io/file.h"
+#include "train/files/file.h"
 
 #include <fcntl.h>
 #include <sys/file.h>

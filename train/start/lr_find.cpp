@@ -1,4 +1,4 @@
-#include "train/lr_find.h"
+#include "train/start/lr_find.h"
 
 #include <algorithm>
 #include <cmath>
