@@ -13,8 +13,8 @@
 //   3. The format has no checksum, so this program adds one to the metadata, "crc32c". It covers what the header says, whatever
 //      the order of its entries, and the tensors' bytes. A file that has the entry is compared with it; other programs ignore
 //      it.
-//   4. Writing keeps invariant 1 of train/files/file.h and is deterministic. Tensors of wider elements come first, then names in
-//      byte order. The data begin at a multiple of 8 bytes.
+//   4. Writing keeps invariant 1 of train/files/file.h and is deterministic. Tensors of wider elements come first, then names
+//      in byte order. The data begin at a multiple of 8 bytes.
 // Thread rule: any thread; one at a time per file.
 #pragma once
 

@@ -4,8 +4,8 @@
 //   1. While a FolderLock lives, no other process gets one for that folder. The kernel releases the lock when the process ends,
 //      however it ends. The file run.lock stays and means nothing by itself.
 //   2. A folder that holds a run, or anything else, is never given to a new run.
-//   3. A run folder may come from a stranger. Its files are opened through the held folder (train/files/folder.h), so that no link
-//      in it is followed.
+//   3. A run folder may come from a stranger. Its files are opened through the held folder (train/files/folder.h), so that no
+//      link in it is followed.
 // Thread rule: one thread.
 #pragma once
 
