@@ -7,7 +7,8 @@
 //   2. A node has the name of the module whose work it does, and its output has the name of the node: "blocks.0.attn.qkv".
 //   3. metadata_props hold what a user needs beside the graph, as the metadata of safetensors files do: mean, std, class_names,
 //      heads, ...
-//   4. The file appears whole or not at all (invariant 1 of train/files/file.h). Writing needs memory for one copy of the weights.
+//   4. The file appears whole or not at all (invariant 1 of train/files/file.h). Writing needs memory for one copy of the
+//      weights.
 // The ONNX schema (Debian's libonnx-dev) and protobuf are named in train/exchange/onnx.cpp alone.
 // Thread rule: any thread.
 #pragma once

@@ -18,8 +18,8 @@ struct Schedule {
   double warmup_steps = 0;
   double total_steps = 0;
 
-  // A run that is limited by the clock alone has no known number of steps. Only then the schedule follows the clock: it maps the
-  // time limit to this many steps.
+  // A run that is limited by the clock alone has no known number of steps. Only then the schedule follows the clock: it maps
+  // the time limit to this many steps.
   static constexpr double kClockSteps = 10000;
 
   double at(double step) const;  // the learning rate; step in [0, total_steps] need not be whole
