@@ -30,7 +30,8 @@ std::string cache_folder() {
 
 int64_t nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
-// Of the file's content, as far as it can be known without reading. The time of the last change of the inode cannot be set back.
+// Of the file's content, as far as it can be known without reading. The time of the last change of the inode cannot be set
+// back.
 std::string state_of(const struct stat& info) {
   return concat(info.st_size, ' ', nanoseconds(info.st_mtim), ' ', nanoseconds(info.st_ctim));
 }

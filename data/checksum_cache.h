@@ -16,7 +16,8 @@ namespace hv::data {
 
 class ChecksumCache {
  public:
-  // `what` tells apart the checksums of one folder: "train, 224 pixels". There is one label per path, and paths begin with `folder`.
+  // `what` tells apart the checksums of one folder: "train, 224 pixels". There is one label per path, and paths begin with
+  // `folder`.
   ChecksumCache(const std::string& folder, const std::string& what, const std::vector<std::string>& paths,
                 const std::vector<int64_t>& labels);
   std::string find() const;  // "" if nothing fits

@@ -5,7 +5,8 @@
 //
 // Invariants
 //   1. Any file whose size is a non-zero multiple of the record length is accepted, so a part of a set works as well.
-//   2. A copy beside the file it was made of is not read. Notes name it, official files that are missing, and files that are equal.
+//   2. A copy beside the file it was made of is not read. Notes name it, official files that are missing, and files that are
+//      equal.
 //   3. Every label is range-checked when the file is opened; an error names path, byte, expected and found.
 // Thread rule: as Dataset.
 #pragma once

@@ -13,7 +13,7 @@ namespace hv::data {
 enum class ClassMatch {
   same,
   reordered,  // the same names in another order
-  unknown,  // one of the two has no names, only numbers ("0", "1", ...): sets and models that do not say what classes are called
+  unknown,    // one of the two has no names, only numbers ("0", "1", ...), as where nothing says what classes are called
   other
 };
 ClassMatch match_classes(const std::vector<std::string>& a, const std::vector<std::string>& b);

@@ -19,8 +19,9 @@ void read_chunks(const std::string& path, const std::function<void(std::span<con
 // One name per line; empty lines and line ends of any kind are dropped. The file may have at most 1 MiB.
 std::vector<std::string> read_lines(const std::string& path);
 std::vector<uint8_t> read_beginning(const std::string& path, int64_t bytes);  // fewer, if the file has fewer
-// What is in a folder, sorted by name; a link counts as what it leads to. Names that begin with a dot are hidden and not listed.
-// A folder that is not there has no entries; one that cannot be read is an error (Fault::input), so that nothing gets lost.
+// What is in a folder, sorted by name; a link counts as what it leads to. Names that begin with a dot are hidden and not
+// listed. A folder that is not there has no entries; one that cannot be read is an error (Fault::input), so that nothing gets
+// lost.
 struct Entry {
   std::string name;
   enum Kind { file, folder, other } kind;  // other: a link to nothing, a pipe, a device

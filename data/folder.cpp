@@ -39,8 +39,8 @@ bool has_classes(const std::string& place) {
   return std::any_of(names.begin(), names.end(), [&](const auto& name) { return any_picture_below(join(place, name)); });
 }
 
-// A folder called train may be a class like those beside it. It is a split if there are pictures in folders of its own; if it has
-// pictures itself as well, only if nothing beside it could be a class.
+// A folder called train may be a class like those beside it. It is a split if there are pictures in folders of its own; if it
+// has pictures itself as well, only if nothing beside it could be a class.
 bool is_split(const std::string& root, const std::string& train, const Names& names) {
   if (!has_classes(join(root, train))) return false;
   if (pictures_in(join(root, train)).empty()) return true;

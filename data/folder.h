@@ -1,6 +1,6 @@
-// Folders of images: root/train/<class>/... and root/val|valid|validation|test/<class>/..., classes in the order of their names.
-// If there is no train/ folder, root/<class>/... is split: image i of a class is a test image when i % 5 == 4 (sorted paths).
-// A class has the pictures of its folder and of all folders below (data/picture_files.h).
+// Folders of images: root/train/<class>/... and root/val|valid|validation|test/<class>/..., classes in the order of their
+// names. If there is no train/ folder, root/<class>/... is split: image i of a class is a test image when i % 5 == 4 (sorted
+// paths). A class has the pictures of its folder and of all folders below (data/picture_files.h).
 //
 // Invariants
 //   1. Class numbers follow the sorted names of the training classes; a test class that is not among them is an error.

@@ -3,8 +3,8 @@
 // Invariants
 //   1. A file is a picture if its name ends as that of a picture, or if its first bytes are those of one. So a damaged picture
 //      is still found, and reading it is the error that names it.
-//   2. Subfolders and links are followed. A folder that was entered before, or that the search came through, is not entered again:
-//      links cannot lead in circles. More than 64 folders deep is an error, and so is a folder that cannot be read.
+//   2. Subfolders and links are followed. A folder that was entered before, or that the search came through, is not entered
+//      again: links cannot lead in circles. More than 64 folders deep is an error, and so is a folder that cannot be read.
 // Thread rule: any thread.
 #pragma once
 

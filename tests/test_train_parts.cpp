@@ -133,11 +133,11 @@ TEST_CASE("options: units that are larger than the run are told of") {
   o.warmup_steps = o.save_every = o.eval_every = 10;
   CHECK(notices(o, 8, 10).size() == 1);  // of --eval-every 10 in a run of 1.25 epochs
   o.warmup_steps = o.save_every = 11;
-  const std::vector<std::string> all = notices(o, 8, 10);
-  REQUIRE(all.size() == 3);
-  CHECK(all[0] == "NOTICE: --warmup-steps 11: more than the 10 steps of the run; the learning rate does not reach --lr 0.001");
-  CHECK(all[1].find("--save-every 11: more than the 10 steps of the run") != std::string::npos);
-  CHECK(all[2].find("--eval-every 10: more than the 1.25 epochs of the run") != std::string::npos);
+  const std::vector<std::string> told = notices(o, 8, 10);
+  REQUIRE(told.size() == 3);
+  CHECK(told[0] == "NOTICE: --warmup-steps 11: more than the 10 steps of the run; the learning rate does not reach --lr 0.001");
+  CHECK(told[1].find("--save-every 11: more than the 10 steps of the run") != std::string::npos);
+  CHECK(told[2].find("--eval-every 10: more than the 1.25 epochs of the run") != std::string::npos);
   CHECK(notices(o, 8, 0).empty());  // the clock alone: no number of steps is known
 }
 
