@@ -19,18 +19,21 @@ namespace fs = std::filesystem;
 
 constexpr const char* kNames[] = {"events.jsonl", "summary.csv", "predictions.csv", "last.ckpt"};
 
+models::HydraViTConfig tiny() {
+  models::HydraViTConfig c;
+  c.image = c.patch = 2;
+  c.depth = c.head_dim = c.heads_min = c.mlp_ratio = 1;
+  c.heads = c.classes = 2;
+  return c;
+}
+
 // In memory, removed at the end.
 struct RunFolder {
   std::string path =
       ((fs::exists("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) / concat("hydravit-fuzz-run-", ::getpid()))
           .string();
-  std::unique_ptr<models::HydraViT> model;
+  std::unique_ptr<models::HydraViT> model = std::make_unique<models::HydraViT>(tiny(), 1);
   RunFolder() {
-    models::HydraViTConfig c;
-    c.image = c.patch = 2;
-    c.depth = c.head_dim = c.heads_min = c.mlp_ratio = 1;
-    c.heads = c.classes = 2;
-    model = std::make_unique<models::HydraViT>(c, 1);
     Header header;
     header.model = model->config();
     header.counters = {{"step", 7}};

@@ -56,7 +56,8 @@ void write_checkpoint(const std::string& path, const models::HydraViTConfig& c) 
 
 bool hold = true;
 
-void check(const char* what, const std::string& path, const char* expected, const std::function<void()>& action) {
+void check(const char* what, [[maybe_unused]] const std::string& path, const char* expected,
+           const std::function<void()>& action) {
   const double start = cpu_seconds();
   [[maybe_unused]] const long before = peak_kib();
   const fixtures::Caught caught = fixtures::error_of(action);
