@@ -143,7 +143,7 @@ Pool& pool() {
 constexpr uint32_t kNan = 0x7FC0DEAD;  // as float, and twice as double
 size_t strip_bytes() {
   static const size_t bytes =
-      HV_POOL && environment_word("HYDRAVIT_GUARD", {"0", "1"}) == 1 ? kAlign : 0;  // AddressSanitizer sees more than strips do
+      environment_word("HYDRAVIT_GUARD", {"0", "1"}) == 1 && HV_POOL ? kAlign : 0;  // AddressSanitizer sees more than strips do
   return bytes;
 }
 void check_strip(const void* begin, const void* end) {

@@ -137,7 +137,9 @@ TEST_CASE("events: many widths in every line are found among many that the start
   write_text(path, text);
   const double begin = cpu_seconds();
   CHECK(read_events(path).logs.back().drawn.at("x") == 1000);
+#ifndef HV_ASAN  // which is many times slower
   CHECK(cpu_seconds() - begin < 2);
+#endif
 }
 
 TEST_CASE("output: import does not make weights alone of a run's state, and export keeps its own input") {
