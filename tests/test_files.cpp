@@ -135,7 +135,7 @@ TEST_CASE("events: many widths in every line are found among many that the start
   for (int i = 0; i < 30; ++i)
     text += concat("{\"event\":\"log\",\"step\":1,\"widths\":[", many(",\"drawn\":1,\"loss\":2"), "]}\n");
   write_text(path, text);
-  const double begin = cpu_seconds();
+  [[maybe_unused]] const double begin = cpu_seconds();
   CHECK(read_events(path).logs.back().drawn.at("x") == 1000);
 #ifndef HV_ASAN  // which is many times slower
   CHECK(cpu_seconds() - begin < 2);
