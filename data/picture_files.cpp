@@ -39,17 +39,8 @@ class Search {
 
   bool is_picture(const std::string& folder, const Entry& entry) {
     const std::string path = join(folder, entry.name);
-    if (entry.kind == Entry::other) {
-      left_out_.add("links to nothing, pipes or devices", path);
-      return false;
-    }
-    if (has_picture_name(entry.name)) return true;
-    try {
-      if (!picture_format(read_beginning(path, 32)).empty()) return true;
-      left_out_.add("files that are no pictures", path);
-    } catch (const Error&) {
-      left_out_.add("files that cannot be read", path);
-    }
+    if (entry.kind != Entry::other) return data::is_picture(path, left_out_);
+    left_out_.add("links to nothing, pipes or devices", path);
     return false;
   }
 
@@ -92,6 +83,17 @@ std::vector<std::string> LeftOut::notes(const std::string& where) const {
     lines.push_back(concat(where, ": left out: ", found.first, " ", reason, "; the first: ", found.second));
   }
   return lines;
+}
+
+bool is_picture(const std::string& path, LeftOut& left_out) {
+  if (has_picture_name(path)) return true;
+  try {
+    if (!picture_format(read_beginning(path, kFormatBytes)).empty()) return true;
+    left_out.add("files that are no pictures", path);
+  } catch (const Error&) {
+    left_out.add("files that cannot be read", path);
+  }
+  return false;
 }
 
 std::vector<std::string> pictures_below(const std::string& folder, LeftOut& left_out) {

@@ -26,6 +26,8 @@ class LeftOut {
   std::map<std::string, std::pair<int64_t, std::string>> reasons_;
 };
 
+// By its name or its first bytes. If not, or if it cannot be read, it is added to what was left out.
+bool is_picture(const std::string& path, LeftOut& left_out);
 std::vector<std::string> pictures_below(const std::string& folder, LeftOut& left_out);  // sorted by path
 std::vector<std::string> pictures_in(const std::string& folder);                        // without subfolders
 bool any_picture_below(const std::string& folder);                                      // looks no further than the first

@@ -47,8 +47,12 @@ TEST_CASE("predict: pictures are found in folders, by name or first bytes, in or
         std::vector<std::string>{"a.JPG", "b.png", "c.png", "sub/deeper/z.jpeg", "sub/no_ending"});
   CHECK(names(find_images({dir / "notes.txt", dir / "sub", dir / "empty"}, list), root) ==
         std::vector<std::string>{"notes.txt", "sub/deeper/z.jpeg", "sub/no_ending", "empty!"});
-  CHECK(find_images({dir / "empty"}, list)[0].problem ==
-        root + "/empty: no PNG or JPEG pictures in this folder: check the path");
+  CHECK(find_images({dir / "empty"}, list)[0].problem == root + "/empty: no pictures in this folder: check the path");
+  data::LeftOut left_out;
+  find_images({root}, list, &left_out);
+  CHECK(left_out.notes("x") ==
+        std::vector<std::string>{"x: left out: 1 files that are no pictures; the first: " + root + "/notes.txt",
+                                 "x: left out: 1 links to folders; the first: " + root + "/sub/round"});
   const std::vector<ImagePath> listed = find_images({dir / "a.JPG", "-"}, list);
   REQUIRE(listed.size() == 5);
   CHECK(listed[0].path == root + "/a.JPG");

@@ -83,7 +83,9 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   check_arguments(a, given);
   start_compute(a.threads);
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
-  const std::vector<ImagePath> images = find_images(a.images, std::cin);
+  data::LeftOut left_out;
+  const std::vector<ImagePath> images = find_images(a.images, std::cin, &left_out);
+  for (const std::string& note : left_out.notes("NOTICE")) say(note);
   HV_CHECK_USAGE(a.explain.empty() || images.size() <= kMostExplained, "--explain: ", images.size(), " pictures; at most ",
                  kMostExplained, " fit into one PNG: name fewer");
   // A table of one width begins with the first picture.
@@ -148,10 +150,11 @@ Command predict_command() {
                     memory_field(),
                 });
   return {"predict",
-          "classes of PNG or JPEG images",
+          "classes of pictures",
           std::move(fields),
           {{"CKPT", "checkpoint or run folder", &a->checkpoint},
-           {"IMAGE", "PNG or JPEG files, folders of them, or - for a list of paths on standard input", &a->images, true}},
+           {"IMAGE", "PNG, JPEG, WebP, GIF or BMP files, folders of them, or - for a list of paths on standard input",
+            &a->images, true}},
           [a](const std::set<std::string>& given) { return run_predict(*a, given); }};
 }
 
