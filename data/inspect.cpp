@@ -106,8 +106,9 @@ std::vector<Sums> sums_of(const Dataset& dataset) {
     try {
       std::vector<uint8_t> pixels(static_cast<size_t>(dataset.image_bytes()));
       dataset.image(i, pixels.data());
+      const size_t plane = pixels.size() / 3;
       for (size_t j = 0; j < pixels.size(); ++j) {
-        Sum& sum = sums[static_cast<size_t>(i)][3 * j / pixels.size()];
+        Sum& sum = sums[static_cast<size_t>(i)][j < plane ? 0 : j < 2 * plane ? 1 : 2];
         sum.values += pixels[j];
         sum.squares += int64_t{pixels[j]} * pixels[j];
       }
