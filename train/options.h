@@ -54,7 +54,7 @@ struct TrainOptions {
   std::map<std::type_index, std::any> own_;
 };
 
-// The list of all options of a training, with pointers into `options`.
+// The list of all options of a training, with pointers into `options`: it ends when another value is assigned to `options`.
 Fields train_fields(TrainOptions& options);
 // Those of them that describe this run: without the options of recipes that it does not use. Checkpoints store their values.
 Fields run_fields(TrainOptions& options);

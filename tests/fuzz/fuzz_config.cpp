@@ -15,9 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace hv::train;
   const std::string text(reinterpret_cast<const char*>(data), size);
   hv::models::Config config;
-  static TrainOptions options;
-  static const Fields fields = train_fields(options);
-  options = {};
+  TrainOptions options;
+  const Fields fields = train_fields(options);  // which point into the options
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     const size_t equals = line.find('=');
