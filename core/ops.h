@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/autograd.h"
+#include "core/kernels/head_layout.h"
 #include "core/tensor.h"
 
 namespace hv {
@@ -78,11 +79,12 @@ Tensor softmax(const Tensor& x, int64_t dim = -1);
 Tensor log_softmax(const Tensor& x, int64_t dim = -1);
 Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);  // over the last dimension
 Tensor layer_norm_composed(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);
-// qkv [B, T, heads * 3 * head_dim], packed (head, {q, k, v}, head_dim) -> [B, T, heads * head_dim].
+// qkv [B, T, heads * 3 * head_dim] -> [B, T, heads * head_dim]. The layout is the head_dim of stacked heads, packed (head,
+// {q, k, v}, head_dim), or says more (core/kernels/head_layout.h).
 // softmax(q k^T / sqrt(head_dim)) v per image and head; backward recomputes the probabilities.
-Tensor attention(const Tensor& qkv, int64_t head_dim);
-Tensor attention_composed(const Tensor& qkv, int64_t head_dim);
-Tensor attention_probabilities(const Tensor& qkv, int64_t head_dim);  // [B, heads, T, T], without gradient: to be shown
+Tensor attention(const Tensor& qkv, const HeadLayout& layout);
+Tensor attention_composed(const Tensor& qkv, const HeadLayout& layout);
+Tensor attention_probabilities(const Tensor& qkv, const HeadLayout& layout);  // [B, heads, T, T], without gradient: to be shown
 
 // --- moving data (core/ops/shape_ops.cpp) -----------------------------------------------------------------------------------
 Tensor cat(const std::vector<Tensor>& parts, int64_t dim);
@@ -91,7 +93,8 @@ Tensor index_select(const Tensor& x, int64_t dim, std::span<const int64_t> indic
 Tensor gather_rows(const Tensor& x, std::span<const int64_t> columns);                // x [M, N], one column per row -> [M]
 Tensor patchify(const Tensor& images,
                 int64_t patch);  // [B, C, H, W] -> [B, (H/P)(W/P), C*P*P], channel-major as a convolution's kernel
-// patches [B, N, p], cls [p], positions [N + 1, p] -> tokens [B, N + 1, p]: CLS first, positions added (core/ops/tokens.cpp).
+// patches [B, N, p], cls [p] or S such tokens [S, p], positions [N + S, p] -> tokens [B, N + S, p]: these first, positions
+// added (core/ops/tokens.cpp).
 Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& positions);
 Tensor embed_tokens_composed(const Tensor& patches, const Tensor& cls, const Tensor& positions);
 

@@ -37,6 +37,8 @@ class ElasticModel : public nn::Module {
   virtual const std::vector<Subnet>& subnets() const = 0;
   // images [B, C, H, W], normalised -> logits [B, classes]
   virtual Tensor forward(const Tensor& images, const Subnet& subnet) = 0;
+  // What training teaches: the logits of each classifier, where a model has several. forward() says how they decide together.
+  virtual std::vector<Tensor> outputs(const Tensor& images, const Subnet& subnet) { return {forward(images, subnet)}; }
   virtual std::vector<Tensor> active(const Subnet& subnet) const = 0;
   virtual int64_t params(const Subnet& subnet) const = 0;
   virtual int64_t macs(const Subnet& subnet) const = 0;  // of one image: matmuls, convolution and attention products

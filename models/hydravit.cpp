@@ -19,7 +19,7 @@ HydraViT::HydraViT(const HydraViTConfig& c, uint64_t seed)
   for (int64_t i = 0; i < c.depth; ++i) {
     const double depth = c.depth > 1 ? static_cast<double>(i) / static_cast<double>(c.depth - 1) : 0;
     const nn::BlockConfig block{.width = c.width(),
-                                .head_dim = c.head_dim,
+                                .heads = {.size = c.head_dim},
                                 .hidden = c.mlp_ratio * c.width(),
                                 .dropout = c.dropout,
                                 .drop_path = c.drop_path * depth,

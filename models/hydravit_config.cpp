@@ -1,6 +1,7 @@
 // Presets, a configuration as text and back, what a width costs: the row of models/kinds.h.
 #include "models/config_reader.h"
 #include "models/hydravit.h"
+#include "models/vit_need.h"
 
 namespace hv::models {
 
@@ -81,31 +82,6 @@ int64_t layer_norm_macs(const HydraViTConfig& c, int64_t heads) {
   return 5 * (2 * c.depth + 1) * c.tokens() * heads * c.head_dim;
 }
 
-namespace {
-
-// Letters as in mac_count. One block at a time is live in a forward pass, all of them are in a training step. The factors are
-// upper bounds of what the tensor pool was measured to hold (tests/test_need.cpp).
-Need need_of(const HydraViTConfig& c, int64_t heads) {
-  const double t = static_cast<double>(c.tokens()), h = static_cast<double>(heads), d = static_cast<double>(c.head_dim);
-  const double r = static_cast<double>(c.mlp_ratio), depth = static_cast<double>(c.depth);
-  const double patches = static_cast<double>(c.channels * c.image * c.image), x = t * h * d,
-               classes = static_cast<double>(c.classes);
-  const double sums = 2 * h * (t + 16), scores = t * (t + 16);  // rows of scores are whole vectors
-  Need need;
-  need.forward = patches + (6 + 2 * r) * x + sums + 2 * classes;
-  need.training = 2 * patches + (depth + 1) * ((6 + 1.5 * r) * x + sums) + 4 * classes;
-  need.rollout = need.forward + (3 * h + 4) * t * t;
-  need.thread = 2 * scores + 4 * d * (t + 16) + (1 << 16);
-  // A score costs an exponential and its memory. If the scores of a head exceed a cache, the columns of v that are no whole
-  // vector cost a cache miss per score each. Measured with two threads of AVX-512.
-  const double columns = t > 1024 ? static_cast<double>(c.head_dim % 16) : 0;
-  need.work = static_cast<double>(mac_count(c, heads)) + depth * h * t * t * (100 + 250 * columns);
-  need.rollout_work = need.work + depth * t * t * (t + 100 * h);  // the product of the blocks' maps, and each head's map
-  return need;
-}
-
-}  // namespace
-
 Config to_config(const HydraViTConfig& c) {
   Config out{{"model", "hydravit"}, {"init", c.init}};
   visit_integers(c, [&](const char* name, int64_t value, int64_t, int64_t) { out[name] = std::to_string(value); });
@@ -149,7 +125,9 @@ Kind hydravit_kind() {
     std::vector<Cost> all;
     for (const Subnet& subnet : subnets_of(c)) {
       const int64_t k = c.heads_min + subnet.id, macs = mac_count(c, k);
-      all.push_back({subnet, parameter_count(c, k), macs, macs + layer_norm_macs(c, k), need_of(c, k)});
+      all.push_back(
+          {subnet, parameter_count(c, k), macs, macs + layer_norm_macs(c, k),
+           vit_need({c.image * c.image * c.channels, c.tokens(), k, c.head_dim, c.mlp_ratio, c.depth, c.classes}, macs)});
     }
     return all;
   };

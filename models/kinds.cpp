@@ -4,6 +4,7 @@
 
 #include "models/hydravit.h"
 #include "models/mlp_classifier.h"
+#include "models/scala.h"
 
 namespace hv::models {
 namespace {
@@ -22,7 +23,7 @@ const Kind& kind_of(const Config& config) {
 }  // namespace
 
 std::vector<Kind>& kinds() {
-  static std::vector<Kind> table = {hydravit_kind(), mlp_kind()};
+  static std::vector<Kind> table = {hydravit_kind(), mlp_kind(), scala_kind()};
   return table;
 }
 

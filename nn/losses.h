@@ -17,6 +17,22 @@ struct CrossEntropy {
   Tensor operator()(const Tensor& logits, const Tensor& targets) const { return cross_entropy(logits, targets, smoothing); }
 };
 
+// What a teacher knows: T^2 times the mean over the batch of KL(p || q) = sum_j p_j (log p_j - log q_j), where p and q are the
+// softmax of the teacher's and the student's logits / T. The teacher gets no gradient (Hinton et al. 2015, arXiv 1503.02531).
+struct Distillation {
+  double temperature = 1;
+  Tensor operator()(const Tensor& student, const Tensor& teacher) const {
+    const double t = temperature;
+    Tensor p, entropy;
+    {
+      const NoGrad off;
+      p = softmax(teacher * (1 / t));
+      entropy = cross_entropy(teacher * (1 / t), p);
+    }
+    return (cross_entropy(student * (1 / t), p) - entropy) * (t * t);
+  }
+};
+
 // For labels that do not exclude one another: one yes or no per class.
 struct BinaryCrossEntropy {
   Tensor operator()(const Tensor& logits, const Tensor& targets) const { return bce_with_logits(logits, targets); }

@@ -4,20 +4,21 @@
 
 namespace hv::nn {
 
-MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t head_dim, double dropout, Init& init, Elastic elastic)
-    : head_dim_(head_dim), qkv_(width, 3 * width, init, elastic), proj_(width, width, init, elastic), drop_(dropout) {
+MultiHeadAttention::MultiHeadAttention(int64_t width, const Heads& heads, double dropout, Init& init, Elastic elastic)
+    : heads_(heads), qkv_(width, 3 * width, init, elastic), proj_(width, width, init, elastic), drop_(dropout) {
   add_child("qkv", qkv_);
   add_child("proj", proj_);
   add_child("drop", drop_);
 }
 
 Lazy MultiHeadAttention::operator()(const Lazy& x, Keep keep) const {
-  return drop_(proj_(keep(hv::attention(qkv_(x), head_dim_))));  // [B, T, p] -> [B, T, 3p] -> [B, T, p] -> kept rows of p
+  return drop_(
+      proj_(keep(hv::attention(qkv_(x), heads_.at(x.shape()[-1])))));  // [B, T, p] -> [B, T, 3p] -> [B, T, p] -> kept rows of p
 }
 
 Tensor MultiHeadAttention::probabilities(const Lazy& x) const {
   const NoGrad off;
-  return attention_probabilities(qkv_(x), head_dim_);
+  return attention_probabilities(qkv_(x), heads_.at(x.shape()[-1]));
 }
 
 Mlp::Mlp(int64_t width, int64_t hidden, double dropout, Init& init, Elastic elastic)
@@ -30,9 +31,9 @@ Mlp::Mlp(int64_t width, int64_t hidden, double dropout, Init& init, Elastic elas
 Lazy Mlp::operator()(const Lazy& x) const { return drop_(fc2_(drop_(gelu(fc1_(x))))); }
 
 Block::Block(const BlockConfig& c, Init& init)
-    : norm1_(c.width, c.elastic),
-      attn_(c.width, c.head_dim, c.dropout, init, c.elastic),
-      norm2_(c.width, c.elastic),
+    : norm1_(c.width, c.elastic, c.eps),
+      attn_(c.width, c.heads, c.dropout, init, c.elastic),
+      norm2_(c.width, c.elastic, c.eps),
       mlp_(c.width, c.hidden, c.dropout, init, c.elastic),
       scale1_(c.width, c.layer_scale, c.elastic),
       scale2_(c.width, c.layer_scale, c.elastic),

@@ -14,15 +14,26 @@ using Keep = Tensor (*)(const Tensor& tokens);
 inline Tensor all_tokens(const Tensor& x) { return x; }
 inline Tensor first_token(const Tensor& x) { return x.select(1, 0); }  // [B, T, p] -> [B, p]
 
-// proj(attention(qkv(x))). The rows of qkv are packed (head, {q, k, v}, head_dim), so the first k heads are a prefix of them.
+// How the heads follow the width: stacked heads of one size (HydraViT), or so many heads at every width, which shrink (Scala).
+struct Heads {
+  int64_t size = 0;       // of stacked heads
+  int64_t count = 0;      // of shrinking heads
+  double multiplier = 0;  // of scores; 0: 1 / sqrt of a head's size
+  HeadLayout at(int64_t width) const {
+    return count > 0 ? HeadLayout(width / count, false, multiplier) : HeadLayout(size, true, multiplier);
+  }
+};
+
+// proj(attention(qkv(x))). The rows of qkv are packed (head, {q, k, v}, size) for stacked heads, so the first k heads are a
+// prefix of them; ({q, k, v}, head, size) for others.
 class MultiHeadAttention : public Module {
  public:
-  MultiHeadAttention(int64_t width, int64_t head_dim, double dropout, Init& init, Elastic elastic = Elastic::none);
+  MultiHeadAttention(int64_t width, const Heads& heads, double dropout, Init& init, Elastic elastic = Elastic::none);
   Lazy operator()(const Lazy& x, Keep keep = all_tokens) const;  // [B, T, p] -> keep([B, T, p])
   Tensor probabilities(const Lazy& x) const;                     // [B, heads, T, T], without a gradient: for display
 
  private:
-  int64_t head_dim_;
+  Heads heads_;
   Linear qkv_, proj_;
   Dropout drop_;
 };
@@ -39,9 +50,12 @@ class Mlp : public Module {
 };
 
 struct BlockConfig {
-  int64_t width = 0, head_dim = 0, hidden = 0;
+  int64_t width = 0;
+  Heads heads{};
+  int64_t hidden = 0;  // of the MLP
   double dropout = 0, drop_path = 0;
   double layer_scale = 0;  // 0: none
+  double eps = 1e-6;       // of LayerNorm
   Elastic elastic = Elastic::none;
 };
 

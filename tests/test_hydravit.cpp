@@ -394,7 +394,7 @@ TEST_CASE("rollout: the product of (A + I) / 2 over the blocks, by loops; at eac
     const auto small = model.extract(width);
     for (int64_t layer = 0; layer < c.depth; ++layer) {
       nn::Init init("trunc_normal", 0);
-      nn::Block block({p, c.head_dim, c.mlp_ratio * p}, init);
+      nn::Block block({.width = p, .heads = {.size = c.head_dim}, .hidden = c.mlp_ratio * p}, init);
       for (const nn::Parameter& own : block.parameters())
         own.value.copy_(small->parameter(concat("blocks.", layer, ".", own.name)));
       const Tensor a = block.attention(x);

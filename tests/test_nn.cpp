@@ -38,7 +38,7 @@ void disturb(const Module& module) {
 }
 
 BlockConfig small_block() {  // 3 heads of 8
-  return {.width = 24, .head_dim = 8, .hidden = 48, .elastic = Elastic::both};
+  return {.width = 24, .heads = {.size = 8}, .hidden = 48, .elastic = Elastic::both};
 }
 
 struct Fixed {  // noise in training mode, at a fixed step
@@ -317,7 +317,7 @@ Tensor plain_block(const Block& block, const BlockConfig& c, const Tensor& x, Ke
     const Tensor scaled = c.layer_scale > 0 ? t * w(gamma) : t;
     return noise && c.drop_path > 0 ? drop_path(scaled, c.drop_path, next_noise_key()) : scaled;
   };
-  const Tensor mixed = keep(attention_composed(product(norm(x, "norm1"), "attn.qkv"), c.head_dim));
+  const Tensor mixed = keep(attention_composed(product(norm(x, "norm1"), "attn.qkv"), c.heads.size));
   const Tensor y = keep(x) + branch(drop(product(mixed, "attn.proj")), "ls1.gamma");
   const Tensor hidden = drop(gelu(product(norm(y, "norm2"), "mlp.fc1")));
   return y + branch(drop(product(hidden, "mlp.fc2")), "ls2.gamma");

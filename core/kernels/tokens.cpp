@@ -13,9 +13,11 @@ void embed_forward(const TokenSizes& z, const Real* patches, const Real* cls, co
   const int64_t n = z.patches, p = z.channels;
   parallel_for(z.batch, [&](int64_t b) {
     Real* const out = y + b * z.tokens() * p;
-    simd.fill_rows(cls, positions.data, positions.ld, out, p, 1, p);
-    simd.fill_rows(nullptr, positions.data + positions.ld, positions.ld, out + p, p, n, p);
-    simd.accumulate(patches + b * n * p, out + p, n * p);
+    for (int64_t s = 0; s < z.first; ++s)
+      simd.fill_rows(cls + s * p, positions.data + s * positions.ld, positions.ld, out + s * p, p, 1, p);
+    Real* const rest = out + z.first * p;
+    simd.fill_rows(nullptr, positions.data + z.first * positions.ld, positions.ld, rest, p, n, p);
+    simd.accumulate(patches + b * n * p, rest, n * p);
   });
 }
 
@@ -25,7 +27,7 @@ void embed_backward(const TokenSizes& z, const Real* g, const RowsOut& dpatches,
   const int64_t n = z.patches, p = z.channels, tokens = z.tokens();
   parallel_for(dpatches ? z.batch : 0, [&](int64_t b) {
     Real* const to = dpatches.data + b * n * p;
-    const Real* const from = g + (b * tokens + 1) * p;
+    const Real* const from = g + (b * tokens + z.first) * p;
     if (dpatches.add) {
       simd.accumulate(from, to, n * p);
     } else {
@@ -42,7 +44,7 @@ void embed_backward(const TokenSizes& z, const Real* g, const RowsOut& dpatches,
   parallel_for(dpositions ? tokens : 0, [&](int64_t t) {
     sum_images(t, {dpositions.data + t * dpositions.ld, p, dpositions.add});
   });
-  if (dcls) sum_images(0, dcls);
+  for (int64_t s = 0; dcls && s < z.first; ++s) sum_images(s, {dcls.data + s * dcls.ld, p, dcls.add});
 }
 
 }  // namespace hv

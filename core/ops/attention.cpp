@@ -1,7 +1,7 @@
 // Scaled dot-product attention on stacked heads (Vaswani et al. 2017): o = softmax(q k^T / sqrt(D)) v for each image and head.
 //
-// qkv is [B, T, heads * 3 * D], packed (head, {q, k, v}, D) so that the first k heads are a prefix (idea 3). The loops are in
-// core/kernels/attention.cpp and core/kernels/simd/attention.cpp.
+// qkv is [B, T, heads * 3 * D], packed (head, {q, k, v}, D), so that the first k heads are a prefix (idea 3), or as its
+// HeadLayout says. The loops are in core/kernels/attention.cpp and core/kernels/simd/attention.cpp.
 #include "core/kernels/attention.h"
 
 #include "core/ops.h"
@@ -11,30 +11,32 @@
 namespace hv {
 namespace {
 
-AttentionSizes sizes_of(const Tensor& qkv, int64_t head_dim, const char* op) {
-  HV_CHECK(head_dim > 0 && head_dim <= kMaxElements / 3, op, ": bad head_dim: ", head_dim);
-  HV_CHECK(qkv.rank() == 3 && qkv.size(2) % (3 * head_dim) == 0, op, ": packed qkv must be [B, T, heads * 3 * ", head_dim,
+AttentionSizes sizes_of(const Tensor& qkv, const HeadLayout& layout, const char* op) {
+  const int64_t d = layout.head_dim;
+  HV_CHECK(d > 0 && d <= kMaxElements / 3, op, ": bad head_dim: ", d);
+  HV_CHECK(qkv.rank() == 3 && qkv.size(2) % (3 * d) == 0, op, ": packed qkv must be [B, T, heads * 3 * ", d,
            "]: ", qkv.shape());
   HV_CHECK(qkv.size(1) < int64_t{1} << 24, op, ": too many tokens: ", qkv.shape());  // the kernels need T * T numbers
-  return {qkv.size(0), qkv.size(1), qkv.size(2) / (3 * head_dim), head_dim};
+  return {qkv.size(0), qkv.size(1), qkv.size(2) / (3 * d), layout};
 }
 
 // q, k or v as a [B, heads, T, D] view of the packed tensor.
 Tensor unpacked(const Tensor& qkv, const AttentionSizes& z, int which) {
-  return qkv.reshape({z.batch, z.tokens, z.heads, 3, z.head_dim}).select(3, which).transpose(1, 2);
+  if (z.layout.stacked) return qkv.reshape({z.batch, z.tokens, z.heads, 3, z.head_dim()}).select(3, which).transpose(1, 2);
+  return qkv.reshape({z.batch, z.tokens, 3, z.heads, z.head_dim()}).select(2, which).transpose(1, 2);
 }
 
 }  // namespace
 
-Tensor attention_composed(const Tensor& qkv, int64_t head_dim) {
-  const AttentionSizes z = sizes_of(qkv, head_dim, "attention_composed");
+Tensor attention_composed(const Tensor& qkv, const HeadLayout& layout) {
+  const AttentionSizes z = sizes_of(qkv, layout, "attention_composed");
   const Tensor q = unpacked(qkv, z, 0), k = unpacked(qkv, z, 1), v = unpacked(qkv, z, 2);
   const Tensor p = softmax(matmul(q, k.transpose(-2, -1)) * static_cast<double>(z.scale()), -1);
   return matmul(p, v).transpose(1, 2).reshape({z.batch, z.tokens, z.width()});  // [B, heads, T, D] -> [B, T, heads * D]
 }
 
-Tensor attention(const Tensor& qkv, int64_t head_dim) {
-  const AttentionSizes z = sizes_of(qkv, head_dim, "attention");
+Tensor attention(const Tensor& qkv, const HeadLayout& layout) {
+  const AttentionSizes z = sizes_of(qkv, layout, "attention");
   const Tensor packed = qkv.detach().contiguous(), out = Tensor::empty({z.batch, z.tokens, z.width()});
   const auto stats = std::make_shared<Storage>(z.stats());
   const bool recorded = wants_grad({qkv});
@@ -50,9 +52,9 @@ Tensor attention(const Tensor& qkv, int64_t head_dim) {
   });
 }
 
-Tensor attention_probabilities(const Tensor& qkv, int64_t head_dim) {
+Tensor attention_probabilities(const Tensor& qkv, const HeadLayout& layout) {
   NoGrad off;
-  const AttentionSizes z = sizes_of(qkv, head_dim, "attention_probabilities");
+  const AttentionSizes z = sizes_of(qkv, layout, "attention_probabilities");
   return softmax(matmul(unpacked(qkv, z, 0), unpacked(qkv, z, 1).transpose(-2, -1)) * static_cast<double>(z.scale()), -1);
 }
 

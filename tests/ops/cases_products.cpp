@@ -34,15 +34,20 @@ OpRow affine(const std::string& name, bool bias, bool residual,
 
 std::vector<OpRow> product_rows() {
   std::vector<OpRow> rows;
-  // y[:, 0] = cls + positions[0], y[:, 1 + n] = patches[:, n] + positions[1 + n]
+  // y[:, s] = cls[s] + positions[s], y[:, S + n] = patches[:, n] + positions[S + n]
   rows.push_back({"embed_tokens",
-                  {{{2, 3, 4}, {4}, {4, 4}}, {{1, 1, 1}, {1}, {2, 1}}, {{3, 0, 2}, {2}, {1, 2}}, {{0, 2, 3}, {3}, {3, 3}}},
+                  {{{2, 3, 4}, {4}, {4, 4}},
+                   {{1, 1, 1}, {1}, {2, 1}},
+                   {{3, 0, 2}, {2}, {1, 2}},
+                   {{0, 2, 3}, {3}, {3, 3}},
+                   {{2, 3, 4}, {2, 4}, {5, 4}}},
                   [](const Tensors& t) { return embed_tokens(t[0], t[1], t[2]); },
                   [](const Arrays& a) {
                     const Shape& s = a[0].shape;
-                    Array y({s[0], s[1] + 1, s[2]});
+                    const int64_t first = a[1].shape.size() == 2 ? a[1].shape[0] : 1;
+                    Array y({s[0], s[1] + first, s[2]});
                     for_index(y.shape, [&](const Dims& i) {
-                      y(i) = (i[1] == 0 ? a[1]({i[2]}) : a[0]({i[0], i[1] - 1, i[2]})) + a[2]({i[1], i[2]});
+                      y(i) = (i[1] < first ? a[1]({i[1], i[2]}) : a[0]({i[0], i[1] - first, i[2]})) + a[2]({i[1], i[2]});
                     });
                     return y;
                   },
@@ -111,6 +116,17 @@ std::vector<OpRow> product_rows() {
                     {{{6, 37, 3 * 3 * d}}}});
     rows.push_back({concat("attention_composed of heads of ", d), shapes,
                     [d](const Tensors& t) { return attention_composed(t[0], d); }, twin});
+    const HeadLayout parts_first(d, false, 0.3);  // not stacked, and a multiplier of its own
+    const auto parts_twin = [d](const Arrays& a) { return attention(a[0], d, false, 0.3); };
+    rows.push_back({concat("attention of heads of ", d, ", {q, k, v} first"),
+                    shapes,
+                    [parts_first](const Tensors& t) { return hv::attention(t[0], parts_first); },
+                    parts_twin,
+                    -2,
+                    2,
+                    {{{6, 37, 3 * 3 * d}}}});
+    rows.push_back({concat("attention_composed of heads of ", d, ", {q, k, v} first"), shapes,
+                    [parts_first](const Tensors& t) { return attention_composed(t[0], parts_first); }, parts_twin});
   }
   rows.push_back({"attention of heads of 32",
                   {},

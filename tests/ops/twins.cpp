@@ -117,12 +117,12 @@ Array layer_norm(const Array& x, const Array& gain, const Array& shift, double e
   return y;
 }
 
-Array attention(const Array& qkv, int64_t head_dim) {
+Array attention(const Array& qkv, int64_t head_dim, bool stacked, double multiplier) {
   const int64_t batch = qkv.shape[0], tokens = qkv.shape[1], heads = qkv.shape[2] / (3 * head_dim);
   Array y({batch, tokens, heads * head_dim});
   std::vector<double> p(static_cast<size_t>(tokens));
   const auto entry = [&](int64_t b, int64_t t, int64_t h, int64_t which, int64_t d) {
-    return qkv({b, t, (h * 3 + which) * head_dim + d});
+    return qkv({b, t, (stacked ? h * 3 + which : which * heads + h) * head_dim + d});
   };
   for_index({batch, heads, tokens}, [&](const Dims& i) {
     const int64_t b = i[0], h = i[1], t = i[2];
@@ -130,7 +130,8 @@ Array attention(const Array& qkv, int64_t head_dim) {
     for (int64_t s = 0; s < tokens; ++s) {
       double score = 0;
       for (int64_t d = 0; d < head_dim; ++d) score += entry(b, t, h, 0, d) * entry(b, s, h, 1, d);
-      total += p[static_cast<size_t>(s)] = std::exp(score / std::sqrt(static_cast<double>(head_dim)));
+      total += p[static_cast<size_t>(s)] =
+          std::exp(multiplier > 0 ? score * multiplier : score / std::sqrt(static_cast<double>(head_dim)));
     }
     for (int64_t s = 0; s < tokens; ++s) {
       for (int64_t d = 0; d < head_dim; ++d)

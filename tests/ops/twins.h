@@ -19,7 +19,8 @@ Array matmul(const Array& a, const Array& b);
 Array linear(const Array& x, const Array& w, const Array* bias, const Array* residual);
 Array softmax(const Array& x, int dim, bool log);
 Array layer_norm(const Array& x, const Array& gain, const Array& shift, double eps);
-Array attention(const Array& qkv, int64_t head_dim);
+// multiplier 0: 1 / sqrt(head_dim)
+Array attention(const Array& qkv, int64_t head_dim, bool stacked = true, double multiplier = 0);
 
 // --- moving data ------------------------------------------------------------------------------------------------------------
 // y(i) = x(where(i)) for each index of `shape`: every view and every pick.

@@ -1,10 +1,11 @@
 // The table of recipes: one row each.
 #include "train/recipes/hydravit.h"
+#include "train/recipes/sandwich.h"
 
 namespace hv::train {
 
 std::vector<RecipeKind>& recipe_kinds() {
-  static std::vector<RecipeKind> table = {hydravit_recipe()};
+  static std::vector<RecipeKind> table = {hydravit_recipe(), sandwich_recipe(), scala_recipe()};
   return table;
 }
 

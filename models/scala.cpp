@@ -1,0 +1,128 @@
+#include "models/scala.h"
+
+#include "nn/part.h"
+
+namespace hv::models {
+namespace {
+
+constexpr double kEps = 1e-5;  // of every LayerNorm, as the authors' code runs them
+
+// What the heads read: the last block and the last norm go on with these tokens alone.
+Tensor cls_token(const Tensor& x) { return x.slice(1, 0, 1); }                               // [B, T, p] -> [B, 1, p]
+Tensor cls_and_dist(const Tensor& x) { return stack({x.select(1, 0), x.select(1, 1)}, 1); }  // [B, T, p] -> [B, 2, p]
+
+}  // namespace
+
+Scala::Scala(const ScalaConfig& c, uint64_t seed)
+    : config_(scala_from_config(to_config(c))),
+      subnets_(subnets_of(c)),
+      init_(c.init, seed),
+      patch_embed_(c.channels, c.patch, c.width, init_),
+      pos_drop_(c.dropout),
+      norm_(c.width, nn::Elastic::both, kEps),
+      head_(c.width, c.classes, init_, nn::Elastic::in) {
+  cls_token_ = add_parameter("cls_token", init_.normal({1, 1, c.width}, 1e-6), {false, false, true}, false);
+  if (c.distilled) dist_token_ = add_parameter("dist_token", init_.normal({1, 1, c.width}, 1e-6), {false, false, true}, false);
+  pos_embed_ = add_parameter("pos_embed", init_.trunc_normal({1, c.tokens(), c.width}, 0.02), {false, false, true}, false);
+  add_child("patch_embed", patch_embed_);
+  add_child("pos_drop", pos_drop_);
+  const nn::Heads heads{.count = c.heads, .multiplier = 1 / std::sqrt(static_cast<double>(c.scale_dim))};
+  for (int64_t i = 0; i < c.depth; ++i) {
+    const double depth = c.depth > 1 ? static_cast<double>(i) / static_cast<double>(c.depth - 1) : 0;
+    const nn::BlockConfig block{.width = c.width,
+                                .heads = heads,
+                                .hidden = c.mlp_ratio * c.width,
+                                .dropout = c.dropout,
+                                .drop_path = c.drop_path * depth,
+                                .eps = kEps,
+                                .elastic = nn::Elastic::both};
+    blocks_.push_back(std::make_unique<nn::Block>(block, init_));
+    add_child(concat("blocks.", i), *blocks_.back());
+  }
+  add_child("norm", norm_);
+  add_child("head", head_);
+  if (!c.distilled) return;
+  head_dist_ = std::make_unique<nn::Linear>(c.width, c.classes, init_, nn::Elastic::in);
+  add_child("head_dist", *head_dist_);
+}
+
+bool Scala::trailing(const Subnet& subnet) const {
+  return config_.isolate && subnet.id > 0 && subnet.id + 1 < std::ssize(subnets_);
+}
+
+bool Scala::trailing_ends(const Subnet& subnet) const {
+  const int64_t k = config_.smallest + subnet.id;  // ratio k / grid
+  return config_.literal_ends ? config_.isolate && 4 * k != config_.grid && k != config_.grid : trailing(subnet);
+}
+
+Tensor Scala::embed(const Tensor& images, const Subnet& subnet) {
+  const ScalaConfig& c = config_;
+  HV_CHECK(images.rank() == 4 && images.size(1) == c.channels && images.size(2) == c.image && images.size(3) == c.image,
+           "scala: images ", images.shape(), ", expected [B, ", c.channels, ", ", c.image, ", ", c.image, "]");
+  const int64_t p = width(subnet);  // the only place that chooses the width
+  Tensor patches;
+  {
+    const nn::TrailingParts side(trailing(subnet));
+    patches = patch_embed_(images, p);
+  }
+  const nn::TrailingParts side(trailing_ends(subnet));
+  Tensor first = nn::live(cls_token_, p, c.width)(0);  // [1, p]
+  if (c.distilled) first = cat({first, nn::live(dist_token_, p, c.width)(0)}, 0);
+  return pos_drop_(embed_tokens(patches, first, nn::live(pos_embed_, p, c.width)(0)));
+}
+
+std::vector<Tensor> Scala::outputs(const Tensor& images, const Subnet& subnet) {
+  Tensor x = embed(images, subnet);  // [B, T, p]
+  {
+    const nn::TrailingParts side(trailing(subnet));
+    for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x);
+    x = blocks_.back()->forward(x, config_.distilled ? cls_and_dist : cls_token);  // [B, S, p]
+  }
+  const nn::TrailingParts side(trailing_ends(subnet));
+  const Tensor first = norm_(x);
+  std::vector<Tensor> logits = {head_(first.select(1, 0))};
+  if (config_.distilled) logits.push_back((*head_dist_)(first.select(1, 1)));
+  return logits;
+}
+
+Tensor Scala::forward(const Tensor& images, const Subnet& subnet) {
+  const std::vector<Tensor> logits = outputs(images, subnet);
+  return logits.size() == 1 ? logits[0] : (logits[0] + logits[1]) * 0.5;
+}
+
+std::vector<Tensor> Scala::hidden(const Tensor& images, const Subnet& subnet) {
+  const NoGrad off;
+  std::vector<Tensor> all = {embed(images, subnet)};
+  const nn::TrailingParts side(trailing(subnet));
+  for (const auto& block : blocks_) all.push_back(block->forward(all.back()));
+  return all;
+}
+
+// Patch embedding and blocks may take other ends than the rest (literal_ends), so each parameter is asked by its name.
+std::vector<Tensor> Scala::active(const Subnet& subnet) const {
+  std::vector<Tensor> views;
+  for (const nn::Parameter& parameter : parameters()) {
+    const bool inner = parameter.name.rfind("blocks.", 0) == 0 || parameter.name.rfind("patch_embed.", 0) == 0;
+    const nn::TrailingParts side(inner ? trailing(subnet) : trailing_ends(subnet));
+    views.push_back(nn::live(parameter, width(subnet), config_.width));
+  }
+  return views;
+}
+
+std::unique_ptr<ElasticModel> Scala::extract(const Subnet& subnet) const {
+  ScalaConfig c = config_;
+  c.width = width(subnet);
+  c.grid = c.smallest = 1;
+  c.literal_ends = 0;
+  auto model = std::make_unique<Scala>(c, 0);
+  const NoGrad off;
+  const std::vector<Tensor> from = active(subnet);
+  const std::vector<nn::Parameter> to = model->parameters();
+  for (size_t i = 0; i < to.size(); ++i) to[i].value.copy_(from[i]);
+  return model;
+}
+
+int64_t Scala::params(const Subnet& subnet) const { return models::parameter_count(config_, width(subnet)); }
+int64_t Scala::macs(const Subnet& subnet) const { return mac_count(config_, width(subnet)); }
+
+}  // namespace hv::models

@@ -1,0 +1,90 @@
+// Scala: a vision transformer that runs at any width of a grid, with all its heads.
+// Zhang, Xu, Jiang, Feng, "Slicing Vision Transformer for Flexible Inference", NeurIPS 2024 (arXiv 2412.04786).
+//
+// Letters: B images, S first tokens (CLS, and DIST if the model is distilled), N patches, T = S + N, E the full width, r the
+// ratio of a subnetwork, p = r E its width, H heads, K classes.
+// Invariants
+//   1. The number of heads stays, their size shrinks to p / H. Scores are multiplied by the full head's 1/sqrt(scale_dim).
+//   2. The smallest and the full net use the first part of every tensor, all others the last (isolated activation), unless
+//      `isolate` is off: then all use the first.
+//   3. qkv is packed ({q, k, v}, head, size), and a net takes one contiguous piece of 3p rows. So the roles of its rows are not
+//      those of the full net. This is the authors' way; `heads` of HydraViT keep their roles.
+//   4. A Scala of one ratio is a plain ViT, or a distilled DeiT.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/kinds.h"
+#include "nn/transformer.h"
+
+namespace hv::models {
+
+struct ScalaConfig {
+  int64_t image = 32, patch = 4, channels = 3;  // pixels
+  int64_t depth = 7;
+  int64_t width = 256;  // E
+  int64_t heads = 8;
+  int64_t scale_dim = 32;  // scores are multiplied by 1 / sqrt of this: the size of a full head
+  int64_t mlp_ratio = 2;
+  int64_t grid = 16, smallest = 4;  // ratios are smallest / grid, (smallest + 1) / grid, ..., 1
+  int64_t classes = 10;
+  int64_t distilled = 1;  // 1: a DIST token and a head of its own; 0: the CLS token alone
+  int64_t isolate = 1;    // 0: every net uses the first part of every tensor
+  // 1: as the authors' distilled class, which cuts tokens, positions, last norm and heads by the ratios 0.25 and 1, and patch
+  // embedding and blocks by the smallest and 1. The same unless the smallest ratio is another one.
+  int64_t literal_ends = 0;
+  double drop_path = 0, dropout = 0;
+  std::string init = "trunc_normal";
+
+  int64_t patches() const { return (image / patch) * (image / patch); }
+  int64_t first_tokens() const { return distilled ? 2 : 1; }
+  int64_t tokens() const { return first_tokens() + patches(); }
+};
+
+Config to_config(const ScalaConfig& config);
+ScalaConfig scala_from_config(const Config& config);        // untrusted: every value is checked (Fault::input)
+std::vector<Subnet> subnets_of(const ScalaConfig& config);  // narrowest first
+int64_t parameter_count(const ScalaConfig& config, int64_t width);
+int64_t mac_count(const ScalaConfig& config, int64_t width);
+Kind scala_kind();  // presets scala-nano, scala-cifar, scala-deit
+
+class Scala : public ElasticModel {
+ public:
+  Scala(const ScalaConfig& config, uint64_t seed);
+
+  // [B, classes] of the CLS head, then of the DIST head if there is one.
+  std::vector<Tensor> outputs(const Tensor& images, const Subnet& subnet) override;
+  Tensor forward(const Tensor& images, const Subnet& subnet) override;  // their mean
+  // The tokens after the embedding (block 0) and after each block, [B, T, p]; for looking inside. No gradient.
+  std::vector<Tensor> hidden(const Tensor& images, const Subnet& subnet);
+
+  const std::vector<Subnet>& subnets() const override { return subnets_; }
+  std::vector<Tensor> active(const Subnet& subnet) const override;
+  int64_t params(const Subnet& subnet) const override;
+  int64_t macs(const Subnet& subnet) const override;
+  std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const override;
+  Config config() const override { return to_config(config_); }
+  int64_t classes() const override { return config_.classes; }
+  int64_t image_size() const override { return config_.image; }
+
+ private:
+  int64_t width(const Subnet& subnet) const { return config_.width * (config_.smallest + subnet.id) / config_.grid; }
+  bool trailing(const Subnet& subnet) const;       // of patch embedding and blocks
+  bool trailing_ends(const Subnet& subnet) const;  // of tokens, positions, last norm and heads
+  Tensor embed(const Tensor& images, const Subnet& subnet);
+
+  ScalaConfig config_;
+  std::vector<Subnet> subnets_;
+  nn::Init init_;
+  nn::Parameter cls_token_, dist_token_, pos_embed_;
+  nn::PatchEmbed patch_embed_;
+  nn::Dropout pos_drop_;
+  std::vector<std::unique_ptr<nn::Block>> blocks_;
+  nn::LayerNorm norm_;
+  nn::Linear head_;
+  std::unique_ptr<nn::Linear> head_dist_;
+};
+
+}  // namespace hv::models

@@ -1,0 +1,210 @@
+// Scala against the authors' own numbers: logits of every ratio, with and without a DIST token, hidden states, the four-net
+// step.
+#include <doctest/doctest.h>
+
+#include "models/scala.h"
+#include "tests/golden.h"
+#include "train/optim/optimizer.h"
+#include "train/recipes/sandwich.h"
+
+using namespace hv;
+using namespace hv::test;
+using train::SandwichOptions;
+using train::SandwichRecipe;
+
+namespace {
+
+models::ScalaConfig config_of(const Golden& weights, int64_t distilled) {
+  models::ScalaConfig c;
+  c.image = weights.whole("image");
+  c.patch = weights.whole("patch");
+  c.channels = weights.whole("channels");
+  c.depth = weights.whole("depth");
+  c.width = weights.whole("embed");
+  c.heads = weights.whole("heads");
+  c.scale_dim = c.width / c.heads;
+  c.mlp_ratio = weights.whole("mlp_ratio");
+  c.classes = weights.whole("classes");
+  c.distilled = distilled;
+  return c;
+}
+
+void put_weights(const Golden& weights, const nn::Module& model) {
+  const NoGrad off;
+  for (const nn::Parameter& p : model.parameters()) p.value.copy_(weights[p.name]);
+}
+
+std::string number(double r) { return concat(r); }
+
+}  // namespace
+
+TEST_CASE("scala: logits of every ratio, and hidden states, are the authors'") {
+  if (!have_golden("scala/weights")) return;
+  const Golden weights("scala/weights"), plain_weights("scala/plain_weights"), forward("scala/forward");
+  models::Scala model(config_of(weights, 1), 0), plain(config_of(plain_weights, 0), 0);
+  put_weights(weights, model);
+  put_weights(plain_weights, plain);
+  const NoGrad off;
+  REQUIRE(model.subnets().size() == 13);
+  for (const models::Subnet& subnet : model.subnets()) {
+    const std::string r = number(subnet.axes[0].value), at = "logits." + r;
+    CAPTURE(r);
+    const std::vector<Tensor> out = model.outputs(forward["images"], subnet);
+    CHECK(relative(out.at(0), forward[at + ".cls"]) < kLogits);
+    CHECK(relative(out.at(1), forward[at + ".dist"]) < kLogits);
+    CHECK(relative(model.forward(forward["images"], subnet), forward[at + ".avg"]) < kLogits);
+    CHECK(relative(plain.forward(forward["images"], subnet), forward["plain." + at]) < kLogits);
+    if (forward.tensors.count("hidden." + r + ".embedding") == 0) continue;
+    const std::vector<Tensor> hidden = model.hidden(forward["images"].slice(0, 0, 1), subnet);
+    CHECK(relative(hidden[0], forward["hidden." + r + ".embedding"]) < kLogits);
+    for (size_t i = 1; i < hidden.size(); ++i)
+      CHECK(relative(hidden[i], forward[concat("hidden.", r, ".block", i - 1)]) < kLogits);
+  }
+}
+
+TEST_CASE("scala: with another smallest ratio the authors' distilled class cuts its ends by 0.25 and 1") {
+  if (!have_golden("scala/weights")) return;
+  const Golden weights("scala/weights"), forward("scala/forward");
+  models::ScalaConfig c = config_of(weights, 1);
+  c.literal_ends = 1;
+  c.smallest = 8;  // 0.5: the smallest of its own
+  models::Scala model(c, 0);
+  put_weights(weights, model);
+  const NoGrad off;
+  const std::vector<Tensor> half = model.outputs(forward["images"], model.subnet(0.5));
+  CHECK(relative(half.at(0), forward["quirk_smallest0.5.logits.0.5.cls"]) < kLogits);
+  CHECK(relative(half.at(1), forward["quirk_smallest0.5.logits.0.5.dist"]) < kLogits);
+}
+
+TEST_CASE("scala: extract of any ratio is a plain model with the same logits") {
+  models::ScalaConfig c;
+  c.depth = 2;
+  c.width = 32;
+  c.heads = 2;
+  c.scale_dim = 16;
+  c.grid = 4;
+  c.smallest = 1;
+  Stream stream(3, Purpose::test);
+  const Tensor images = Tensor::normal({2, 3, 32, 32}, 0, 1, stream);
+  const NoGrad off;
+  for (const int64_t distilled : {0, 1}) {
+    c.distilled = distilled;
+    models::Scala model(c, 5);
+    for (const models::Subnet& subnet : model.subnets()) {
+      const auto alone = model.extract(subnet);
+      CHECK(alone->subnets().size() == 1);
+      CHECK(alone->parameter_count() == model.params(subnet));
+      CHECK(relative(alone->forward(images, alone->subnets()[0]), model.forward(images, subnet)) < 1e-5);
+      int64_t used = 0;
+      for (const Tensor& view : model.active(subnet)) used += view.numel();
+      CHECK(used == model.params(subnet));
+    }
+  }
+}
+
+namespace {
+
+struct Step {  // one variant of the golden step
+  std::string name;
+  bool soft_targets = true, distilled = true, teacher = true;
+  SandwichOptions options{};
+};
+
+}  // namespace
+
+TEST_CASE("scala: losses, gradients and weights of the authors' step, in five variants") {
+  if (!have_golden("scala/weights")) return;
+  const Golden weights("scala/weights"), plain_weights("scala/plain_weights"), step("scala/step");
+  SandwichOptions us;
+  us.teacher_loss = "soft";
+  us.temperature = 2;
+  us.teacher_chain = "full";
+  us.transfer = "cls";
+  const Step variants[] = {{"main"},
+                           {"hardlabel", false},
+                           {"softkd_us_clstoken", true, true, true, us},
+                           {"warm"},
+                           {"plain_nokd", true, false, false}};
+  for (const Step& v : variants) {
+    CAPTURE(v.name);
+    const Golden& from = v.distilled ? weights : plain_weights;
+    models::Scala model(config_of(from, v.distilled), 0);
+    put_weights(from, model);
+    const SandwichRecipe::Teacher teacher = [&](const Tensor&) { return step["teacher_logits"]; };
+    SandwichRecipe recipe(model, model.subnets(), v.options, v.teacher ? teacher : SandwichRecipe::Teacher{},
+                          v.soft_targets ? 0 : 0.1, 0);
+    data::Batch batch;
+    batch.images = step["images"];
+    batch.mixed = v.soft_targets;
+    batch.targets = step["targets.soft"];
+    if (!v.soft_targets) {
+      batch.targets = Tensor::zeros(batch.targets.shape());
+      const std::vector<int64_t>& labels = step.labels.at("targets.hard");
+      for (size_t i = 0; i < labels.size(); ++i) batch.targets.mutable_data()[i * 10 + static_cast<size_t>(labels[i])] = 1;
+    }
+    std::vector<models::Subnet> nets;
+    for (const double r : step[v.name + ".widths"].to_vector()) nets.push_back(model.subnet(r));
+    const char* const names[] = {".loss_full", ".loss_3q", ".loss_2q", ".loss_1q"};
+    double total = 0;
+    size_t pass = 0;
+    recipe.run(nets, batch, [&](const models::Subnet& net, const Tensor& loss) {
+      CHECK(net.id == nets.at(pass).id);
+      const double expected = step[v.name + names[pass++]].item();
+      CHECK(std::abs(loss.item() - expected) < kLosses * std::max(1.0, std::abs(expected)));
+      total += loss.item();
+      loss.backward();
+    });
+    CHECK(pass == nets.size());
+    CHECK(total == doctest::Approx(step[v.name + ".loss"].item()).epsilon(kLosses));
+    for (const nn::Parameter& p : model.parameters()) {
+      const std::string name = v.name + ".grad." + p.name;
+      if (step.tensors.count(name)) CHECK_MESSAGE(relative(p.value.grad(), step[name]) < kGradients, name);
+    }
+    if (v.name != "main") continue;
+    const Golden gradients("scala/step_main_grad"), after("scala/step_main_after");
+    for (const nn::Parameter& p : model.parameters())
+      CHECK_MESSAGE(relative(p.value.grad(), gradients["grad." + p.name]) < kGradients, p.name);
+    const double lr = 1e-3;
+    train::make_optimizer(model.parameters(), {})->step(lr, 1);
+    for (const nn::Parameter& p : model.parameters()) {
+      const std::vector<double> found = p.value.to_vector(), expected = after["after." + p.name].to_vector(),
+                                slope = gradients["grad." + p.name].to_vector();
+      double worst = 0, anywhere = 0;
+      for (size_t i = 0; i < found.size(); ++i) {
+        const double off = std::abs(found[i] - expected[i]);
+        anywhere = std::max(anywhere, off / lr);
+        if (std::abs(slope[i]) >= 1e-5) worst = std::max(worst, (off - 2.4e-7 * std::abs(expected[i])) / lr);
+      }
+      CHECK_MESSAGE(worst < 1e-4, p.name);
+      CHECK_MESSAGE(anywhere < 1.01, p.name);
+    }
+  }
+}
+
+TEST_CASE("sandwich: the ends are always trained, the drawn nets come from both halves, as often as `share` says") {
+  models::ScalaConfig c;
+  c.depth = 1;
+  c.width = 64;
+  c.heads = 4;
+  models::Scala model(c, 0);
+  for (const bool stable : {true, false}) {
+    SandwichOptions options;
+    options.stable_sampling = stable;
+    options.full_steps = 10;
+    SandwichRecipe recipe(model, model.subnets(), options, {}, 0.1, 7);
+    CHECK(recipe.trains(9).size() == 1);
+    std::vector<double> seen(13, 0);
+    const int64_t steps = 20000;
+    for (int64_t s = 10; s < 10 + steps; ++s) {
+      const auto nets = recipe.trains(s);
+      REQUIRE(nets.size() == 4);
+      CHECK((nets[0].id == 12 && nets[3].id == 0 && nets[1].id > nets[2].id));
+      if (stable) CHECK((nets[1].id >= 6 && nets[2].id <= 5));
+      for (const auto& net : nets) ++seen[static_cast<size_t>(net.id)];
+    }
+    for (const auto& net : model.subnets()) {
+      const double share = recipe.share(net), n = static_cast<double>(steps);
+      CHECK(std::abs(seen[static_cast<size_t>(net.id)] / n - share) <= 5 * std::sqrt(share * (1 - share) / n));
+    }
+  }
+}
