@@ -1,5 +1,7 @@
 #include "models/scala.h"
 
+#include <cmath>
+
 #include "nn/part.h"
 
 namespace hv::models {

@@ -7,9 +7,9 @@
 //   1. The number of heads stays, their size shrinks to p / H. Scores are multiplied by the full head's 1/sqrt(scale_dim).
 //   2. The smallest and the full net use the first part of every tensor, all others the last (isolated activation), unless
 //      `isolate` is off: then all use the first.
-//   3. qkv is packed ({q, k, v}, head, size), and a net takes one contiguous piece of 3p rows. So the roles of its rows are not
-//      those of the full net. This is the authors' way; `heads` of HydraViT keep their roles.
-//   4. A Scala of one ratio is a plain ViT, or a distilled DeiT.
+//   3. qkv is packed ({q, k, v}, head, size), and a net takes one contiguous piece of 3p rows, as in the authors' code. So a
+//      row that is part of a query in the full net may be part of a key in a narrow one. In HydraViT each row keeps its role.
+//   4. A Scala of one ratio is a ViT, or a distilled DeiT, whose LayerNorms add 1e-5 to the variance.
 #pragma once
 
 #include <memory>
@@ -32,8 +32,8 @@ struct ScalaConfig {
   int64_t classes = 10;
   int64_t distilled = 1;  // 1: a DIST token and a head of its own; 0: the CLS token alone
   int64_t isolate = 1;    // 0: every net uses the first part of every tensor
-  // 1: as the authors' distilled class, which cuts tokens, positions, last norm and heads by the ratios 0.25 and 1, and patch
-  // embedding and blocks by the smallest and 1. The same unless the smallest ratio is another one.
+  // 1: as in the authors' distilled class. There, tokens, positions, last norm and heads take the first part at the ratios 0.25
+  // and 1, whatever the smallest ratio is. With a smallest ratio of 0.25 this changes nothing.
   int64_t literal_ends = 0;
   double drop_path = 0, dropout = 0;
   std::string init = "trunc_normal";
@@ -57,7 +57,7 @@ class Scala : public ElasticModel {
   // [B, classes] of the CLS head, then of the DIST head if there is one.
   std::vector<Tensor> outputs(const Tensor& images, const Subnet& subnet) override;
   Tensor forward(const Tensor& images, const Subnet& subnet) override;  // their mean
-  // The tokens after the embedding (block 0) and after each block, [B, T, p]; for looking inside. No gradient.
+  // The tokens after the embedding, then after each block, [B, T, p]: for tests, without a gradient.
   std::vector<Tensor> hidden(const Tensor& images, const Subnet& subnet);
 
   const std::vector<Subnet>& subnets() const override { return subnets_; }

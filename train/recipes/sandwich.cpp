@@ -90,7 +90,7 @@ void SandwichRecipe::run(const std::vector<models::Subnet>& nets, const data::Ba
         loss = full_loss(logits, batch);
       } else {
         loss = transfer(learner, teacher) * options_.distill;
-        // Labels of narrower nets are smoothed only by what mixup has left of them.
+        // The authors smooth these labels only where mixup does so: in a batch that it has mixed.
         if (options_.calibrate) loss = loss + cross_entropy(logits[0], batch.targets, batch.mixed ? smoothing_ : 0);
       }
     }
