@@ -32,6 +32,12 @@ struct Subnet {
 
 using Config = std::map<std::string, std::string>;
 
+// What one subnetwork makes of a batch that other subnetworks may look at again (ElasticModel::look).
+struct Look {
+  Tensor logits;  // [B, classes]
+  Tensor memory;  // [B, ..]: what a later look at the same images goes on from; undefined if each look starts anew
+};
+
 class ElasticModel : public nn::Module {
  public:
   virtual const std::vector<Subnet>& subnets() const = 0;
@@ -39,6 +45,14 @@ class ElasticModel : public nn::Module {
   virtual Tensor forward(const Tensor& images, const Subnet& subnet) = 0;
   // What training teaches: the logits of each classifier, where a model has several. forward() says how they decide together.
   virtual std::vector<Tensor> outputs(const Tensor& images, const Subnet& subnet) { return {forward(images, subnet)}; }
+  // One look of several at the same images, narrowest subnetwork first. `before` is the previous look, or an empty one: its rows
+  // are these images. Logits are those of forward().
+  virtual Look look(const Tensor& images, const Subnet& subnet, const Look& before) {
+    return (void)before, Look{forward(images, subnet), {}};
+  }
+  // True if each subnetwork goes on from the look of the one before it. So it can look only after all narrower ones, and
+  // macs(subnet) includes theirs. False: a subnetwork looks at the images as if it was the first.
+  virtual bool continues() const { return false; }
   virtual std::vector<Tensor> active(const Subnet& subnet) const = 0;
   virtual int64_t params(const Subnet& subnet) const = 0;
   virtual int64_t macs(const Subnet& subnet) const = 0;  // of one image: matmuls, convolution and attention products
