@@ -41,6 +41,12 @@ double ConfigReader::share(const std::string& name) {
   return value;
 }
 
+bool ConfigReader::flag(const std::string& name) {
+  const std::string& value = text(name);
+  HV_CHECK_INPUT(value == "on" || value == "off", "model: ", name, ": expected on or off, found '", value, "'");
+  return value == "on";
+}
+
 void ConfigReader::finish() const {
   for (const auto& [name, value] : config_) {
     HV_CHECK_INPUT(known_.count(name) == 1, "model: an entry this version does not know: '", name, "'");

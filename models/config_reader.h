@@ -17,7 +17,14 @@ class ConfigReader {
   int64_t whole(const std::string& name, int64_t least, int64_t most);
   double share(const std::string& name);  // in [0, 1)
   const std::string& text(const std::string& name);
-  void finish() const;  // every entry was read
+  bool flag(const std::string& name);  // on or off
+  void finish() const;                 // every entry was read
+
+  // As a visitor of a configuration's fields: visit(name, field, least, most) or visit(name, field).
+  void operator()(const char* name, int64_t& field, int64_t least, int64_t most) { field = whole(name, least, most); }
+  void operator()(const char* name, double& field) { field = share(name); }
+  void operator()(const char* name, std::string& field) { field = text(name); }
+  void operator()(const char* name, bool& field) { field = flag(name); }
 
  private:
   const Config& config_;
@@ -25,5 +32,14 @@ class ConfigReader {
 };
 
 std::string text_of(double value);  // reads back as the same number
+
+// The visitor of the other direction.
+struct ConfigWriter {
+  Config out;
+  void operator()(const char* name, int64_t value, int64_t, int64_t) { out[name] = std::to_string(value); }
+  void operator()(const char* name, double value) { out[name] = text_of(value); }
+  void operator()(const char* name, const std::string& value) { out[name] = value; }
+  void operator()(const char* name, bool value) { out[name] = value ? "on" : "off"; }
+};
 
 }  // namespace hv::models

@@ -16,25 +16,15 @@ HydraViT::HydraViT(const HydraViTConfig& c, uint64_t seed)
   pos_embed_ = add_parameter("pos_embed", init_.trunc_normal({1, c.tokens(), c.width()}, 0.02), {false, false, true}, false);
   add_child("patch_embed", patch_embed_);
   add_child("pos_drop", pos_drop_);
-  for (int64_t i = 0; i < c.depth; ++i) {
-    const double depth = c.depth > 1 ? static_cast<double>(i) / static_cast<double>(c.depth - 1) : 0;
-    const nn::BlockConfig block{.width = c.width(),
-                                .heads = {.size = c.head_dim},
-                                .hidden = c.mlp_ratio * c.width(),
-                                .dropout = c.dropout,
-                                .drop_path = c.drop_path * depth,
-                                .elastic = nn::Elastic::both};
-    blocks_.push_back(std::make_unique<nn::Block>(block, init_));
-    add_child(concat("blocks.", i), *blocks_.back());
-  }
+  blocks_ = vit_blocks(c, {.width = c.width(), .heads = {.size = c.head_dim}, .elastic = nn::Elastic::both}, init_);
+  for (size_t i = 0; i < blocks_.size(); ++i) add_child(concat("blocks.", i), *blocks_[i]);
   add_child("norm", norm_);
   add_child("head", head_);
 }
 
 Tensor HydraViT::embed(const Tensor& images, int64_t heads) {
   const HydraViTConfig& c = config_;
-  HV_CHECK(images.rank() == 4 && images.size(1) == c.channels && images.size(2) == c.image && images.size(3) == c.image,
-           "hydravit: images ", images.shape(), ", expected [B, ", c.channels, ", ", c.image, ", ", c.image, "]");
+  check_images("hydravit", images, c);
   subnet(static_cast<double>(heads));                         // an error if it is none of subnets()
   const int64_t full = c.width(), p = heads * c.head_dim;     // the only place that chooses the width
   const Tensor cls = nn::live(cls_token_, p, full)(0, 0);     // [p]
@@ -75,10 +65,7 @@ std::unique_ptr<ElasticModel> HydraViT::extract(const Subnet& subnet) const {
   HydraViTConfig c = config_;
   c.heads = c.heads_min = heads(subnet);
   auto model = std::make_unique<HydraViT>(c, 0);
-  NoGrad off;
-  const std::vector<Tensor> from = active(subnet);
-  const std::vector<nn::Parameter> to = model->parameters();
-  for (size_t i = 0; i < to.size(); ++i) to[i].value.copy_(from[i]);
+  copy_part(*this, subnet, *model);
   return model;
 }
 

@@ -14,27 +14,17 @@
 #include <string>
 #include <vector>
 
-#include "models/kinds.h"
-#include "nn/transformer.h"
+#include "models/vit.h"
 
 namespace hv::models {
 
-struct HydraViTConfig {
-  int64_t image = 32;  // pixels per side
-  int64_t patch = 4;   // pixels per side
-  int64_t channels = 3;
-  int64_t depth = 7;  // blocks
+struct HydraViTConfig : VitConfig {
   int64_t head_dim = 32;
   int64_t heads_min = 3;  // narrowest subnetwork
   int64_t heads = 8;      // widest; E = heads * head_dim
-  int64_t mlp_ratio = 2;  // hidden units = ratio * width
-  int64_t classes = 10;
-  double drop_path = 0;  // stochastic depth, rising linearly to this over the blocks
-  double dropout = 0;
-  std::string init = "trunc_normal";  // or "reference": uniform +-1/sqrt(fan_in), as the authors' code
 
   int64_t width() const { return heads * head_dim; }
-  int64_t tokens() const { return (image / patch) * (image / patch) + 1; }
+  int64_t tokens() const { return 1 + patches(); }
 };
 
 // "nano", "cifar" or "deit"; another name is a usage error that lists them.

@@ -1,7 +1,6 @@
 // Presets, a configuration as text and back, what a width costs: the row of models/kinds.h.
 #include "models/config_reader.h"
 #include "models/hydravit.h"
-#include "models/vit_need.h"
 
 namespace hv::models {
 
@@ -39,69 +38,35 @@ HydraViTConfig preset(const std::string& name) {
 
 namespace {
 
-// One list of the fields, for both directions: visit(name, field, least, most).
+// One list of the fields, for both directions.
 template <class C, class Visit>
-void visit_integers(C& c, const Visit& visit) {
-  visit("image", c.image, 1, 4096);
-  visit("patch", c.patch, 1, 4096);
-  visit("channels", c.channels, 1, 64);
-  visit("depth", c.depth, 1, 256);
+void visit_fields(C& c, Visit& visit) {
+  visit_vit(c, visit);
   visit("head_dim", c.head_dim, 1, 1024);
   visit("heads_min", c.heads_min, 1, 256);
   visit("heads", c.heads, 1, 256);
-  visit("mlp_ratio", c.mlp_ratio, 1, 64);
-  visit("classes", c.classes, 1, 1 << 20);
-}
-template <class C, class Visit>
-void visit_reals(C& c, const Visit& visit) {
-  visit("drop_path", c.drop_path);
-  visit("dropout", c.dropout);
 }
 
-// 2 GiB of weights. The bounds of the fields keep every number on the way there below 2^63.
-constexpr int64_t kMostParameters = int64_t{1} << 29;
+VitShape shape_of(const HydraViTConfig& c, int64_t heads) { return {.width = heads * c.head_dim, .heads = heads}; }
 
 }  // namespace
 
-int64_t parameter_count(const HydraViTConfig& c, int64_t heads) {
-  const int64_t e = heads * c.head_dim, r = c.mlp_ratio;
-  const int64_t embedding = e * c.channels * c.patch * c.patch + e + e + c.tokens() * e;  // kernel, bias, CLS, positions
-  const int64_t attention = 4 * e * e + 4 * e, mlp = 2 * r * e * e + r * e + e, norms = 4 * e;
-  return embedding + c.depth * (attention + mlp + norms) + 2 * e + e * c.classes + c.classes;
-}
-
-// N E C P^2 + L (T (4 + 2r) E^2 + 2 T^2 E) + E K: convolution, linear layers, q k^T and attention times v, classifier.
-// The convention of the published tables: every block in full, although the last one computes fewer rows (nn::first_token).
-int64_t mac_count(const HydraViTConfig& c, int64_t heads) {
-  const int64_t e = heads * c.head_dim, t = c.tokens(), n = t - 1;
-  return n * e * c.channels * c.patch * c.patch + c.depth * (t * (4 + 2 * c.mlp_ratio) * e * e + 2 * t * t * e) + e * c.classes;
-}
-
-// Two a block and the last: (2L + 1) T E numbers.
-int64_t layer_norm_macs(const HydraViTConfig& c, int64_t heads) {
-  return 5 * (2 * c.depth + 1) * c.tokens() * heads * c.head_dim;
-}
+int64_t parameter_count(const HydraViTConfig& c, int64_t heads) { return vit_params(c, shape_of(c, heads)); }
+int64_t mac_count(const HydraViTConfig& c, int64_t heads) { return vit_macs(c, shape_of(c, heads)); }
+int64_t layer_norm_macs(const HydraViTConfig& c, int64_t heads) { return vit_norm_macs(c, shape_of(c, heads)); }
 
 Config to_config(const HydraViTConfig& c) {
-  Config out{{"model", "hydravit"}, {"init", c.init}};
-  visit_integers(c, [&](const char* name, int64_t value, int64_t, int64_t) { out[name] = std::to_string(value); });
-  visit_reals(c, [&](const char* name, double value) { out[name] = text_of(value); });
-  return out;
+  ConfigWriter write{{{"model", "hydravit"}}};
+  visit_fields(c, write);
+  return write.out;
 }
 
 HydraViTConfig from_config(const Config& config) {
   HydraViTConfig c;
   ConfigReader read(config, "hydravit");
-  visit_integers(c,
-                 [&](const char* name, int64_t& field, int64_t least, int64_t most) { field = read.whole(name, least, most); });
-  visit_reals(c, [&](const char* name, double& field) { field = read.share(name); });
-  c.init = read.text("init");
-  HV_CHECK_INPUT(nn::Init::known(c.init), "model: init: unknown style '", c.init, "'; known: trunc_normal, reference");
-  HV_CHECK_INPUT(c.image % c.patch == 0, "model: the patch must divide the image: ", c.patch, " and ", c.image);
+  visit_fields(c, read);
   HV_CHECK_INPUT(c.heads_min <= c.heads, "model: heads_min ", c.heads_min, " above heads ", c.heads);
-  HV_CHECK_INPUT(c.tokens() <= 4097, "model: too many tokens: ", c.tokens(), ", at most 4097");
-  HV_CHECK_INPUT(parameter_count(c, c.heads) <= kMostParameters, "model: too large: ", parameter_count(c, c.heads),
-                 " parameters, at most ", kMostParameters);
+  check_vit(c, 1, parameter_count(c, c.heads));
   read.finish();
   return c;
 }
@@ -123,12 +88,7 @@ Kind hydravit_kind() {
   kind.costs = [](const Config& config) {
     const HydraViTConfig c = from_config(config);
     std::vector<Cost> all;
-    for (const Subnet& subnet : subnets_of(c)) {
-      const int64_t k = c.heads_min + subnet.id, macs = mac_count(c, k);
-      all.push_back(
-          {subnet, parameter_count(c, k), macs, macs + layer_norm_macs(c, k),
-           vit_need({c.image * c.image * c.channels, c.tokens(), k, c.head_dim, c.mlp_ratio, c.depth, c.classes}, macs)});
-    }
+    for (const Subnet& subnet : subnets_of(c)) all.push_back(vit_cost(subnet, c, shape_of(c, c.heads_min + subnet.id)));
     return all;
   };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<HydraViT>(from_config(config), seed); };

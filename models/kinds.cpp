@@ -7,20 +7,6 @@
 #include "models/scala.h"
 
 namespace hv::models {
-namespace {
-
-const Kind& kind_of(const Config& config) {
-  const auto found = config.find("model");
-  HV_CHECK_INPUT(found != config.end(), "model: the configuration does not say which model it is");
-  std::string known;
-  for (const Kind& kind : kinds()) {
-    if (kind.name == found->second) return kind;
-    known += (known.empty() ? "" : ", ") + kind.name;
-  }
-  fail(Fault::input, "model: unknown kind '", found->second, "'; known: ", known);
-}
-
-}  // namespace
 
 std::vector<Kind>& kinds() {
   static std::vector<Kind> table = {hydravit_kind(), mlp_kind(), scala_kind()};
@@ -48,6 +34,17 @@ Config named_model(const std::string& name, int64_t classes) {
     }
   }
   fail(Fault::usage, "preset: unknown name '", name, "'; known: ", known);
+}
+
+const Kind& kind_of(const Config& config) {
+  const auto found = config.find("model");
+  HV_CHECK_INPUT(found != config.end(), "model: the configuration does not say which model it is");
+  std::string known;
+  for (const Kind& kind : kinds()) {
+    if (kind.name == found->second) return kind;
+    known += (known.empty() ? "" : ", ") + kind.name;
+  }
+  fail(Fault::input, "model: unknown kind '", found->second, "'; known: ", known);
 }
 
 std::vector<Cost> costs(const Config& config) { return kind_of(config).costs(config); }

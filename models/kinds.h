@@ -37,12 +37,19 @@ struct Preset {
   Config config;     // with "classes" as in the data set that it is made for
 };
 
+// An entry of the configuration that a user may choose: an option of `train` has its name, with '-' for '_'.
+struct Setting {
+  std::string name, help;
+  std::vector<std::string> choices = {};  // empty: any text that the kind takes
+};
+
 struct Kind {
   std::string name;  // config["model"]
   std::vector<Preset> presets;
   std::function<std::vector<Cost>(const Config& config)> costs;  // of every subnetwork, in the order of subnets()
   std::function<std::unique_ptr<ElasticModel>(const Config& config, uint64_t seed)>
       make;  // weights are initialised from `seed`
+  std::vector<Setting> settings = {};
 };
 std::vector<Kind>& kinds();
 
@@ -51,6 +58,7 @@ std::vector<std::string> model_names();  // of all presets of all kinds
 Config named_model(const std::string& name, int64_t classes);
 
 // By config["model"]; another kind is an error (Fault::input) that lists the known ones.
+const Kind& kind_of(const Config& config);
 std::vector<Cost> costs(const Config& config);
 std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed);
 

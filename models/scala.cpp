@@ -29,18 +29,8 @@ Scala::Scala(const ScalaConfig& c, uint64_t seed)
   add_child("patch_embed", patch_embed_);
   add_child("pos_drop", pos_drop_);
   const nn::Heads heads{.count = c.heads, .multiplier = 1 / std::sqrt(static_cast<double>(c.scale_dim))};
-  for (int64_t i = 0; i < c.depth; ++i) {
-    const double depth = c.depth > 1 ? static_cast<double>(i) / static_cast<double>(c.depth - 1) : 0;
-    const nn::BlockConfig block{.width = c.width,
-                                .heads = heads,
-                                .hidden = c.mlp_ratio * c.width,
-                                .dropout = c.dropout,
-                                .drop_path = c.drop_path * depth,
-                                .eps = kEps,
-                                .elastic = nn::Elastic::both};
-    blocks_.push_back(std::make_unique<nn::Block>(block, init_));
-    add_child(concat("blocks.", i), *blocks_.back());
-  }
+  blocks_ = vit_blocks(c, {.width = c.width, .heads = heads, .eps = kEps, .elastic = nn::Elastic::both}, init_);
+  for (size_t i = 0; i < blocks_.size(); ++i) add_child(concat("blocks.", i), *blocks_[i]);
   add_child("norm", norm_);
   add_child("head", head_);
   if (!c.distilled) return;
@@ -59,8 +49,7 @@ bool Scala::trailing_ends(const Subnet& subnet) const {
 
 Tensor Scala::embed(const Tensor& images, const Subnet& subnet) {
   const ScalaConfig& c = config_;
-  HV_CHECK(images.rank() == 4 && images.size(1) == c.channels && images.size(2) == c.image && images.size(3) == c.image,
-           "scala: images ", images.shape(), ", expected [B, ", c.channels, ", ", c.image, ", ", c.image, "]");
+  check_images("scala", images, c);
   const int64_t p = width(subnet);  // the only place that chooses the width
   Tensor patches;
   {
@@ -117,10 +106,7 @@ std::unique_ptr<ElasticModel> Scala::extract(const Subnet& subnet) const {
   c.grid = c.smallest = 1;
   c.literal_ends = 0;
   auto model = std::make_unique<Scala>(c, 0);
-  const NoGrad off;
-  const std::vector<Tensor> from = active(subnet);
-  const std::vector<nn::Parameter> to = model->parameters();
-  for (size_t i = 0; i < to.size(); ++i) to[i].value.copy_(from[i]);
+  copy_part(*this, subnet, *model);
   return model;
 }
 

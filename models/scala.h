@@ -16,29 +16,21 @@
 #include <string>
 #include <vector>
 
-#include "models/kinds.h"
-#include "nn/transformer.h"
+#include "models/vit.h"
 
 namespace hv::models {
 
-struct ScalaConfig {
-  int64_t image = 32, patch = 4, channels = 3;  // pixels
-  int64_t depth = 7;
+struct ScalaConfig : VitConfig {
   int64_t width = 256;  // E
   int64_t heads = 8;
-  int64_t scale_dim = 32;  // scores are multiplied by 1 / sqrt of this: the size of a full head
-  int64_t mlp_ratio = 2;
+  int64_t scale_dim = 32;           // scores are multiplied by 1 / sqrt of this: the size of a full head
   int64_t grid = 16, smallest = 4;  // ratios are smallest / grid, (smallest + 1) / grid, ..., 1
-  int64_t classes = 10;
-  int64_t distilled = 1;  // 1: a DIST token and a head of its own; 0: the CLS token alone
-  int64_t isolate = 1;    // 0: every net uses the first part of every tensor
-  // 1: as in the authors' distilled class. There, tokens, positions, last norm and heads take the first part at the ratios 0.25
+  bool distilled = true;            // a DIST token and a head of its own; else the CLS token alone
+  bool isolate = true;              // false: every net uses the first part of every tensor
+  // As in the authors' distilled class. There, tokens, positions, last norm and heads take the first part at the ratios 0.25
   // and 1, whatever the smallest ratio is. With a smallest ratio of 0.25 this changes nothing.
-  int64_t literal_ends = 0;
-  double drop_path = 0, dropout = 0;
-  std::string init = "trunc_normal";
+  bool literal_ends = false;
 
-  int64_t patches() const { return (image / patch) * (image / patch); }
   int64_t first_tokens() const { return distilled ? 2 : 1; }
   int64_t tokens() const { return first_tokens() + patches(); }
 };

@@ -1,30 +1,26 @@
 // Presets of Scala, a configuration as text and back, what a width costs: the row of models/kinds.h.
 #include "models/config_reader.h"
 #include "models/scala.h"
-#include "models/vit_need.h"
 
 namespace hv::models {
 namespace {
 
-constexpr int64_t kMostParameters = int64_t{1} << 29;  // 2 GiB of weights
-
-// One list of the fields, for both directions: visit(name, field, least, most).
+// One list of the fields, for both directions.
 template <class C, class Visit>
-void visit_integers(C& c, const Visit& visit) {
-  visit("image", c.image, 1, 4096);
-  visit("patch", c.patch, 1, 4096);
-  visit("channels", c.channels, 1, 64);
-  visit("depth", c.depth, 1, 256);
+void visit_fields(C& c, Visit& visit) {
+  visit_vit(c, visit);
   visit("width", c.width, 1, 1 << 16);
   visit("heads", c.heads, 1, 256);
   visit("scale_dim", c.scale_dim, 1, 1024);
-  visit("mlp_ratio", c.mlp_ratio, 1, 64);
   visit("grid", c.grid, 1, 256);
   visit("smallest", c.smallest, 1, 256);
-  visit("classes", c.classes, 1, 1 << 20);
-  visit("distilled", c.distilled, 0, 1);
-  visit("isolate", c.isolate, 0, 1);
-  visit("literal_ends", c.literal_ends, 0, 1);
+  visit("distilled", c.distilled);
+  visit("isolate", c.isolate);
+  visit("literal_ends", c.literal_ends);
+}
+
+VitShape shape_of(const ScalaConfig& c, int64_t width) {
+  return {.width = width, .heads = c.heads, .first_tokens = c.first_tokens(), .outputs = c.first_tokens()};
 }
 
 // preset       img  P   L  E    H   ratio classes
@@ -54,42 +50,23 @@ ScalaConfig deit() {
 
 }  // namespace
 
-// As HydraViT's formula (models/hydravit_config.cpp), with S first tokens and S heads.
-int64_t parameter_count(const ScalaConfig& c, int64_t p) {
-  const int64_t r = c.mlp_ratio, s = c.first_tokens();
-  const int64_t embedding = p * c.channels * c.patch * c.patch + p + s * p + c.tokens() * p;
-  const int64_t block = 4 * p * p + 4 * p + 2 * r * p * p + r * p + p + 4 * p;
-  return embedding + c.depth * block + 2 * p + s * (p * c.classes + c.classes);
-}
-
-int64_t mac_count(const ScalaConfig& c, int64_t p) {
-  const int64_t t = c.tokens();
-  return c.patches() * p * c.channels * c.patch * c.patch + c.depth * (t * (4 + 2 * c.mlp_ratio) * p * p + 2 * t * t * p) +
-         c.first_tokens() * p * c.classes;
-}
+int64_t parameter_count(const ScalaConfig& c, int64_t width) { return vit_params(c, shape_of(c, width)); }
+int64_t mac_count(const ScalaConfig& c, int64_t width) { return vit_macs(c, shape_of(c, width)); }
 
 Config to_config(const ScalaConfig& c) {
-  Config out{{"model", "scala"}, {"init", c.init}, {"drop_path", text_of(c.drop_path)}, {"dropout", text_of(c.dropout)}};
-  visit_integers(c, [&](const char* name, int64_t value, int64_t, int64_t) { out[name] = std::to_string(value); });
-  return out;
+  ConfigWriter write{{{"model", "scala"}}};
+  visit_fields(c, write);
+  return write.out;
 }
 
 ScalaConfig scala_from_config(const Config& config) {
   ScalaConfig c;
   ConfigReader read(config, "scala");
-  visit_integers(c,
-                 [&](const char* name, int64_t& field, int64_t least, int64_t most) { field = read.whole(name, least, most); });
-  c.drop_path = read.share("drop_path");
-  c.dropout = read.share("dropout");
-  c.init = read.text("init");
-  HV_CHECK_INPUT(nn::Init::known(c.init), "model: init: unknown style '", c.init, "'; known: trunc_normal, reference");
-  HV_CHECK_INPUT(c.image % c.patch == 0, "model: the patch must divide the image: ", c.patch, " and ", c.image);
+  visit_fields(c, read);
   HV_CHECK_INPUT(c.smallest <= c.grid, "model: smallest ", c.smallest, " above grid ", c.grid);
   HV_CHECK_INPUT(c.width % (c.grid * c.heads) == 0, "model: width ", c.width, " over ", c.grid, " steps is no whole number of ",
                  c.heads, " heads: expected a multiple of ", c.grid * c.heads);
-  HV_CHECK_INPUT(c.tokens() <= 4098, "model: too many tokens: ", c.tokens(), ", at most 4098");
-  HV_CHECK_INPUT(parameter_count(c, c.width) <= kMostParameters, "model: too large: ", parameter_count(c, c.width),
-                 " parameters, at most ", kMostParameters);
+  check_vit(c, c.first_tokens(), parameter_count(c, c.width));
   read.finish();
   return c;
 }
@@ -111,16 +88,12 @@ Kind scala_kind() {
             {{"scala-nano", to_config(nano())}, {"scala-cifar", to_config(ScalaConfig{})}, {"scala-deit", to_config(deit())}},
             {},
             {}};
+  kind.settings = {{"isolate", "the widths between the ends use the last parts of the weights, not the first", {"on", "off"}}};
   kind.costs = [](const Config& config) {
     const ScalaConfig c = scala_from_config(config);
     std::vector<Cost> all;
-    for (const Subnet& subnet : subnets_of(c)) {
-      const int64_t p = c.width * (c.smallest + subnet.id) / c.grid, macs = mac_count(c, p);
-      const VitShape shape{c.image * c.image * c.channels, c.tokens(), c.heads, p / c.heads, c.mlp_ratio, c.depth,
-                           c.classes * c.first_tokens()};
-      all.push_back(
-          {subnet, parameter_count(c, p), macs, macs + 5 * (2 * c.depth + 1) * c.tokens() * p, vit_need(shape, macs)});
-    }
+    for (const Subnet& subnet : subnets_of(c))
+      all.push_back(vit_cost(subnet, c, shape_of(c, c.width * (c.smallest + subnet.id) / c.grid)));
     return all;
   };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<Scala>(scala_from_config(config), seed); };

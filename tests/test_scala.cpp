@@ -3,9 +3,11 @@
 #include <doctest/doctest.h>
 
 #include "models/scala.h"
+#include "tests/error_of.h"
 #include "tests/golden.h"
 #include "train/optim/optimizer.h"
 #include "train/recipes/sandwich.h"
+#include "train/start/model_choice.h"
 
 using namespace hv;
 using namespace hv::test;
@@ -14,7 +16,7 @@ using train::SandwichRecipe;
 
 namespace {
 
-models::ScalaConfig config_of(const Golden& weights, int64_t distilled) {
+models::ScalaConfig config_of(const Golden& weights, bool distilled) {
   models::ScalaConfig c;
   c.image = weights.whole("image");
   c.patch = weights.whole("patch");
@@ -41,7 +43,7 @@ std::string number(double r) { return concat(r); }
 TEST_CASE("scala: logits of every ratio, and hidden states, are the authors'") {
   if (!have_golden("scala/weights")) return;
   const Golden weights("scala/weights"), plain_weights("scala/plain_weights"), forward("scala/forward");
-  models::Scala model(config_of(weights, 1), 0), plain(config_of(plain_weights, 0), 0);
+  models::Scala model(config_of(weights, true), 0), plain(config_of(plain_weights, false), 0);
   put_weights(weights, model);
   put_weights(plain_weights, plain);
   const NoGrad off;
@@ -65,8 +67,8 @@ TEST_CASE("scala: logits of every ratio, and hidden states, are the authors'") {
 TEST_CASE("scala: with another smallest ratio the authors' distilled class cuts its ends by 0.25 and 1") {
   if (!have_golden("scala/weights")) return;
   const Golden weights("scala/weights"), forward("scala/forward");
-  models::ScalaConfig c = config_of(weights, 1);
-  c.literal_ends = 1;
+  models::ScalaConfig c = config_of(weights, true);
+  c.literal_ends = true;
   c.smallest = 8;  // 0.5: the smallest of its own
   models::Scala model(c, 0);
   put_weights(weights, model);
@@ -74,6 +76,39 @@ TEST_CASE("scala: with another smallest ratio the authors' distilled class cuts 
   const std::vector<Tensor> half = model.outputs(forward["images"], model.subnet(0.5));
   CHECK(relative(half.at(0), forward["quirk_smallest0.5.logits.0.5.cls"]) < kLogits);
   CHECK(relative(half.at(1), forward["quirk_smallest0.5.logits.0.5.dist"]) < kLogits);
+}
+
+TEST_CASE("scala: --isolate is an entry of its configuration, and of no other model's") {
+  train::TrainOptions o;
+  o.steps = 1;
+  o.preset = "scala-nano";
+  const train::Fields fields = train::train_fields(o);
+  const train::Field* isolate = train::find_field(fields, "isolate");
+  CHECK(isolate->get() == "preset");
+  CHECK(train::model_config(o, 10).at("isolate") == "on");
+  isolate->set("off");
+  CHECK(train::model_config(o, 10).at("isolate") == "off");
+  CHECK(train::find_field(train::run_fields(o), "isolate"));
+  CHECK(error_of([&] { isolate->set("1"); }) == "--isolate: '1' is unknown; choose preset, on or off; did you mean on?");
+  o.preset = "nano";
+  CHECK_FALSE(train::find_field(train::run_fields(o), "isolate"));
+  CHECK(error_of([&] { train::check_model(o); }) == "--isolate: preset nano has none");
+
+  // Off: a width between the ends reads the first parts, as the ends do.
+  models::ScalaConfig c;
+  c.depth = 1;
+  Stream stream(3, Purpose::test);
+  const Tensor images = Tensor::normal({1, 3, 32, 32}, 0, 1, stream);
+  const NoGrad quiet;
+  models::Scala isolated(c, 5);
+  c.isolate = false;
+  models::Scala shared(c, 5);
+  const auto differs = [&](double ratio) {
+    return relative(shared.forward(images, shared.subnet(ratio)), isolated.forward(images, isolated.subnet(ratio))) > 1e-3;
+  };
+  CHECK(differs(0.5));
+  CHECK_FALSE(differs(0.25));
+  CHECK_FALSE(differs(1));
 }
 
 TEST_CASE("scala: extract of any ratio is a plain model with the same logits") {
@@ -87,7 +122,7 @@ TEST_CASE("scala: extract of any ratio is a plain model with the same logits") {
   Stream stream(3, Purpose::test);
   const Tensor images = Tensor::normal({2, 3, 32, 32}, 0, 1, stream);
   const NoGrad off;
-  for (const int64_t distilled : {0, 1}) {
+  for (const bool distilled : {false, true}) {
     c.distilled = distilled;
     models::Scala model(c, 5);
     for (const models::Subnet& subnet : model.subnets()) {

@@ -14,6 +14,7 @@
 namespace hv::train {
 namespace {
 
+constexpr const char* kModelTopic = "some models";
 constexpr const char* kRecipeTopic = "recipe ";  // then its name
 
 std::vector<std::string> recipe_names() {
@@ -49,6 +50,15 @@ Fields train_fields(TrainOptions& o) {
        {"recipe", &o.recipe, "way of training", 0, 0, recipe_names()},
        {"init", &o.init,
         "first weights: trunc_normal, reference (uniform, as the authors' code), a checkpoint, or timm's in safetensors"}});
+  for (const models::Kind& kind : models::kinds()) {
+    for (const models::Setting& setting : kind.settings) {
+      if (find_field(fields, option_of(setting.name))) continue;  // kinds may share one
+      std::string& value = o.settings.try_emplace(setting.name, kAsPreset).first->second;
+      std::vector<std::string> choices = setting.choices;
+      if (!choices.empty()) choices.insert(choices.begin(), kAsPreset);
+      add_fields(fields, kModelTopic, {{option_of(setting.name), &value, setting.help, 0, 0, choices}});
+    }
+  }
   add_fields(fields, "data",
              {{"data", &o.data, "folder with the data, or shapes10; default: $HYDRAVIT_DATA, else datasets/, else shapes10"},
               {"kind", &o.kind, "what the folder holds", 0, 0, data::kind_names()},
@@ -128,9 +138,18 @@ Fields run_fields(TrainOptions& o) {
     if (kind.name == o.recipe) own = kind.options(o);
   }
   Fields fields = train_fields(o);
-  std::erase_if(fields,
-                [&](const Field& field) { return field.topic.rfind(kRecipeTopic, 0) == 0 && !find_field(own, field.name); });
+  const std::vector<models::Setting>& settings = models::kind_of(models::named_model(o.preset, 10)).settings;
+  std::erase_if(fields, [&](const Field& field) {
+    const bool has =
+        std::any_of(settings.begin(), settings.end(), [&](const auto& s) { return option_of(s.name) == field.name; });
+    return (field.topic == kModelTopic && !has) || (field.topic.rfind(kRecipeTopic, 0) == 0 && !find_field(own, field.name));
+  });
   return fields;
+}
+
+std::string option_of(std::string setting) {
+  std::replace(setting.begin(), setting.end(), '_', '-');
+  return setting;
 }
 
 bool may_change_on_resume(const std::string& name) {

@@ -12,8 +12,11 @@
 
 namespace hv::train {
 
+inline constexpr const char* kAsPreset = "preset";  // of an entry of the model's configuration: as the preset has it
+
 struct TrainOptions {
   std::string preset = "nano", recipe = "hydravit", subnets;  // subnets: of --heads
+  std::map<std::string, std::string> settings;                // models::Setting -> its value, or kAsPreset
   std::string data, kind = "auto";
   int64_t epochs = 0, steps = 0;
   double minutes = 0;
@@ -56,8 +59,10 @@ struct TrainOptions {
 
 // The list of all options of a training, with pointers into `options`: it ends when another value is assigned to `options`.
 Fields train_fields(TrainOptions& options);
-// Those of them that describe this run: without the options of recipes that it does not use. Checkpoints store their values.
+// Those of them that describe this run: without the options of recipes and models that it does not use. Checkpoints store their
+// values.
 Fields run_fields(TrainOptions& options);
+std::string option_of(std::string setting);  // "scale_dim" -> "scale-dim"
 // Whether an option may be given together with --resume. Such options do not change the numbers that a step computes.
 bool may_change_on_resume(const std::string& name);
 void check_options(const TrainOptions& options);  // checks that concern several options at once; Fault::usage

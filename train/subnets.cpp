@@ -66,14 +66,6 @@ std::vector<models::Subnet> trained_subnets(const models::ElasticModel& model, c
   return choose_trained(model.subnets(), header, kAllSubnets);
 }
 
-void check_subnets(const std::string& preset, const std::string& text) {
-  if (text.empty() || text == kAllSubnets) return;
-  std::vector<models::Subnet> all;
-  for (const models::Cost& cost : models::costs(models::named_model(preset, 10))) all.push_back(cost.subnet);
-  HV_CHECK_USAGE(all.size() > 1, "--", kSubnetsOption, ": preset ", preset, " has none");
-  choose_subnets(all, text, concat("preset ", preset, ", which runs with "));
-}
-
 std::string axis_text(const models::Axis& axis) {
   const auto whole = static_cast<int64_t>(axis.value);
   return static_cast<double>(whole) == axis.value ? std::to_string(whole) : concat(axis.value);

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "models/kinds.h"
+#include "models/elastic.h"
 #include "train/io/json.h"
 #include "train/state/checkpoint.h"
 
@@ -30,8 +30,6 @@ std::vector<models::Subnet> choose_subnets(const models::ElasticModel& model, co
 std::vector<models::Subnet> choose_trained(const std::vector<models::Subnet>& all, const Header& header,
                                            const std::string& text);
 std::vector<models::Subnet> trained_subnets(const models::ElasticModel& model, const Header& header);  // those
-// Checks `text` against a preset, before any model is built or data is read. Fault::usage as above.
-void check_subnets(const std::string& preset, const std::string& text);
 
 std::string axis_text(const models::Axis& axis);  // "5", "0.7"
 // A JSON object with one member per axis: only the axes that distinguish the subnetworks (Axis::chosen), or all.

@@ -9,6 +9,7 @@
 #include "train/io/interrupt.h"
 #include "train/io/json.h"
 #include "train/io/memory.h"
+#include "train/start/model_choice.h"
 #include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"
@@ -74,7 +75,7 @@ int run_lr_find(LrFindArguments& a) {
   HV_CHECK_USAGE(a.low < a.high, "--low: ", a.low, " is not below --high ", a.high);
   o.steps = a.steps;  // the schedule is the ramp
   check_options(o);
-  check_subnets(o.preset, o.subnets);
+  check_model(o);
   if (!a.out.empty()) check_output({"--out", a.out, picture ? FileKind::svg : FileKind::curve, a.force});
   const InterruptScope listening;
   const Prepared p = prepare(o);

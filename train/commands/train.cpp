@@ -11,6 +11,7 @@
 #include "train/log/run_log.h"
 #include "train/log/summary.h"
 #include "train/report/report.h"
+#include "train/start/model_choice.h"
 #include "train/start/provenance.h"
 #include "train/start/resume.h"
 #include "train/start/setup.h"
@@ -53,7 +54,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
     if (is_folder(out)) refuse_used_folder(out);  // before the data are read
   }
   check_options(o);
-  check_subnets(o.preset, o.subnets);
+  check_model(o);
   std::optional<InterruptScope> listening(
       std::in_place);  // from here on a signal ends the run with a checkpoint, if only of step 0
   Prepared p = prepare(o, resume ? &checkpoint : nullptr);

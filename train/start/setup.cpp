@@ -9,13 +9,13 @@
 #include "core/kernels/gemm.h"
 #include "core/parallel.h"
 #include "data/classes.h"
-#include "models/config_reader.h"
 #include "models/hydravit.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/files/file.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
 #include "train/predict/need.h"
+#include "train/start/model_choice.h"
 #include "train/start/provenance.h"
 #include "train/start/reading.h"
 #include "train/state/load.h"
@@ -23,22 +23,6 @@
 
 namespace hv::train {
 namespace {
-
-// The preset with the entries that options set: those of them that this kind of model has.
-models::Config model_config(const TrainOptions& o, int64_t classes) {
-  models::Config config = models::named_model(o.preset, classes);
-  const bool from_file = o.init != "trunc_normal" && o.init != "reference";
-  const std::map<std::string, std::string> wanted = {{"drop_path", models::text_of(o.drop_path)},
-                                                     {"dropout", models::text_of(o.dropout)},
-                                                     {"init", from_file ? "trunc_normal" : o.init}};
-  const TrainOptions plain;
-  const bool all_plain = o.drop_path == plain.drop_path && o.dropout == plain.dropout && o.init == plain.init;
-  for (const auto& [name, value] : wanted) {
-    HV_CHECK_USAGE(config.count(name) > 0 || all_plain, "--preset: ", o.preset, " has no --drop-path, --dropout and --init");
-    if (config.count(name) > 0) config[name] = value;
-  }
-  return config;
-}
 
 int64_t image_side(const TrainOptions& o) { return std::stoll(models::named_model(o.preset, 10).at("image")); }
 

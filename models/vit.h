@@ -1,0 +1,68 @@
+// What the vision transformers of this folder share: the common part of their configurations, what a width costs, their blocks.
+//
+// Letters: T tokens, S of them first tokens (CLS, ...), N patches, E the width, r the MLP ratio, L blocks, K classes.
+// Thread rule: pure functions.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/kinds.h"
+#include "nn/transformer.h"
+
+namespace hv::models {
+
+struct VitConfig {
+  int64_t image = 32;  // pixels per side
+  int64_t patch = 4;   // pixels per side
+  int64_t channels = 3;
+  int64_t depth = 7;      // blocks
+  int64_t mlp_ratio = 2;  // hidden units = ratio * width
+  int64_t classes = 10;
+  double drop_path = 0;  // stochastic depth, rising linearly to this over the blocks
+  double dropout = 0;
+  std::string init = "trunc_normal";  // or "reference": uniform +-1/sqrt(fan_in), as the authors' code of HydraViT
+
+  int64_t patches() const { return (image / patch) * (image / patch); }
+};
+
+// One list of the fields, for both directions (models/config_reader.h).
+template <class C, class Visit>
+void visit_vit(C& c, Visit& visit) {
+  visit("image", c.image, 1, 4096);
+  visit("patch", c.patch, 1, 4096);
+  visit("channels", c.channels, 1, 64);
+  visit("depth", c.depth, 1, 256);
+  visit("mlp_ratio", c.mlp_ratio, 1, 64);
+  visit("classes", c.classes, 1, 1 << 20);
+  visit("drop_path", c.drop_path);
+  visit("dropout", c.dropout);
+  visit("init", c.init);
+}
+// What a list of bounds cannot say, of the whole model: of `width`, with so many first tokens and parameters (Fault::input).
+void check_vit(const VitConfig& config, int64_t first_tokens, int64_t parameters);
+void check_images(const char* model, const Tensor& images, const VitConfig& config);  // [B, C, H, W]; else Fault::failure
+
+// A vision transformer of one width: a subnetwork, by itself.
+struct VitShape {
+  int64_t width = 0, heads = 0;
+  int64_t first_tokens = 1;
+  int64_t outputs = 1;  // classifiers that a pass computes
+};
+int64_t vit_params(const VitConfig& config, const VitShape& shape);
+// Of one image: convolution, linear layers, q k^T and attention times v, classifier. The convention of the published tables:
+// every block in full, although the last one computes fewer rows (nn::first_token).
+int64_t vit_macs(const VitConfig& config, const VitShape& shape);
+// What fvcore's convention, and so timm's tables, adds to that: 5 per number that passes a LayerNorm.
+int64_t vit_norm_macs(const VitConfig& config, const VitShape& shape);
+Need vit_need(const VitConfig& config, const VitShape& shape);
+Cost vit_cost(const Subnet& subnet, const VitConfig& config, const VitShape& shape);  // all of these
+
+// The blocks of the configuration; `block` says what VitConfig does not: width, heads, eps, ...
+std::vector<std::unique_ptr<nn::Block>> vit_blocks(const VitConfig& config, nn::BlockConfig block, nn::Init& init);
+
+// Writes the subnetwork's part of `from` into `to`, a model of that width alone.
+void copy_part(const ElasticModel& from, const Subnet& subnet, const ElasticModel& to);
+
+}  // namespace hv::models

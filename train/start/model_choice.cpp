@@ -1,0 +1,54 @@
+#include "train/start/model_choice.h"
+
+#include <algorithm>
+
+#include "models/config_reader.h"
+#include "train/subnets.h"
+
+namespace hv::train {
+namespace {
+
+// The entries that only some kinds have (models::Setting). An option for an entry that this kind does not have is an error.
+void set_entries(const TrainOptions& o, models::Config& config) {
+  const models::Kind& kind = models::kind_of(config);
+  for (const auto& [name, value] : o.settings) {
+    if (value == kAsPreset) continue;
+    const bool known = std::any_of(kind.settings.begin(), kind.settings.end(), [&](const auto& s) { return s.name == name; });
+    HV_CHECK_USAGE(known, "--", option_of(name), ": preset ", o.preset, " has none");
+    config[name] = value;
+    try {
+      models::costs(config);
+    } catch (const Error& error) {
+      fail(Fault::usage, "--", option_of(name), ": ", error.what());
+    }
+  }
+}
+
+}  // namespace
+
+models::Config model_config(const TrainOptions& o, int64_t classes) {
+  models::Config config = models::named_model(o.preset, classes);
+  const bool from_file = o.init != "trunc_normal" && o.init != "reference";
+  const std::map<std::string, std::string> wanted = {{"drop_path", models::text_of(o.drop_path)},
+                                                     {"dropout", models::text_of(o.dropout)},
+                                                     {"init", from_file ? "trunc_normal" : o.init}};
+  const TrainOptions plain;
+  const bool all_plain = o.drop_path == plain.drop_path && o.dropout == plain.dropout && o.init == plain.init;
+  for (const auto& [name, value] : wanted) {
+    HV_CHECK_USAGE(config.count(name) > 0 || all_plain, "--preset: ", o.preset, " has no --drop-path, --dropout and --init");
+    if (config.count(name) > 0) config[name] = value;
+  }
+  set_entries(o, config);
+  return config;
+}
+
+void check_model(const TrainOptions& o) {
+  const models::Config config = model_config(o, 10);
+  if (o.subnets.empty() || o.subnets == kAllSubnets) return;
+  std::vector<models::Subnet> all;
+  for (const models::Cost& cost : models::costs(config)) all.push_back(cost.subnet);
+  HV_CHECK_USAGE(all.size() > 1, "--", kSubnetsOption, ": preset ", o.preset, " has none");
+  choose_subnets(all, o.subnets, concat("preset ", o.preset, ", which runs with "));
+}
+
+}  // namespace hv::train
