@@ -45,8 +45,8 @@ class ElasticModel : public nn::Module {
   virtual Tensor forward(const Tensor& images, const Subnet& subnet) = 0;
   // What training teaches: the logits of each classifier, where a model has several. forward() says how they decide together.
   virtual std::vector<Tensor> outputs(const Tensor& images, const Subnet& subnet) { return {forward(images, subnet)}; }
-  // One look of several at the same images, narrowest subnetwork first. `before` is the previous look, or an empty one: its rows
-  // are these images. Logits are those of forward().
+  // One look of several at the same images, narrowest subnetwork first. `before` is the previous look, or an empty one: its
+  // rows are these images. Logits are those of forward().
   virtual Look look(const Tensor& images, const Subnet& subnet, const Look& before) {
     return (void)before, Look{forward(images, subnet), {}};
   }
