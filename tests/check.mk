@@ -3,7 +3,7 @@
 # tools and these tests: tests/README.md.
 
 .PHONY: test-double test-asan asan-deps asan-one asan-two test-peers coverage bench check-long check-hostile check-hostile-asan check-crash \
-        check-resume check-determinism check-signals check-endurance check-mutants format-fixture fuzz-corpus fuzz-programs fuzz-short \
+        check-resume check-determinism check-signals check-endurance check-mutants format-fixture golden-copies fuzz-corpus fuzz-programs fuzz-short \
         fuzz-long check test-clang clang-tests test-tsan tsan-tests test-valgrind valgrind-tests tidy tidy-run cppcheck cppcheck-run
 
 # --- ways to build -------------------------------------------------------------------------------------------------------------
@@ -106,6 +106,12 @@ $(BUILD)/make_format: $(LIBOBJ) $(BUILD)/tests/formats/make_format.o
 	$(call link,$(LIBS))
 format-fixture: $(BUILD)/make_format
 	$(BUILD)/make_format
+
+# tests/golden again, from all golden numbers (FROM=folder, else ../shared/golden).
+$(BUILD)/make_compact: $(LIBOBJ) $(BUILD)/tests/golden/make_compact.o
+	$(call link,$(LIBS))
+golden-copies: $(BUILD)/make_compact
+	FROM="$(FROM)" $(BUILD)/make_compact
 
 # --- long forms (HYDRAVIT_LONG); their last results are in tests/README.md -----------------------------------------------------
 

@@ -1,4 +1,7 @@
-// Numbers that other systems' own code computed, as safetensors: HYDRAVIT_GOLDEN, else ../shared/golden, else tests/golden.
+// Numbers that other systems' own code computed, as safetensors: HYDRAVIT_GOLDEN, else ../shared/golden, else the shorter
+// copies in tests/golden. A system's files come from one folder, the first that has any.
+//
+// What a test takes from a file is noted, so that a test can ask at its end what nobody has compared (unread).
 #pragma once
 
 #include <doctest/doctest.h>
@@ -6,76 +9,169 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/golden/compact.h"
 #include "train/exchange/safetensors.h"
 #include "train/files/file.h"
 
 namespace hv::test {
 
-// "" if there is none.
-inline std::string golden_path(const std::string& file) {
+// Of "scala" or "scala/weights"; "" if no folder has this system.
+inline std::string golden_folder(const std::string& file) {
+  const std::string system = file.substr(0, file.find('/'));
   const char* set = std::getenv("HYDRAVIT_GOLDEN");
-  for (const std::string folder : {set ? set : "", "../shared/golden", "tests/golden"}) {
-    const std::string path = folder + "/" + file + ".safetensors";
-    if (!folder.empty() && train::file_exists(path)) return path;
+  const std::string chosen = set ? set : "";
+  REQUIRE_MESSAGE((chosen.empty() || std::filesystem::is_directory(chosen)), "HYDRAVIT_GOLDEN: no folder ", chosen);
+  for (const std::string& folder : {chosen, std::string("../shared/golden"), std::string("tests/golden")}) {
+    if (!folder.empty() && std::filesystem::is_directory(folder + "/" + system)) return folder;
   }
   return "";
 }
 
-// Says that a test is skipped if its numbers are not here.
+// Says that a test is skipped if nothing of the system is here. A folder that lacks a file of it is an error later.
 inline bool have_golden(const std::string& file) {
-  const bool here = !golden_path(file).empty();
+  const bool here = !golden_folder(file).empty();
   if (!here) MESSAGE("skipped: no golden numbers ", file, " (HYDRAVIT_GOLDEN, ../shared/golden or tests/golden)");
   return here;
 }
 
+using Names = std::set<std::string>;
+inline Names& read_of(const std::string& file) {  // what tests have taken from "scala/weights"
+  static std::map<std::string, Names> read;
+  return read[file];
+}
+
+// By name. Whatever is asked for must be there.
+template <class T>
+struct Named {
+  std::string file;
+  std::map<std::string, T> values{};
+  size_t count(const std::string& name) const { return values.count(name); }
+  const T& at(const std::string& name) const {
+    REQUIRE_MESSAGE(count(name) == 1, "no golden tensor ", name, " in ", file);
+    read_of(file).insert(name);
+    return values.at(name);
+  }
+};
+
 struct Golden {
-  std::map<std::string, Tensor> tensors;
-  std::map<std::string, std::vector<int64_t>> labels;  // of I64
+  Named<Tensor> tensors;
+  Named<std::vector<int64_t>> labels;  // of I64
   train::Metadata metadata;
-  explicit Golden(const std::string& file) {
-    const std::string path = golden_path(file);
-    REQUIRE_MESSAGE(!path.empty(), "no golden file ", file);
+
+  explicit Golden(const std::string& file) : tensors{file}, labels{file} {
+    const std::string path = golden_folder(file) + "/" + file + ".safetensors";
+    REQUIRE_MESSAGE(train::file_exists(path), "no golden file ", path);
     const train::SafetensorsHeader header = train::read_safetensors_header(path);
     metadata = header.metadata;
-    std::set<std::string> whole_numbers;
     const std::string bytes = train::read_file(path, int64_t{1} << 26);
     uint64_t length;
     std::memcpy(&length, bytes.data(), sizeof length);
     for (const train::StoredTensor& t : header.tensors) {
       if (t.dtype != "I64") continue;
-      whole_numbers.insert(t.name);
-      std::vector<int64_t>& values = labels[t.name];
+      std::vector<int64_t>& values = labels.values[t.name];
       values.resize(static_cast<size_t>(numel(t.shape)));
       std::memcpy(values.data(), bytes.data() + 8 + length + t.begin, sizeof(int64_t) * values.size());
     }
-    const auto wanted = [&](const std::string& name) { return whole_numbers.count(name) == 0; };
-    for (const auto& t : train::load_safetensors(path, wanted)) tensors[t.name] = t.value;
+    const auto wanted = [&](const std::string& name) { return labels.count(name) == 0; };
+    for (const auto& t : train::load_safetensors(path, wanted)) tensors.values[t.name] = t.value;
+    for (const auto& [key, names] : metadata) {
+      if (key.rfind(kSameIn, 0) != 0) continue;
+      const Golden other(file.substr(0, file.find('/') + 1) + key.substr(std::strlen(kSameIn)));
+      std::istringstream words(names);
+      for (std::string name; words >> name;) {
+        REQUIRE_MESSAGE(other.tensors.count(name) + other.labels.count(name) == 1, path, ": not in ", key, ": ", name);
+        if (other.labels.count(name)) labels.values[name] = other.labels.values.at(name);
+        if (other.tensors.count(name)) tensors.values[name] = other.tensors.values.at(name);
+      }
+    }
   }
-  const Tensor& operator[](const std::string& name) const {
-    REQUIRE_MESSAGE(tensors.count(name) == 1, "no golden tensor ", name);
-    return tensors.at(name);
-  }
+  const Tensor& operator[](const std::string& name) const { return tensors.at(name); }
   int64_t whole(const std::string& name) const { return std::stoll(metadata.at(name)); }
 };
 
+// True for the first caller. The parts of a system's tests are functions that begin with it. So each runs once, for its own
+// test case or before the system's last one asks for unread(), whatever tests were chosen, in whatever order.
+inline bool first_time(const std::string& part) {
+  static Names parts;
+  return parts.insert(part).second;
+}
+
+// What no test has taken, as "file: tensor": "" after the tests of a system have run.
+inline std::string unread(const std::string& system) {
+  std::string names;
+  for (const auto& entry : std::filesystem::directory_iterator(golden_folder(system) + "/" + system)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    const std::string file = system + "/" + entry.path().stem().string();
+    const Names read = read_of(file);
+    const Golden golden(file);
+    const auto look = [&](const std::string& name) { names += read.count(name) ? "" : file + ": " + name + "\n"; };
+    for (const auto& [name, ignored] : golden.tensors.values) look(name);
+    for (const auto& [name, ignored] : golden.labels.values) look(name);
+  }
+  return names;
+}
+
+// Of `whole`, the numbers that a golden tensor holds of it: all, or those of a shorter copy (compact.h).
+inline std::vector<double> held_by(const Tensor& golden, const Tensor& whole) {
+  const std::vector<double> all = whole.to_vector();
+  if (golden.numel() == whole.numel()) return all;
+  REQUIRE_MESSAGE((whole.numel() > kWhole && golden.shape() == Shape{(whole.numel() + kEvery - 1) / kEvery}),
+                  "a golden tensor of ", concat(golden.shape()), " for ", concat(whole.shape()));
+  std::vector<double> some;
+  for (size_t i = 0; i < all.size(); i += kEvery) some.push_back(all[i]);
+  return some;
+}
+
+// The larger; NaN counts as infinite, also as `b`, where std::max() would drop it.
+inline double worse(double a, double b) { return std::isnan(b) ? INFINITY : std::max(a, b); }
+
 // max |found - expected| / max |expected|
 inline double relative(const Tensor& found, const Tensor& expected) {
-  REQUIRE(found.numel() == expected.numel());
-  const std::vector<double> a = found.to_vector(), b = expected.to_vector();
+  const std::vector<double> a = held_by(expected, found), b = expected.to_vector();
   double difference = 0, largest = 0;
   for (size_t i = 0; i < a.size(); ++i) {
-    difference = std::isnan(a[i]) ? INFINITY : std::max(difference, std::abs(a[i] - b[i]));
+    difference = worse(difference, std::abs(a[i] - b[i]));
     largest = std::max(largest, std::abs(b[i]));
   }
   return largest > 0 ? difference / largest : difference;
 }
 
+// |found - expected| / max(1, |expected|): of losses, entropies and other single numbers
+inline double deviation(const Tensor& found, const Tensor& expected) {
+  const double b = expected.item();
+  return worse(0, std::abs(found.item() - b) / std::max(1.0, std::abs(b)));
+}
+
+// How far weights are off after AdamW, in steps of `lr`. Where the gradient is rounding noise around zero, the noise alone
+// decides where AdamW goes; so what is asked depends on |gradient|.
+struct UpdateError {
+  double clear = 0;     // where |gradient| >= kClear, beyond 2 ulp of the weight
+  double anywhere = 0;  // all numbers
+  int64_t count = 0;    // of numbers with a clear gradient
+};
+inline constexpr double kClear = 1e-5;
+inline UpdateError update_error(const Tensor& found, const Tensor& expected, const Tensor& gradient, double lr) {
+  const std::vector<double> a = held_by(expected, found), b = expected.to_vector(), slope = gradient.to_vector();
+  REQUIRE(slope.size() == b.size());
+  UpdateError error;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double difference = std::abs(a[i] - b[i]);
+    error.anywhere = worse(error.anywhere, difference / lr);
+    if (std::abs(slope[i]) < kClear) continue;
+    error.clear = worse(error.clear, (difference - 0x1p-22 * std::abs(b[i])) / lr);
+    ++error.count;
+  }
+  return error;
+}
+
 // The bounds that come with the numbers.
-inline constexpr double kLogits = 1e-5, kLosses = 1e-6, kGradients = 2e-5;
+inline constexpr double kLogits = 1e-5, kLosses = 1e-6, kGradients = 2e-5, kClearUpdate = 1e-4, kAnyUpdate = 1.01;
 
 }  // namespace hv::test

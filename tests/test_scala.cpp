@@ -197,21 +197,14 @@ TEST_CASE("scala: losses, gradients and weights of the authors' step, in five va
     }
     if (v.name != "main") continue;
     const Golden gradients("scala/step_main_grad"), after("scala/step_main_after");
+    const double lr = 1e-3;
     for (const nn::Parameter& p : model.parameters())
       CHECK_MESSAGE(relative(p.value.grad(), gradients["grad." + p.name]) < kGradients, p.name);
-    const double lr = 1e-3;
     train::make_optimizer(model.parameters(), {})->step(lr, 1);
     for (const nn::Parameter& p : model.parameters()) {
-      const std::vector<double> found = p.value.to_vector(), expected = after["after." + p.name].to_vector(),
-                                slope = gradients["grad." + p.name].to_vector();
-      double worst = 0, anywhere = 0;
-      for (size_t i = 0; i < found.size(); ++i) {
-        const double off = std::abs(found[i] - expected[i]);
-        anywhere = std::max(anywhere, off / lr);
-        if (std::abs(slope[i]) >= 1e-5) worst = std::max(worst, (off - 2.4e-7 * std::abs(expected[i])) / lr);
-      }
-      CHECK_MESSAGE(worst < 1e-4, p.name);
-      CHECK_MESSAGE(anywhere < 1.01, p.name);
+      const UpdateError error = update_error(p.value, after["after." + p.name], gradients["grad." + p.name], lr);
+      CHECK_MESSAGE(error.clear < kClearUpdate, p.name);
+      CHECK_MESSAGE(error.anywhere < kAnyUpdate, p.name);
     }
   }
 }
