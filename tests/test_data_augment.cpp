@@ -10,6 +10,7 @@
 #include "data/randaugment.h"
 #include "data/shapes10.h"
 #include "tests/data_fixtures.h"
+#include "tests/worse.h"
 
 using namespace hv;
 using namespace hv::data;
@@ -178,7 +179,7 @@ TEST_CASE("normalisation equals its formula") {
   normalize(in.data(), 1024, out.data());
   double worst = 0;
   for (size_t i = 0; i < in.size(); ++i)
-    worst = std::max(worst, std::abs(static_cast<double>(out[i]) - (in[i] / 255.0 - n.mean[i / 1024]) / n.std[i / 1024]));
+    worst = test::worse(worst, std::abs(static_cast<double>(out[i]) - (in[i] / 255.0 - n.mean[i / 1024]) / n.std[i / 1024]));
   CHECK(worst < 3e-7);
 }
 
@@ -241,7 +242,7 @@ TEST_CASE("mixup and cutmix: images and targets against the formulas, odd batche
           const int64_t y = j / 8 % 8, x = j % 8;
           const bool inside = y >= 1 && y < 6 && x >= 2;
           const double want = cut ? (inside ? other : own) : 0.3 * own + 0.7 * other;
-          worst = std::max(worst, std::abs(want - static_cast<double>(after[static_cast<size_t>(i * size + j)])));
+          worst = test::worse(worst, std::abs(want - static_cast<double>(after[static_cast<size_t>(i * size + j)])));
         }
       CHECK(worst < 1e-5);
 

@@ -8,6 +8,7 @@
 #include "core/ops.h"
 #include "tests/error_of.h"
 #include "tests/program.h"
+#include "tests/worse.h"
 
 using namespace hv;
 using hv::test::error_of;
@@ -61,7 +62,7 @@ TEST_CASE("limits: a product that is too large for BLAS's integers is cut into p
                   const Real a = left.data()[ta ? x * lda + i : i * lda + x], b = right.data()[tb ? j * ldb + x : x * ldb + j];
                   expected += 3.0 * static_cast<double>(a) * static_cast<double>(b);
                 }
-                worst = std::max(worst, std::abs(static_cast<double>(c.at({i, j})) - expected));
+                worst = test::worse(worst, std::abs(static_cast<double>(c.at({i, j})) - expected));
               }
             }
             CHECK(worst < 1e-4);

@@ -84,20 +84,21 @@ void keep_first_head(System& files) {
 void make_smaller(System& files) {
   for (auto& [file, content] : files) {
     for (auto& [name, t] : content.tensors) {
-      const auto has = [&](const char* part) { return name.find(part) != std::string::npos; };
-      if (numel(t.shape) > kWhole && (has("grad.") || has("after.") || has("hidden."))) t = every(t);
+      bool some = false;
+      for (const char* part : {"grad.", "after.", "hidden."}) some = some || name.find(part) != std::string::npos;
+      if (some && numel(t.shape) > kWhole) t = every(t);
     }
   }
   for (auto& [file, content] : files) {
     for (auto& [before, other] : files) {
       if (before == file) break;
       std::string& same = content.metadata[kSameIn + before];
-      std::erase_if(content.tensors, [&](const auto& t) {
-        const auto found = other.tensors.find(t.first);
-        const bool equal = found != other.tensors.end() && found->second == t.second;
-        if (equal) same += (same.empty() ? "" : " ") + t.first;
-        return equal;
-      });
+      for (const auto& [name, t] : other.tensors) {
+        const auto found = content.tensors.find(name);
+        if (found == content.tensors.end() || !(found->second == t)) continue;
+        same += (same.empty() ? "" : " ") + name;
+        content.tensors.erase(found);
+      }
       if (same.empty()) content.metadata.erase(kSameIn + before);
     }
   }
