@@ -36,12 +36,8 @@ void put_weights(const Golden& weights, const nn::Module& model) {
   for (const nn::Parameter& p : model.parameters()) p.value.copy_(weights[p.name]);
 }
 
-std::string number(double r) { return concat(r); }
-
-}  // namespace
-
-TEST_CASE("scala: logits of every ratio, and hidden states, are the authors'") {
-  if (!have_golden("scala/weights")) return;
+void compare_logits() {
+  if (!first_time("scala logits")) return;
   const Golden weights("scala/weights"), plain_weights("scala/plain_weights"), forward("scala/forward");
   models::Scala model(config_of(weights, true), 0), plain(config_of(plain_weights, false), 0);
   put_weights(weights, model);
@@ -49,14 +45,15 @@ TEST_CASE("scala: logits of every ratio, and hidden states, are the authors'") {
   const NoGrad off;
   REQUIRE(model.subnets().size() == 13);
   for (const models::Subnet& subnet : model.subnets()) {
-    const std::string r = number(subnet.axes[0].value), at = "logits." + r;
+    const double ratio = subnet.axes[0].value;
+    const std::string r = concat(ratio), at = "logits." + r;
     CAPTURE(r);
     const std::vector<Tensor> out = model.outputs(forward["images"], subnet);
     CHECK(relative(out.at(0), forward[at + ".cls"]) < kLogits);
     CHECK(relative(out.at(1), forward[at + ".dist"]) < kLogits);
     CHECK(relative(model.forward(forward["images"], subnet), forward[at + ".avg"]) < kLogits);
     CHECK(relative(plain.forward(forward["images"], subnet), forward["plain." + at]) < kLogits);
-    if (forward.tensors.count("hidden." + r + ".embedding") == 0) continue;
+    if (ratio != 0.25 && ratio != 0.625 && ratio != 1) continue;
     const std::vector<Tensor> hidden = model.hidden(forward["images"].slice(0, 0, 1), subnet);
     CHECK(relative(hidden[0], forward["hidden." + r + ".embedding"]) < kLogits);
     for (size_t i = 1; i < hidden.size(); ++i)
@@ -64,18 +61,134 @@ TEST_CASE("scala: logits of every ratio, and hidden states, are the authors'") {
   }
 }
 
-TEST_CASE("scala: with another smallest ratio the authors' distilled class cuts its ends by 0.25 and 1") {
-  if (!have_golden("scala/weights")) return;
+// With 0.5 as the smallest ratio, the net of 0.5 has its blocks from one end and the rest from the other. That of 0.25, then
+// not one of its own, has it the other way round, as with any smallest ratio but 0.25.
+void compare_literal_ends() {
+  if (!first_time("scala ends")) return;
   const Golden weights("scala/weights"), forward("scala/forward");
-  models::ScalaConfig c = config_of(weights, true);
-  c.literal_ends = true;
-  c.smallest = 8;  // 0.5: the smallest of its own
-  models::Scala model(c, 0);
-  put_weights(weights, model);
-  const NoGrad off;
-  const std::vector<Tensor> half = model.outputs(forward["images"], model.subnet(0.5));
-  CHECK(relative(half.at(0), forward["quirk_smallest0.5.logits.0.5.cls"]) < kLogits);
-  CHECK(relative(half.at(1), forward["quirk_smallest0.5.logits.0.5.dist"]) < kLogits);
+  for (const double ratio : {0.5, 0.25}) {
+    CAPTURE(ratio);
+    models::ScalaConfig c = config_of(weights, true);
+    c.literal_ends = true;
+    c.smallest = ratio == 0.5 ? 8 : 3;
+    models::Scala model(c, 0);
+    put_weights(weights, model);
+    const NoGrad off;
+    const std::string at = concat("quirk_smallest0.5.logits.", ratio);
+    const std::vector<Tensor> out = model.outputs(forward["images"], model.subnet(ratio));
+    CHECK(relative(out.at(0), forward[at + ".cls"]) < kLogits);
+    CHECK(relative(out.at(1), forward[at + ".dist"]) < kLogits);
+  }
+}
+
+struct Step {  // one variant of the golden step
+  std::string name;
+  bool soft_targets = true, distilled = true, teacher = true;
+  SandwichOptions options{};
+};
+
+data::Batch batch_of(const Golden& step, bool soft) {
+  data::Batch batch;
+  batch.images = step["images"];
+  batch.mixed = soft;
+  batch.targets = step["targets.soft"];
+  if (soft) return batch;
+  batch.targets = Tensor::zeros(batch.targets.shape());
+  const std::vector<int64_t>& labels = step.labels.at("targets.hard");
+  for (size_t i = 0; i < labels.size(); ++i) batch.targets.mutable_data()[i * 10 + static_cast<size_t>(labels[i])] = 1;
+  return batch;
+}
+
+// The weights after the step, whose gradients the model has.
+void compare_update(const models::Scala& model) {
+  const Golden gradients("scala/step_main_grad"), after("scala/step_main_after");
+  const double lr = 1e-3;
+  for (const nn::Parameter& p : model.parameters())
+    CHECK_MESSAGE(relative(p.value.grad(), gradients["grad." + p.name]) < kGradients, p.name);
+  train::make_optimizer(model.parameters(), {})->step(lr, 1);
+  for (const nn::Parameter& p : model.parameters()) {
+    const UpdateError error = update_error(p.value, after["after." + p.name], gradients["grad." + p.name], lr);
+    CHECK_MESSAGE(error.clear < kClearUpdate, p.name);
+    CHECK_MESSAGE(error.anywhere < kAnyUpdate, p.name);
+  }
+}
+
+void compare_steps() {
+  if (!first_time("scala steps")) return;
+  const Golden weights("scala/weights"), plain_weights("scala/plain_weights"), step("scala/step");
+  SandwichOptions us;
+  us.teacher_loss = "soft";
+  us.temperature = 2;
+  us.teacher_chain = "full";
+  us.transfer = "cls";
+  const Step variants[] = {{"main"},
+                           {"hardlabel", false},
+                           {"softkd_us_clstoken", true, true, true, us},
+                           {"warm"},
+                           {"plain_nokd", true, false, false}};
+  for (const Step& v : variants) {
+    CAPTURE(v.name);
+    const Golden& from = v.distilled ? weights : plain_weights;
+    models::Scala model(config_of(from, v.distilled), 0);
+    put_weights(from, model);
+    const SandwichRecipe::Teacher teacher = [&](const Tensor&) { return step["teacher_logits"]; };
+    SandwichRecipe recipe(model, model.subnets(), v.options, v.teacher ? teacher : SandwichRecipe::Teacher{},
+                          v.soft_targets ? 0 : 0.1, 0);
+    const data::Batch batch = batch_of(step, v.soft_targets);
+    std::vector<models::Subnet> nets;
+    for (const double r : step[v.name + ".widths"].to_vector()) nets.push_back(model.subnet(r));
+    std::vector<Tensor> losses, labels;  // of each pass; the second is what narrower nets learn from labels, never smoothed
+    double total = 0;
+    recipe.run(nets, batch, [&](const models::Subnet& net, const Tensor& loss) {
+      CHECK(net.id == nets.at(losses.size()).id);
+      total += loss.item();
+      loss.backward();
+      losses.push_back(loss.detach());
+      const NoGrad off;
+      labels.push_back(cross_entropy(model.outputs(batch.images, net)[0], batch.targets));
+    });
+    CHECK(losses.size() == nets.size());
+    const char* const names[] = {".loss_full", ".loss_3q", ".loss_2q", ".loss_1q"};
+    const Tensor none = Tensor::zeros({1});  // of a net that did not run
+    for (size_t i = 0; i < 4; ++i) {
+      const std::string name = v.name + names[i];
+      CHECK_MESSAGE(deviation(i < losses.size() ? losses[i] : none, step[name]) < kLosses, name);
+      if (i > 0) CHECK_MESSAGE(deviation(i < losses.size() ? labels[i] : none, step[name + "_ce"]) < kLosses, name);
+    }
+    CHECK(total == doctest::Approx(step[v.name + ".loss"].item()).epsilon(kLosses));
+    if (v.name == "main") {
+      compare_update(model);
+      continue;
+    }
+    const Names chosen = {"patch_embed.proj.weight", "cls_token",   "dist_token", "pos_embed",       "blocks.0.attn.qkv.weight",
+                          "blocks.3.mlp.fc2.bias",   "head.weight", "head.bias",  "head_dist.weight"};
+    for (const nn::Parameter& p : model.parameters()) {
+      const std::string name = v.name + ".grad." + p.name;
+      if (chosen.count(p.name)) CHECK_MESSAGE(relative(p.value.grad(), step[name]) < kGradients, name);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("scala: logits of every ratio, and hidden states, are the authors'") {
+  if (have_golden("scala")) compare_logits();
+}
+
+TEST_CASE("scala: with another smallest ratio the authors' distilled class cuts its ends by 0.25 and 1") {
+  if (have_golden("scala")) compare_literal_ends();
+}
+
+TEST_CASE("scala: losses, gradients and weights of the authors' step, in five variants") {
+  if (have_golden("scala")) compare_steps();
+}
+
+TEST_CASE("scala: no number of the authors is left uncompared") {
+  if (!have_golden("scala")) return;
+  compare_logits();
+  compare_literal_ends();
+  compare_steps();
+  CHECK(unread("scala") == "");
 }
 
 TEST_CASE("scala: --isolate is an entry of its configuration, and of no other model's") {
@@ -133,78 +246,6 @@ TEST_CASE("scala: extract of any ratio is a plain model with the same logits") {
       int64_t used = 0;
       for (const Tensor& view : model.active(subnet)) used += view.numel();
       CHECK(used == model.params(subnet));
-    }
-  }
-}
-
-namespace {
-
-struct Step {  // one variant of the golden step
-  std::string name;
-  bool soft_targets = true, distilled = true, teacher = true;
-  SandwichOptions options{};
-};
-
-}  // namespace
-
-TEST_CASE("scala: losses, gradients and weights of the authors' step, in five variants") {
-  if (!have_golden("scala/weights")) return;
-  const Golden weights("scala/weights"), plain_weights("scala/plain_weights"), step("scala/step");
-  SandwichOptions us;
-  us.teacher_loss = "soft";
-  us.temperature = 2;
-  us.teacher_chain = "full";
-  us.transfer = "cls";
-  const Step variants[] = {{"main"},
-                           {"hardlabel", false},
-                           {"softkd_us_clstoken", true, true, true, us},
-                           {"warm"},
-                           {"plain_nokd", true, false, false}};
-  for (const Step& v : variants) {
-    CAPTURE(v.name);
-    const Golden& from = v.distilled ? weights : plain_weights;
-    models::Scala model(config_of(from, v.distilled), 0);
-    put_weights(from, model);
-    const SandwichRecipe::Teacher teacher = [&](const Tensor&) { return step["teacher_logits"]; };
-    SandwichRecipe recipe(model, model.subnets(), v.options, v.teacher ? teacher : SandwichRecipe::Teacher{},
-                          v.soft_targets ? 0 : 0.1, 0);
-    data::Batch batch;
-    batch.images = step["images"];
-    batch.mixed = v.soft_targets;
-    batch.targets = step["targets.soft"];
-    if (!v.soft_targets) {
-      batch.targets = Tensor::zeros(batch.targets.shape());
-      const std::vector<int64_t>& labels = step.labels.at("targets.hard");
-      for (size_t i = 0; i < labels.size(); ++i) batch.targets.mutable_data()[i * 10 + static_cast<size_t>(labels[i])] = 1;
-    }
-    std::vector<models::Subnet> nets;
-    for (const double r : step[v.name + ".widths"].to_vector()) nets.push_back(model.subnet(r));
-    const char* const names[] = {".loss_full", ".loss_3q", ".loss_2q", ".loss_1q"};
-    double total = 0;
-    size_t pass = 0;
-    recipe.run(nets, batch, [&](const models::Subnet& net, const Tensor& loss) {
-      CHECK(net.id == nets.at(pass).id);
-      const double expected = step[v.name + names[pass++]].item();
-      CHECK(std::abs(loss.item() - expected) < kLosses * std::max(1.0, std::abs(expected)));
-      total += loss.item();
-      loss.backward();
-    });
-    CHECK(pass == nets.size());
-    CHECK(total == doctest::Approx(step[v.name + ".loss"].item()).epsilon(kLosses));
-    for (const nn::Parameter& p : model.parameters()) {
-      const std::string name = v.name + ".grad." + p.name;
-      if (step.tensors.count(name)) CHECK_MESSAGE(relative(p.value.grad(), step[name]) < kGradients, name);
-    }
-    if (v.name != "main") continue;
-    const Golden gradients("scala/step_main_grad"), after("scala/step_main_after");
-    const double lr = 1e-3;
-    for (const nn::Parameter& p : model.parameters())
-      CHECK_MESSAGE(relative(p.value.grad(), gradients["grad." + p.name]) < kGradients, p.name);
-    train::make_optimizer(model.parameters(), {})->step(lr, 1);
-    for (const nn::Parameter& p : model.parameters()) {
-      const UpdateError error = update_error(p.value, after["after." + p.name], gradients["grad." + p.name], lr);
-      CHECK_MESSAGE(error.clear < kClearUpdate, p.name);
-      CHECK_MESSAGE(error.anywhere < kAnyUpdate, p.name);
     }
   }
 }
