@@ -15,7 +15,7 @@ ifeq ($(MODE),asan)
 OPT = $(if $(filter tests/test_% train/%,$<),-O0,-O1)
 FLAGS += -DHV_ASAN -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS
 endif
-ifneq ($(filter tsan fuzz coverage,$(MODE)),)
+ifneq ($(filter tsan coverage,$(MODE)),)
 OPT = -O1
 endif
 ifeq ($(MODE),tsan)
@@ -25,6 +25,7 @@ ifeq ($(MODE),coverage)
 FLAGS += -fprofile-instr-generate -fcoverage-mapping
 endif
 ifeq ($(MODE),fuzz)
+OPT = $(if $(filter core/% nn/% models/%,$<),-O1,-O2)
 FLAGS += -DHV_ASAN -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=nonnull-attribute \
          -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
@@ -144,7 +145,8 @@ check-mutants: deps
 # It starts from the corpus in tests/fuzz/corpus; what it finds lies in build/.
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.cpp,%,$(wildcard tests/fuzz/fuzz_*.cpp))
-build/fuzz/fuzz_%: $(LIBOBJ) build/fuzz/tests/fuzz/fuzz_%.o
+# Each links only what it reads with: libFuzzer looks at the counters of the whole program after every execution.
+build/fuzz/fuzz_%: build/fuzz/tests/fuzz/fuzz_%.o build/fuzz/libhydravit.a
 	$(call link,-fsanitize=fuzzer $(LIBS))
 .SECONDARY: $(FUZZERS:%=build/fuzz/tests/fuzz/fuzz_%.o)
 

@@ -1,8 +1,10 @@
-// Checkpoints, checksums off: header, tensors, and the model that a header describes.
+// Checkpoints, checksums off: header, tensors, and the model that a header describes, with its subnetworks as a report lists
+// them; now and then as the last.ckpt of a run folder.
 #include <cstring>
 
-#include "tests/fuzz/memory_file.h"
+#include "tests/fuzz/run_folder.h"
 #include "train/state/load.h"
+#include "train/subnets.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string& path = hv::fuzz::memory_file(data, size);
@@ -11,9 +13,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     int64_t bytes = 0;
     for (const hv::train::NamedTensor& tensor : checkpoint.tensors) bytes += 4 * tensor.value.numel();
     if (bytes > static_cast<int64_t>(size)) std::abort();
-    hv::fuzz::may_refuse(
-        [&] { hv::train::restore_parameters(checkpoint, "model.", *hv::train::model_of(checkpoint.header, path)); });
+    hv::fuzz::may_refuse([&] {
+      const auto model = hv::train::model_of(checkpoint.header, path);
+      for (const auto& subnet : hv::train::trained_subnets(*model, checkpoint.header)) {
+        if (model->params(subnet) <= 0 || model->macs(subnet) <= 0) std::abort();
+      }
+      hv::train::restore_parameters(checkpoint, "model.", *model);
+    });
   });
+  if (hv::fuzz::seldom(data, size, 512)) hv::fuzz::run_folder().read("last.ckpt", data, size);
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "data/image.h"
 #include "models/hydravit.h"
+#include "models/kinds.h"
 #include "tests/picture_fixtures.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/files/file.h"
@@ -105,24 +106,30 @@ int main(int argc, char** argv) {
   tar(folder_of(root, "archive") + "a.tar", false);
   train::write_file(folder_of(root, "cifar") + "ten", std::string("\0\1\2\x09", 4));
   train::write_file(folder_of(root, "cifar") + "hundred_cut", std::string("\x21\1\2\x63", 4));
-  std::string lines;
-  for (const auto& [key, value] : models::to_config(c)) lines += key + "=" + value + "\n";
   const std::string config = folder_of(root, "config");
-  train::write_file(config + "model", lines);
+  const auto put_config = [&](const std::string& name, const models::Config& entries) {
+    std::string lines;
+    for (const auto& [key, value] : entries) lines += key + "=" + value + "\n";
+    train::write_file(config + name, lines);
+  };
+  put_config("model", models::to_config(c));
+  for (const models::Kind& kind : models::kinds()) {
+    if (!kind.presets.empty()) put_config("model_" + kind.name, models::named_model(kind.presets[0].name, 10));
+  }
   train::write_file(config + "options", "lr=1e-3\nepochs=3\naugment=full\nshuffle=off\nseed=12\n");
-  train::write_file(config + "json", R"({"event": "step", "step": 7, "widths": [{"heads": 3, "loss": null}]})");
   train::write_file(config + "heads", "3-8");
   train::write_file(config + "amount", "1.5M");
-  const std::string run = folder_of(root, "run_folder");  // the first byte chooses the file: tests/fuzz/fuzz_run_folder.cpp
+  const std::string events = folder_of(root, "events"), tables = folder_of(root, "tables");
+  train::write_file(events + "json", R"({"event": "step", "step": 7, "widths": [{"heads": 3, "loss": null}]})");
   train::write_file(
-      run + "events",
-      "\4{\"event\":\"start\",\"step\":0,\"widths\":[{\"label\":\"heads=1\",\"heads\":1,\"dim\":1,\"share\":0.5}]}\n"
+      events + "events",
+      "{\"event\":\"start\",\"step\":0,\"widths\":[{\"label\":\"heads=1\",\"heads\":1,\"dim\":1,\"share\":0.5}]}\n"
       "{\"event\":\"log\",\"step\":2,\"loss\":2.5,\"lr\":1e-3,\"widths\":[{\"heads\":1,\"drawn\":2,\"loss\":null}],"
       "\"time\":{\"gemm\":1}}\n{\"event\":\"eval\",\"step\":2,\"images\":9,\"results\":[{\"heads\":1,\"top1\":50,"
       "\"images_per_second\":7}]}\n{\"event\":\"end\",\"step\":2,\"how\":\"finished\"}\n");
-  train::write_file(run + "summary", "\5step,images,top1_heads1,top1_heads2\r\n2,9,50,60.5\n");
-  train::write_file(run + "predictions", "\6index,label,predicted_heads2,loss_heads2,confidence_heads2\n0,1,0,2.5,0.9\n");
-  train::write_file(run + "checkpoint", "\7" + train::read_file(checkpoint, 1 << 20));
+  train::write_file(tables + "summary", "step,images,top1_heads1,top1_heads2\r\n2,9,50,60.5\n");
+  train::write_file(tables + "kept", "step,images,epoch,seconds,lr,train_loss\n3,9,1,2.5,0.1,2\n12,9,4,7,0.1,1.5\n");
+  train::write_file(tables + "predictions", "index,label,predicted_heads2,loss_heads2,confidence_heads2\n0,1,0,2.5,0.9\n");
   const std::string cli = folder_of(root, "cli");
   train::write_file(cli + "train", "train\n--lr=1e-3\n--heads\n3-8\n--active-only");
   train::write_file(cli + "predict", "predict\nm.ckpt\na.png\n--heads\nall");

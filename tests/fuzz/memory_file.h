@@ -29,8 +29,11 @@ inline std::string mutated(std::string part, size_t most) {
 inline const std::string& memory_file(const uint8_t* data, size_t size) {
   static const int memory = ::memfd_create("fuzz", 0);
   static const std::string path = concat("/proc/self/fd/", memory);
-  const ssize_t put = ::ftruncate(memory, 0) == 0 ? ::pwrite(memory, data, size, 0) : -1;
-  if (put != static_cast<ssize_t>(size)) std::abort();
+  static size_t before = 0;
+  if (::pwrite(memory, data, size, 0) != static_cast<ssize_t>(size)) std::abort();
+  if (size < before && ::ftruncate(memory, static_cast<off_t>(size)) != 0)
+    std::abort();  // emptied first, it would lose its pages
+  before = size;
   return path;
 }
 

@@ -246,7 +246,7 @@ std::vector<NamedTensor> load_safetensors(const std::string& path, const std::fu
   InputFile file(path);
   const SafetensorsHeader header = read_header(file, path);
   std::vector<NamedTensor> tensors;
-  std::vector<char> buffer(kChunk);
+  std::vector<char> buffer(static_cast<size_t>(std::min(file.size(), kChunk)));
   Crc32c crc = checksum_of(header);
   for (const StoredTensor& stored : header.tensors) {
     const bool keep = wanted(stored.name);

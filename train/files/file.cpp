@@ -183,7 +183,7 @@ int64_t each_line(InputFile& file, size_t most, const std::function<void(const s
     line.clear();
     too_long = false;
   };
-  std::vector<char> piece(size_t{1} << 16);
+  std::vector<char> piece(static_cast<size_t>(std::min<int64_t>(file.size(), int64_t{1} << 16)));
   while (file.position() < file.size()) {
     const size_t bytes = static_cast<size_t>(std::min<int64_t>(std::ssize(piece), file.size() - file.position()));
     file.read(piece.data(), bytes);

@@ -1,0 +1,29 @@
+// The tables of a run folder: the bytes as summary.csv and as predictions.csv, as the report reads them, and as the summary of
+// a run that goes on. Now and then they are drawn, which takes ten times as long as reading, or read in a run folder.
+#include "tests/fuzz/run_folder.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace hv;
+  using namespace hv::train;
+  const fuzz::RunFolder& folder = fuzz::run_folder();
+  static Runs runs = {folder.good()};
+  RunData& run = runs[0];
+  const models::Subnet& widest = run.widths.back().subnet;
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  const bool draw = fuzz::seldom(data, size, 16);
+  fuzz::may_refuse([&] {
+    run.summary = parse_table(text, "fuzz");
+    if (draw) {
+      for (const Chart& chart : {accuracy_chart(runs, Cost::macs), loss_chart(runs), test_chart(runs)}) svg(chart);
+    }
+    if (!run.summary->find("predicted_" + widest.name)) return;
+    const Confusion confused = confusion(*run.summary, widest, 2);
+    if (draw) svg(confused, {"a", "b"}, widest);
+  });
+  run.summary.reset();
+  if (text.starts_with("step,")) Summary(fuzz::memory_file(data, size), folder.subnets(), {}, false, 9);
+  if (fuzz::seldom(data, size, 512)) {
+    for (const char* name : {"summary.csv", "predictions.csv"}) folder.read(name, data, size);
+  }
+  return 0;
+}
