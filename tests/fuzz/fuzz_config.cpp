@@ -1,9 +1,11 @@
 // Configuration: lines `key=value` as a model's configuration and as training options; a text without any as a list of heads or
 // of weights, or an amount.
+#include <cstring>
 #include <set>
 #include <string_view>
 
 #include "models/kinds.h"
+#include "tests/fuzz/another_number.h"
 #include "tests/fuzz/memory_file.h"
 #include "train/io/memory.h"
 #include "train/io/numbers.h"
@@ -61,4 +63,25 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (config.count("model")) hv::fuzz::may_refuse([&] { hv::models::costs(config); });
   return 0;
+}
+
+// Every eighth mutation starts from a model that can be built, because libFuzzer collects texts that are refused in different
+// ways. Every second one changes a number.
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t most, unsigned seed) {
+  static const std::vector<std::string> models = [] {
+    std::vector<std::string> texts;
+    for (const hv::models::Kind& kind : hv::models::kinds()) {
+      for (const hv::models::Preset& preset : kind.presets) {
+        std::string& text = texts.emplace_back();
+        for (const auto& [key, value] : hv::models::named_model(preset.name, 10)) text += key + "=" + value + "\n";
+      }
+    }
+    return texts;
+  }();
+  std::string text(reinterpret_cast<const char*>(data), size);
+  if ((seed >> 16) % 8 == 0) text = models[(seed >> 19) % models.size()];
+  text = seed % 2 == 0 ? hv::fuzz::mutated(text, most) : hv::fuzz::with_another_number(text, seed / 2);
+  if (text.size() > most) return LLVMFuzzerMutate(data, size, most);
+  std::memcpy(data, text.data(), text.size());
+  return text.size();
 }

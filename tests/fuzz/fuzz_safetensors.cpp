@@ -1,7 +1,7 @@
 // Safetensors: what is accepted must load within the bounds of the file; then it is read as a model in timm's layout.
 #include <cstring>
-#include <vector>
 
+#include "tests/fuzz/another_number.h"
 #include "tests/fuzz/memory_file.h"
 #include "train/exchange/timm_safetensors.h"
 
@@ -19,34 +19,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   });
   if (known) hv::fuzz::may_refuse([&] { read_timm_safetensors(path, 0); });  // which begins with the same header
   return 0;
-}
-
-// One number of the JSON becomes another: most other changes end in a text that is no JSON at all.
-static std::string with_another_number(const std::string& json, unsigned seed) {
-  constexpr const char* kDigits = "0123456789";
-  static const std::vector<std::string> others{"0",
-                                               "1",
-                                               "2",
-                                               "3",
-                                               "4",
-                                               "8",
-                                               "64",
-                                               "-1",
-                                               "1.5",
-                                               "2147483648",
-                                               "4294967296",
-                                               "4611686018427387904",
-                                               "9223372036854775807",
-                                               "18446744073709551615",
-                                               "1e400"};
-  std::vector<size_t> numbers;
-  for (size_t at = json.find_first_of(kDigits); at != std::string::npos;
-       at = json.find_first_of(kDigits, json.find_first_not_of(kDigits, at))) {
-    numbers.push_back(at);
-  }
-  if (numbers.empty()) return json;
-  const size_t begin = numbers[seed % numbers.size()], end = std::min(json.find_first_not_of(kDigits, begin), json.size());
-  return json.substr(0, begin) + others[seed / 64 % others.size()] + json.substr(end);
 }
 
 // libFuzzer collects files that are refused in different ways. So every eighth mutation starts from one that loads.
@@ -74,7 +46,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t mos
     tensors = hv::fuzz::mutated(tensors, before + 1);
     tensors.resize(before);
   } else if (seed % 4 == 2) {
-    json = with_another_number(json, seed / 4);
+    json = hv::fuzz::with_another_number(json, seed / 4);
   } else {
     json = hv::fuzz::mutated(json, length + (most - size));
   }
