@@ -10,15 +10,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   RunData& run = runs[0];
   const models::Subnet& widest = run.widths.back().subnet;
   const std::string text(reinterpret_cast<const char*>(data), size);
-  const bool draw = fuzz::seldom(data, size, 16);
   fuzz::may_refuse([&] {
     run.summary = parse_table(text, "fuzz");
-    if (draw) {
+    if (fuzz::seldom(data, size, 8)) {
       for (const Chart& chart : {accuracy_chart(runs, Cost::macs), loss_chart(runs), test_chart(runs)}) svg(chart);
     }
     if (!run.summary->find("predicted_" + widest.name)) return;
-    const Confusion confused = confusion(*run.summary, widest, 2);
-    if (draw) svg(confused, {"a", "b"}, widest);
+    svg(confusion(*run.summary, widest, 2), {"a", "b"}, widest);
   });
   run.summary.reset();
   if (text.starts_with("step,")) Summary(fuzz::memory_file(data, size), folder.subnets(), {}, false, 9);

@@ -63,7 +63,7 @@ class RunFolder {  // in memory, removed at the end
       load_run(
           held, [](const std::string&) {}, [](const std::string&) { return false; });
       Summary(held / "summary.csv", subnets(), {}, false, 9);
-      if (name == "events.jsonl") EventFile(held / name, {true, 9, 9, {}});
+      if (name == "events.jsonl") EventFile(held / name, {true, 1, 9, {}});
     });
     std::filesystem::remove(path);
   }
