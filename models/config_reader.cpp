@@ -41,6 +41,12 @@ double ConfigReader::share(const std::string& name) {
   return value;
 }
 
+double ConfigReader::real(const std::string& name, double least, double most) {
+  const auto value = parsed<double>(name, text(name));
+  HV_CHECK_INPUT(value >= least && value <= most, "model: ", name, ": expected ", least, " to ", most, ", found ", value);
+  return value;
+}
+
 bool ConfigReader::flag(const std::string& name) {
   const std::string& value = text(name);
   HV_CHECK_INPUT(value == "on" || value == "off", "model: ", name, ": expected on or off, found '", value, "'");
@@ -58,6 +64,11 @@ std::string text_of(double value) {
   out.precision(17);
   out << value;
   return out.str();
+}
+
+std::string shortest(double value) {
+  char text[64];
+  return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
 }
 
 }  // namespace hv::models

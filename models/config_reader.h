@@ -16,12 +16,14 @@ class ConfigReader {
   ConfigReader(const Config& config, const std::string& kind);  // config["model"] must be `kind`
   int64_t whole(const std::string& name, int64_t least, int64_t most);
   double share(const std::string& name);  // in [0, 1)
+  double real(const std::string& name, double least, double most);
   const std::string& text(const std::string& name);
   bool flag(const std::string& name);  // on or off
   void finish() const;                 // every entry was read
 
   // As a visitor of a configuration's fields: visit(name, field, least, most) or visit(name, field).
   void operator()(const char* name, int64_t& field, int64_t least, int64_t most) { field = whole(name, least, most); }
+  void operator()(const char* name, double& field, double least, double most) { field = real(name, least, most); }
   void operator()(const char* name, double& field) { field = share(name); }
   void operator()(const char* name, std::string& field) { field = text(name); }
   void operator()(const char* name, bool& field) { field = flag(name); }
@@ -31,12 +33,14 @@ class ConfigReader {
   std::set<std::string> known_;
 };
 
-std::string text_of(double value);  // reads back as the same number
+std::string text_of(double value);   // reads back as the same number
+std::string shortest(double value);  // the same, and no longer than that needs
 
 // The visitor of the other direction.
 struct ConfigWriter {
   Config out;
   void operator()(const char* name, int64_t value, int64_t, int64_t) { out[name] = std::to_string(value); }
+  void operator()(const char* name, double value, double, double) { out[name] = shortest(value); }
   void operator()(const char* name, double value) { out[name] = text_of(value); }
   void operator()(const char* name, const std::string& value) { out[name] = value; }
   void operator()(const char* name, bool value) { out[name] = value ? "on" : "off"; }

@@ -92,6 +92,22 @@ Kind hydravit_kind() {
     return all;
   };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<HydraViT>(from_config(config), seed); };
+  kind.plain = [](const Config& config, int64_t width) -> std::optional<PlainVit> {
+    const HydraViTConfig c = from_config(config);
+    if (width == 0) width = c.width();
+    if (width > c.width() || width % c.head_dim != 0) return {};
+    PlainVit vit = plain_of(c, shape_of(c, width / c.head_dim));
+    vit.stacked = true;
+    return vit;
+  };
+  kind.alone = [](const PlainVit& vit, const Config& like) -> std::optional<Config> {
+    if (vit.distilled || vit.eps != 1e-6 || vit.scale_dim != vit.head_size()) return {};
+    HydraViTConfig c = like.empty() ? HydraViTConfig{} : from_config(like);
+    put_plain(vit, c);
+    c.head_dim = vit.head_size();
+    c.heads = c.heads_min = vit.heads;
+    return to_config(c);
+  };
   return kind;
 }
 

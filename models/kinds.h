@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "models/elastic.h"
+#include "models/plain_vit.h"
 
 namespace hv::models {
 
@@ -50,6 +50,11 @@ struct Kind {
   std::function<std::unique_ptr<ElasticModel>(const Config& config, uint64_t seed)>
       make;  // weights are initialised from `seed`
   std::vector<Setting> settings = {};
+  // For other programs' files; empty if the kind has nothing to do with them. plain: the part of this width, or of the full
+  // width if it is 0; nothing if the model has none. alone: the model of one width that is `vit`, or nothing if this kind
+  // cannot be it; what `vit` does not say is as in `like`, a configuration of this kind, or if that is empty by default.
+  std::function<std::optional<PlainVit>(const Config& config, int64_t width)> plain = {};
+  std::function<std::optional<Config>(const PlainVit& vit, const Config& like)> alone = {};
 };
 std::vector<Kind>& kinds();
 

@@ -7,8 +7,6 @@
 namespace hv::models {
 namespace {
 
-constexpr double kEps = 1e-5;  // of every LayerNorm, as the authors' code runs them
-
 // What the heads read: the last block and the last norm go on with these tokens alone.
 Tensor cls_token(const Tensor& x) { return x.slice(1, 0, 1); }                               // [B, T, p] -> [B, 1, p]
 Tensor cls_and_dist(const Tensor& x) { return stack({x.select(1, 0), x.select(1, 1)}, 1); }  // [B, T, p] -> [B, 2, p]
@@ -21,7 +19,7 @@ Scala::Scala(const ScalaConfig& c, uint64_t seed)
       init_(c.init, seed),
       patch_embed_(c.channels, c.patch, c.width, init_),
       pos_drop_(c.dropout),
-      norm_(c.width, nn::Elastic::both, kEps),
+      norm_(c.width, nn::Elastic::both, c.eps),
       head_(c.width, c.classes, init_, nn::Elastic::in) {
   cls_token_ = add_parameter("cls_token", init_.normal({1, 1, c.width}, 1e-6), {false, false, true}, false);
   if (c.distilled) dist_token_ = add_parameter("dist_token", init_.normal({1, 1, c.width}, 1e-6), {false, false, true}, false);
@@ -29,22 +27,13 @@ Scala::Scala(const ScalaConfig& c, uint64_t seed)
   add_child("patch_embed", patch_embed_);
   add_child("pos_drop", pos_drop_);
   const nn::Heads heads{.count = c.heads, .multiplier = 1 / std::sqrt(static_cast<double>(c.scale_dim))};
-  blocks_ = vit_blocks(c, {.width = c.width, .heads = heads, .eps = kEps, .elastic = nn::Elastic::both}, init_);
+  blocks_ = vit_blocks(c, {.width = c.width, .heads = heads, .eps = c.eps, .elastic = nn::Elastic::both}, init_);
   for (size_t i = 0; i < blocks_.size(); ++i) add_child(concat("blocks.", i), *blocks_[i]);
   add_child("norm", norm_);
   add_child("head", head_);
   if (!c.distilled) return;
   head_dist_ = std::make_unique<nn::Linear>(c.width, c.classes, init_, nn::Elastic::in);
   add_child("head_dist", *head_dist_);
-}
-
-bool Scala::trailing(const Subnet& subnet) const {
-  return config_.isolate && subnet.id > 0 && subnet.id + 1 < std::ssize(subnets_);
-}
-
-bool Scala::trailing_ends(const Subnet& subnet) const {
-  const int64_t k = config_.smallest + subnet.id;  // ratio k / grid
-  return config_.literal_ends ? config_.isolate && 4 * k != config_.grid && k != config_.grid : trailing(subnet);
 }
 
 Tensor Scala::embed(const Tensor& images, const Subnet& subnet) {
@@ -104,7 +93,7 @@ std::unique_ptr<ElasticModel> Scala::extract(const Subnet& subnet) const {
   ScalaConfig c = config_;
   c.width = width(subnet);
   c.grid = c.smallest = 1;
-  c.literal_ends = 0;
+  c.literal_ends = false;
   auto model = std::make_unique<Scala>(c, 0);
   copy_part(*this, subnet, *model);
   return model;

@@ -9,7 +9,8 @@
 //      `isolate` is off: then all use the first.
 //   3. qkv is packed ({q, k, v}, head, size), and a net takes one contiguous piece of 3p rows, as in the authors' code. So a
 //      row that is part of a query in the full net may be part of a key in a narrow one. In HydraViT each row keeps its role.
-//   4. A Scala of one ratio is a ViT, or a distilled DeiT, whose LayerNorms add 1e-5 to the variance.
+//   4. A Scala of one ratio is a ViT or a distilled DeiT. Its LayerNorms add 1e-5 to the variance, as the authors' code runs
+//      them, if `eps` says nothing else: DeiT's own add 1e-6.
 #pragma once
 
 #include <memory>
@@ -27,6 +28,7 @@ struct ScalaConfig : VitConfig {
   int64_t grid = 16, smallest = 4;  // ratios are smallest / grid, (smallest + 1) / grid, ..., 1
   bool distilled = true;            // a DIST token and a head of its own; else the CLS token alone
   bool isolate = true;              // false: every net uses the first part of every tensor
+  double eps = 1e-5;                // of every LayerNorm
   // As in the authors' distilled class. There, tokens, positions, last norm and heads take the first part at the ratios 0.25
   // and 1, whatever the smallest ratio is. With a smallest ratio of 0.25 this changes nothing.
   bool literal_ends = false;
@@ -38,6 +40,9 @@ struct ScalaConfig : VitConfig {
 Config to_config(const ScalaConfig& config);
 ScalaConfig scala_from_config(const Config& config);        // untrusted: every value is checked (Fault::input)
 std::vector<Subnet> subnets_of(const ScalaConfig& config);  // narrowest first
+// Does the net of ratio k / grid take the last parts? Of patch embedding and blocks; of tokens, positions, last norm and heads.
+bool trailing(const ScalaConfig& config, int64_t k);
+bool trailing_ends(const ScalaConfig& config, int64_t k);
 int64_t parameter_count(const ScalaConfig& config, int64_t width);
 int64_t mac_count(const ScalaConfig& config, int64_t width);
 Kind scala_kind();  // presets scala-nano, scala-cifar, scala-deit
@@ -63,8 +68,8 @@ class Scala : public ElasticModel {
 
  private:
   int64_t width(const Subnet& subnet) const { return config_.width * (config_.smallest + subnet.id) / config_.grid; }
-  bool trailing(const Subnet& subnet) const;       // of patch embedding and blocks
-  bool trailing_ends(const Subnet& subnet) const;  // of tokens, positions, last norm and heads
+  bool trailing(const Subnet& subnet) const { return models::trailing(config_, config_.smallest + subnet.id); }
+  bool trailing_ends(const Subnet& subnet) const { return models::trailing_ends(config_, config_.smallest + subnet.id); }
   Tensor embed(const Tensor& images, const Subnet& subnet);
 
   ScalaConfig config_;

@@ -14,6 +14,7 @@ void visit_fields(C& c, Visit& visit) {
   visit("scale_dim", c.scale_dim, 1, 1024);
   visit("grid", c.grid, 1, 256);
   visit("smallest", c.smallest, 1, 256);
+  visit("eps", c.eps, 1e-12, 0.1);
   visit("distilled", c.distilled);
   visit("isolate", c.isolate);
   visit("literal_ends", c.literal_ends);
@@ -49,6 +50,11 @@ ScalaConfig deit() {
 }
 
 }  // namespace
+
+bool trailing(const ScalaConfig& c, int64_t k) { return c.isolate && k != c.smallest && k != c.grid; }
+bool trailing_ends(const ScalaConfig& c, int64_t k) {
+  return c.literal_ends ? c.isolate && 4 * k != c.grid && k != c.grid : trailing(c, k);
+}
 
 int64_t parameter_count(const ScalaConfig& c, int64_t width) { return vit_params(c, shape_of(c, width)); }
 int64_t mac_count(const ScalaConfig& c, int64_t width) { return vit_macs(c, shape_of(c, width)); }
@@ -97,6 +103,30 @@ Kind scala_kind() {
     return all;
   };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<Scala>(scala_from_config(config), seed); };
+  kind.plain = [](const Config& config, int64_t width) -> std::optional<PlainVit> {
+    const ScalaConfig c = scala_from_config(config);
+    if (width == 0) width = c.width;
+    const int64_t step = c.width / c.grid, k = width / step;
+    if (k < c.smallest || k > c.grid || width % step != 0) return {};
+    PlainVit vit = plain_of(c, shape_of(c, width));
+    vit.scale_dim = c.scale_dim;
+    vit.eps = c.eps;
+    vit.trailing_blocks = trailing(c, k);
+    vit.trailing_ends = trailing_ends(c, k);
+    return vit;
+  };
+  kind.alone = [](const PlainVit& vit, const Config& like) -> std::optional<Config> {
+    ScalaConfig c = like.empty() ? ScalaConfig{} : scala_from_config(like);
+    put_plain(vit, c);
+    c.width = vit.width;
+    c.heads = vit.heads;
+    c.scale_dim = vit.scale_dim;
+    c.eps = vit.eps;
+    c.distilled = vit.distilled;
+    c.grid = c.smallest = 1;
+    c.literal_ends = false;
+    return to_config(c);
+  };
   return kind;
 }
 

@@ -67,6 +67,30 @@ Cost vit_cost(const Subnet& subnet, const VitConfig& c, const VitShape& v) {
   return {subnet, vit_params(c, v), macs, macs + vit_norm_macs(c, v), vit_need(c, v)};
 }
 
+PlainVit plain_of(const VitConfig& c, const VitShape& v) {
+  PlainVit vit;
+  vit.image = c.image;
+  vit.patch = c.patch;
+  vit.channels = c.channels;
+  vit.depth = c.depth;
+  vit.mlp_ratio = c.mlp_ratio;
+  vit.classes = c.classes;
+  vit.width = v.width;
+  vit.heads = v.heads;
+  vit.scale_dim = v.width / v.heads;
+  vit.distilled = v.first_tokens == 2;
+  return vit;
+}
+
+void put_plain(const PlainVit& from, VitConfig& to) {
+  to.image = from.image;
+  to.patch = from.patch;
+  to.channels = from.channels;
+  to.depth = from.depth;
+  to.mlp_ratio = from.mlp_ratio;
+  to.classes = from.classes;
+}
+
 std::vector<std::unique_ptr<nn::Block>> vit_blocks(const VitConfig& c, nn::BlockConfig block, nn::Init& init) {
   std::vector<std::unique_ptr<nn::Block>> blocks;
   block.hidden = c.mlp_ratio * block.width;

@@ -59,6 +59,10 @@ int64_t vit_norm_macs(const VitConfig& config, const VitShape& shape);
 Need vit_need(const VitConfig& config, const VitShape& shape);
 Cost vit_cost(const Subnet& subnet, const VitConfig& config, const VitShape& shape);  // all of these
 
+// For Kind::plain and Kind::alone: what both descriptions have in common. Scores are as timm's, eps and places by default.
+PlainVit plain_of(const VitConfig& config, const VitShape& shape);
+void put_plain(const PlainVit& from, VitConfig& to);
+
 // The blocks of the configuration; `block` says what VitConfig does not: width, heads, eps, ...
 std::vector<std::unique_ptr<nn::Block>> vit_blocks(const VitConfig& config, nn::BlockConfig block, nn::Init& init);
 

@@ -1,0 +1,48 @@
+// Plain vision transformers: what other programs can run. timm calls them VisionTransformer, and with a DIST token
+// VisionTransformerDistilled.
+//
+// A kind says which part of its weights is one (Kind::plain), and makes a model of one width from one (Kind::alone). So nothing
+// that reads or writes other programs' files has to know a kind.
+// Invariants
+//   1. Names and shapes of the part's parameters are timm's. Two names may differ: those of the classifiers.
+//   2. The part of a parameter is its leading rectangle, or the trailing one where `trailing_*` says so (nn/part.h).
+//   3. The qkv part is one piece of 3 * width rows, packed as `stacked` says.
+// Thread rule: plain data; functions as models/kinds.h.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/elastic.h"
+
+namespace hv::models {
+
+struct PlainVit {
+  int64_t image = 0, patch = 0, channels = 0, depth = 0, mlp_ratio = 0, classes = 0;
+  int64_t width = 0, heads = 0;
+  int64_t scale_dim = 0;   // scores are multiplied by 1 / sqrt of this; timm's: head_size()
+  double eps = 1e-6;       // of every LayerNorm
+  bool distilled = false;  // a DIST token after CLS, a classifier of its own; logits are the mean of both
+
+  // Where that lies in the model's parameters.
+  bool stacked = false;          // qkv rows are (head, {q, k, v}, size), not timm's ({q, k, v}, head, size)
+  bool trailing_blocks = false;  // patch embedding and blocks
+  bool trailing_ends = false;    // tokens, positions, last norm, classifiers
+  std::string head = "head", head_dist = "head_dist";
+
+  int64_t head_size() const { return width / heads; }
+  int64_t first_tokens() const { return distilled ? 2 : 1; }
+  int64_t tokens() const { return first_tokens() + (image / patch) * (image / patch); }
+};
+
+// The part of this width of a model; 0: the full width. Nothing if that is no plain vision transformer.
+std::optional<PlainVit> plain_vit(const Config& config, int64_t width = 0);
+int64_t width_of(const Subnet& subnet);  // its axis "dim"
+// The first kind of the table that can be `vit`, alone; an error (Fault::input) if none can.
+Config model_that_is(const PlainVit& vit);
+// The entries that a model of that configuration can have: metadata of a file may hold others.
+std::vector<std::string> entries_of(const std::string& kind);
+std::vector<std::string> plain_presets();  // of all kinds whose full model is a plain vision transformer
+
+}  // namespace hv::models
