@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/check.h"
-#include "train/io/numbers.h"
 
 namespace hv::train {
 namespace {
@@ -17,36 +16,15 @@ std::string aligned(const std::string& text, const models::Axis& axis) {
 
 }  // namespace
 
-std::vector<int64_t> parse_heads(const std::string& option, const std::string& text) {
-  std::vector<int64_t> heads;
-  for (const std::string& part : split(text, ',')) {
-    const size_t dash = part.find('-', 1);
-    int64_t first = 0, last = 0;
-    const bool good = dash == std::string::npos
-                          ? parse_number(part, first) && parse_number(part, last)
-                          : parse_number(part.substr(0, dash), first) && parse_number(part.substr(dash + 1), last);
-    HV_CHECK_USAGE(good && first >= 1 && first <= last && last <= 1024, option, ": '", text,
-                   "' is no list of heads; write 3-8, 3,5,8 or all");
-    for (int64_t k = first; k <= last; ++k) heads.push_back(k);
-  }
-  std::sort(heads.begin(), heads.end());
-  HV_CHECK_USAGE(std::adjacent_find(heads.begin(), heads.end()) == heads.end(), option, ": '", text,
-                 "' names a width twice; use --weights to draw one more often");
-  return heads;
-}
-
 std::vector<models::Subnet> choose_subnets(const std::vector<models::Subnet>& all, const std::string& text,
                                            const std::string& whose) {
   if (text.empty() || text == kAllSubnets) return all;
-  const std::string option = concat("--", kSubnetsOption);
-  const models::Axis &first = all.front().axes.at(0), &last = all.back().axes.at(0);
+  std::vector<double> values;
+  for (const models::Subnet& subnet : all) values.push_back(subnet.axes.at(0).value);
+  const std::vector<bool> named = choose_values(concat("--", kSubnetsOption), text, values, whose, all.front().axes.at(0).name);
   std::vector<models::Subnet> chosen;
-  for (const int64_t value : parse_heads(option, text)) {
-    const size_t before = chosen.size();
-    std::copy_if(all.begin(), all.end(), std::back_inserter(chosen),
-                 [&](const models::Subnet& subnet) { return subnet.axes.at(0).value == static_cast<double>(value); });
-    HV_CHECK_USAGE(chosen.size() > before, option, ": ", value, " is outside ", whose, axis_text(first), " to ",
-                   axis_text(last), " ", first.name);
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (named[i]) chosen.push_back(all[i]);
   }
   return chosen;
 }

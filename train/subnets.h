@@ -8,21 +8,20 @@
 
 #include "models/elastic.h"
 #include "train/io/json.h"
+#include "train/io/ranges.h"
 #include "train/state/checkpoint.h"
 
 namespace hv::train {
 
-// The option that chooses subnetworks by the values of their first axis: "3-8", "3,5,8". It has the name of HydraViT's axis,
-// also for a model whose axis has another name.
+// The option that chooses subnetworks by the values of their first axis: "3-8", "3,5,8", "0.25-0.5,1". It has the name of
+// HydraViT's axis, also for a model whose axis has another name.
 inline constexpr const char* kSubnetsOption = "heads";
-// Every command that has the option takes the same words: "3-8", "3,5,8", a mix of these, "5", or "all".
+// Every command that has the option takes the same words: "3-8", "3,5,8", a mix of these, "5", or "all" (train/io/ranges.h).
 inline constexpr const char* kAllSubnets = "all";
-// Reads all of them but "all": numbers (1 to 1024) in ascending order. A number given twice is an error. The text of an error
-// (Fault::usage) begins with `option`.
-std::vector<int64_t> parse_heads(const std::string& option, const std::string& text);
 
-// The subnetworks of `all` that `text` names; "" and "all" mean all. A value that no subnetwork has is an error (Fault::usage)
-// that begins with "--heads: 9 is outside <whose>".
+// The subnetworks of `all` that `text` names; "" and "all" mean all. A range means every whole number in it, or for an
+// axis of other values those that lie in it. A value that no subnetwork has is an error (Fault::usage) that begins with
+// "--heads: 9 is outside <whose>".
 std::vector<models::Subnet> choose_subnets(const std::vector<models::Subnet>& all, const std::string& text,
                                            const std::string& whose);
 std::vector<models::Subnet> choose_subnets(const models::ElasticModel& model, const std::string& text);

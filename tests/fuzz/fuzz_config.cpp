@@ -34,6 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   if (text.find('=') == std::string::npos) {
     hv::fuzz::may_refuse([&] { parse_heads("--heads", text); });
+    hv::fuzz::may_refuse([&] { choose_values("--heads", text, {0.25, 0.5, 0.75, 1}, "the model; it runs with ", "ratio"); });
     hv::fuzz::may_refuse([&] { parse_weights("--weights", text); });
     hv::fuzz::may_refuse([&] { parse_amount("--budget-ms", text); });
     return 0;
