@@ -66,7 +66,7 @@ TEST_CASE("timm: names and shapes are the model's own") {
   for (const models::HydraViTConfig& c : shapes_of_interest()) {
     const models::HydraViT model(c, 1);
     const std::vector<nn::Parameter> parameters = model.parameters();
-    const std::vector<TimmShape> shapes = timm_shapes(c);
+    const std::vector<TimmShape> shapes = timm_shapes(*models::plain_vit(model.config()));
     REQUIRE(shapes.size() == parameters.size());
     for (size_t i = 0; i < shapes.size(); ++i) {
       CHECK(shapes[i].name == parameters[i].name);
@@ -84,7 +84,7 @@ TEST_CASE("timm: a width's tensors are leading rectangles, qkv rows are [q; k; v
   for (int64_t heads = 0; heads <= c.heads; heads = heads == 0 ? c.heads_min : heads + 1) {  // 0: the whole
     const int64_t width = (heads == 0 ? c.heads : heads) * c.head_dim;
     const TimmModel timm = load_timm(path, heads, false);
-    CHECK(timm.config.heads_min == (heads == 0 ? c.heads_min : heads));
+    CHECK(models::from_config(timm.config).heads_min == (heads == 0 ? c.heads_min : heads));
     for (const TimmTensor& tensor : timm.tensors) {
       const Tensor ours = model.parameter(tensor.name), packed = tensor.packed();
       REQUIRE(packed.shape() == tensor.shape);
@@ -130,10 +130,11 @@ TEST_CASE("timm: export, import, export: the same logits to the bit, the same fi
       CHECK(read.class_names == header_of(model).class_names);
       CHECK(read.mean == header_of(model).mean);
       CHECK(read.std == header_of(model).std);
-      models::HydraViT other(read.config, 99);
+      const models::HydraViTConfig config = models::from_config(read.config);
+      models::HydraViT other(config, 99);
       other.eval();
       REQUIRE(put_timm(read, out, read.config, parameters_of(other)));
-      for (int64_t k = read.config.heads_min; k <= read.config.heads; k += 3) {
+      for (int64_t k = config.heads_min; k <= config.heads; k += 3) {
         INFO(c.depth, " blocks, exported ", heads, ", run with ", k);
         CHECK(same_bits(model.forward(images, k), other.forward(images, k)));
       }
@@ -156,7 +157,7 @@ TEST_CASE("timm: a narrow model is the leading rectangle of a wider one") {
   const TimmModel from = load_timm(folder / "a.ckpt", 0, false);
   const NoGrad off;
   const Tensor images = some_images(c), beyond = wide.parameter("blocks.1.attn.qkv.weight").slice(0, 9 * 16, 18 * 16).clone();
-  REQUIRE(put_timm(from, "a", wide.settings(), parameters_of(wide)));
+  REQUIRE(put_timm(from, "a", wide.config(), parameters_of(wide)));
   CHECK(same_bits(wide.forward(images, 3), narrow.forward(images, 3)));
   CHECK(same_bits(wide.parameter("blocks.1.attn.qkv.weight").slice(0, 9 * 16, 18 * 16), beyond));  // the rest is as it was
 
@@ -165,7 +166,7 @@ TEST_CASE("timm: a narrow model is the leading rectangle of a wider one") {
     more.classes = 20;
     const models::HydraViT other(more, 5);
     const Tensor head = other.parameter("head.weight").clone();
-    CHECK_FALSE(put_timm(from, "a", more, parameters_of(other)));
+    CHECK_FALSE(put_timm(from, "a", other.config(), parameters_of(other)));
     CHECK(same_bits(other.parameter("head.weight"), head));
     CHECK(same_bits(other.parameter("norm.weight").slice(0, 0, 48), narrow.parameter("norm.weight")));
   }
@@ -175,7 +176,7 @@ TEST_CASE("timm: a narrow model is the leading rectangle of a wider one") {
       change(to);
       const models::HydraViT other(to, 5);
       const Tensor before = other.parameter("cls_token").clone();
-      CHECK_THROWS_WITH_AS(put_timm(from, "a", to, parameters_of(other)), doctest::Contains(text), Error);
+      CHECK_THROWS_WITH_AS(put_timm(from, "a", other.config(), parameters_of(other)), doctest::Contains(text), Error);
       CHECK(same_bits(other.parameter("cls_token"), before));
     };
     refused([](auto& to) { to.heads = to.heads_min = 2; },
@@ -196,7 +197,7 @@ TEST_CASE("timm: files of others are described by their tensors, or refused with
   const auto error_of = [&](const std::function<void(Shapes&, Metadata&)>& change, int64_t head_dim = 16) {
     Shapes shapes;
     Metadata metadata;
-    for (const TimmShape& timm : timm_shapes(c)) shapes[timm.name] = timm.shape;
+    for (const TimmShape& timm : timm_shapes(*models::plain_vit(models::to_config(c)))) shapes[timm.name] = timm.shape;
     change(shapes, metadata);
     std::vector<TensorToWrite> tensors;
     for (const auto& [name, shape] : shapes) {
@@ -216,7 +217,7 @@ TEST_CASE("timm: files of others are described by their tensors, or refused with
   };
   CHECK(error_of([](Shapes&, Metadata&) {}) == "");
   const TimmModel model = read_timm_safetensors(path, 32);
-  CHECK(models::to_config(model.config) == [&] {
+  CHECK(model.config == [&] {
     models::HydraViTConfig two = c;
     two.head_dim = 32;
     two.heads = two.heads_min = 2;
@@ -231,7 +232,7 @@ TEST_CASE("timm: files of others are described by their tensors, or refused with
         "not a vision transformer in timm's layout: it lacks cls_token, head.weight");
   CHECK(error_of([](Shapes& s, Metadata&) {
           s["dist_token"] = {1, 1, 64}, s["head_dist.bias"] = {10};
-        }) == "a distilled DeiT: it has dist_token, head_dist.bias; take the plain one of the same size");
+        }) == "tensor pos_embed is [1, 65, 64]: expected one position for CLS, one for DIST and a square of patches");
   CHECK(error_of([](Shapes& s, Metadata&) { s.erase("blocks.1.norm1.bias"), s["blocks.0.ls1.gamma"] = {64}; }) ==
         "not the plain vision transformer: it lacks blocks.1.norm1.bias; it has more: blocks.0.ls1.gamma");
   CHECK(error_of([](Shapes& s, Metadata&) { s["blocks.7.norm1.bias"] = {64}; }).find("it lacks blocks.4.norm1.weight, ") !=
@@ -351,7 +352,7 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   has(run("export run/last.ckpt --ema --heads 2"), "run-last-heads2-ema.safetensors: 2 heads");
   // Several widths: a file each, whatever the format.
   has(run("export run --heads 2,4-5 --out vit.st"), "vit-heads4.st: 4 heads, ");
-  CHECK(read_timm_safetensors(folder / "vit-heads5.st").config.heads == 5);
+  CHECK(read_timm_safetensors(folder / "vit-heads5.st").vit.heads == 5);
   CHECK_FALSE(std::filesystem::exists(folder / "vit.st"));
   has(run("export run --heads all --format onnx"), "run-heads6.onnx: 6 heads, ");
   const auto onnx = fixtures::read_bytes(folder / "run-heads2.onnx");
@@ -450,7 +451,7 @@ TEST_CASE("program: export, import, info, train --init, eval --predictions") {
   };
   CHECK(same_bits(weights("r1.safetensors"), weights("run-heads3.safetensors")));  // a step of learning rate 0 later
   run(train + "mlp --out r4");
-  has(run("export r4", 2), "r4/last.ckpt: a model of kind mlp; only a hydravit is a vision transformer");
+  has(run("export r4", 2), "r4/last.ckpt: a model of kind mlp, which is no plain vision transformer");
   has(run("info r4"), "      1   256");
   four = models::preset("nano");
   four.heads = four.heads_min = 4;

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -16,6 +17,7 @@
 #include <onnx/onnx_pb.h>
 
 #include "models/hydravit.h"
+#include "models/scala.h"
 #include "tests/error_of.h"
 #include "tests/temp_dir.h"
 #include "train/exchange/onnx.h"
@@ -39,19 +41,32 @@ models::HydraViTConfig small() {
   return c;
 }
 
-// timm's rows of attn.qkv are [q; k; v], ours (head, {q, k, v}, head_dim); everything else is the same. On purpose without
-// train/exchange/timm_layout.h's own reordering.
+models::ScalaConfig small_scala(bool distilled) {
+  models::ScalaConfig c;
+  static_cast<models::VitConfig&>(c) = small();
+  c.width = 32;
+  c.heads = 2;
+  c.scale_dim = 16;
+  c.grid = 4;
+  c.smallest = 1;
+  c.distilled = distilled;
+  return c;
+}
+
+// timm's rows of attn.qkv are [q; k; v], those of stacked heads (head, {q, k, v}, head_dim); everything else is the same. On
+// purpose without train/exchange/timm_layout.h's own reordering.
 train::TimmModel timm(const models::ElasticModel& model) {
   const NoGrad off;
   train::TimmModel made;
-  made.config = models::from_config(model.config());
+  made.config = model.config();
+  made.vit = *models::plain_vit(made.config);
   made.class_names = {"ant", "bee", "cat", "dog", "\xc3\xa9lan"};
   made.mean = {0.5, 0.25, 0.125};
   made.std = {0.5, 1, 2};
   for (const nn::Parameter& parameter : model.parameters()) {
     Tensor value = parameter.value.detach();
-    if (parameter.name.find(".attn.qkv.") != std::string::npos) {
-      value = value.view({made.config.heads, 3, made.config.head_dim, -1}).transpose(0, 1).clone();
+    if (made.vit.stacked && parameter.name.find(".attn.qkv.") != std::string::npos) {
+      value = value.view({made.vit.heads, 3, made.vit.head_size(), -1}).transpose(0, 1).clone();
     }
     made.tensors.push_back({parameter.name, parameter.value.shape(), value});
   }
@@ -75,9 +90,10 @@ std::string dims(const onnx::ValueInfoProto& value) {
 
 }  // namespace
 
-TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters") {
+namespace {
+
+void check_every_width(const models::ElasticModel& full, double eps, double scale_dim) {
   const Folder folder;
-  const models::HydraViT full(small(), 3);
   for (const models::Subnet& width : full.subnets()) {
     INFO(width.label);
     const auto model = full.extract(width);
@@ -95,7 +111,7 @@ TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters"
     CHECK(file.producer_name() == "hydravit");
     std::map<std::string, std::string> metadata;
     for (const auto& entry : file.metadata_props()) metadata[entry.key()] = entry.value();
-    CHECK(metadata["heads"] == std::to_string(static_cast<int64_t>(width.axes[0].value)));
+    CHECK(metadata["heads"] == std::to_string(expected.vit.heads));
     CHECK(metadata["mean"] == "0.5 0.25 0.125");
     CHECK(metadata["std"] == "0.5 1 2");
     CHECK(metadata["class_names"] == "ant\nbee\ncat\ndog\n\xc3\xa9lan\n");
@@ -115,6 +131,9 @@ TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters"
       INFO(node.name());
       CHECK(nodes.insert(node.name()).second);
       operators.insert(node.op_type());
+      for (const auto& attribute : node.attribute()) {
+        if (attribute.name() == "epsilon") CHECK(attribute.f() == static_cast<float>(eps));
+      }
       for (const std::string& input : node.input()) {
         CHECK(known.count(input) == 1);
         used.insert(input);
@@ -130,6 +149,10 @@ TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters"
 
     std::map<std::string, const onnx::TensorProto*> weights;
     for (const auto& initializer : graph.initializer()) {
+      if (initializer.name() == "number.scale") {
+        const auto scale = static_cast<float>(1 / std::sqrt(scale_dim));
+        CHECK(initializer.raw_data() == std::string(reinterpret_cast<const char*>(&scale), sizeof scale));
+      }
       const std::string kind = initializer.name().substr(0, initializer.name().find('.'));
       if (kind != "shape" && kind != "index" && kind != "number") weights[initializer.name()] = &initializer;
     }
@@ -147,6 +170,14 @@ TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters"
   }
 }
 
+}  // namespace
+
+TEST_CASE("onnx: every width reads back as a sound graph with timm's parameters") {
+  check_every_width(models::HydraViT(small(), 3), 1e-6, 8);
+  check_every_width(models::Scala(small_scala(false), 3), 1e-5, 16);
+  check_every_width(models::Scala(small_scala(true), 3), 1e-5, 16);
+}
+
 TEST_CASE("onnx: what cannot be written leaves nothing behind") {
   using test::error_of;
   const Folder folder;
@@ -158,9 +189,13 @@ TEST_CASE("onnx: what cannot be written leaves nothing behind") {
         folder / "none/a.onnx: cannot create: No such file or directory");
 
   train::TimmModel huge;  // of no tensors: asking for one would be another error
-  huge.config = models::preset("deit");
-  huge.config.heads = huge.config.heads_min = 256;
-  const int64_t mebibytes = models::parameter_count(huge.config, 256) * 4 / (1 << 20) + 1;
+  models::HydraViTConfig deit = models::preset("deit");
+  deit.heads = deit.heads_min = 12;
+  huge.config = models::to_config(deit);
+  huge.vit = *models::plain_vit(huge.config);
+  huge.vit.heads = 256;  // a configuration of so many is refused
+  huge.vit.width = 256 * 64;
+  const int64_t mebibytes = models::parameter_count(deit, 256) * 4 / (1 << 20) + 1;
   CHECK(error_of([&] { train::write_onnx(folder / "a.onnx", huge); }) ==
         concat(folder / "a.onnx", ": a model of ", mebibytes,
                " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ", "another --format"));

@@ -38,7 +38,8 @@ Header header_of(const models::HydraViTConfig& config, std::vector<NamedTensor>&
   header.model = models::to_config(config);
   for (int64_t i = 0; i < config.classes; ++i) header.class_names.push_back(std::to_string(i));
   header.mean = header.std = {0.5, 0.5, 0.5};
-  for (const TimmShape& timm : timm_shapes(config)) tensors.push_back({"model." + timm.name, Tensor::zeros(timm.shape)});
+  for (const TimmShape& timm : timm_shapes(*models::plain_vit(header.model)))
+    tensors.push_back({"model." + timm.name, Tensor::zeros(timm.shape)});
   return header;
 }
 

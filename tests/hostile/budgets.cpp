@@ -50,7 +50,8 @@ void write_checkpoint(const std::string& path, const models::HydraViTConfig& c) 
   for (int64_t i = 0; i < c.classes; ++i) header.class_names.push_back(concat("c", i));
   header.mean = header.std = {0.5, 0.5, 0.5};
   std::vector<NamedTensor> tensors;
-  for (const TimmShape& shape : timm_shapes(c)) tensors.push_back({"model." + shape.name, Tensor::zeros(shape.shape)});
+  for (const TimmShape& shape : timm_shapes(*models::plain_vit(header.model)))
+    tensors.push_back({"model." + shape.name, Tensor::zeros(shape.shape)});
   save_checkpoint(path, header, tensors);
 }
 

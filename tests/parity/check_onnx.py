@@ -17,8 +17,9 @@ from PIL import Image
 BINARY, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
 TOLERANCE = 1e-4  # of the largest logit
 COUNT = 7
-# widths, steps to train, batch
-MODELS = {"nano": (range(2, 7), 12, 8), "cifar": (range(3, 9), 12, 8), "deit": (range(3, 13), 1, 2)}
+# axis, widths, steps to train, batch
+MODELS = {"nano": ("heads", range(2, 7), 12, 8), "scala-nano": ("ratio", [k / 16 for k in range(4, 17)], 12, 8),
+          "cifar": ("heads", range(3, 9), 12, 8), "deit": ("heads", range(3, 13), 1, 2)}
 
 
 def program(*arguments):
@@ -50,7 +51,7 @@ def large_images(folder, images):
 
 def main():
     worst, data = 0, "shapes10"
-    for preset, (widths, steps, batch) in MODELS.items():
+    for preset, (axis, widths, steps, batch) in MODELS.items():
         run, predictions = WORK / preset, WORK / f"{preset}.safetensors"
         if preset == "deit":
             data = large_images(WORK / "large", ours["images"])
@@ -58,13 +59,13 @@ def main():
                 "--eval-every", 0, "--batch-size", batch, "--lr", 0.01, "--warmup", 0, "--out", run)  # and no evaluation
         program("eval", run, "--limit", COUNT, "--predictions", predictions)
         ours = safetensors.numpy.load_file(predictions)
-        for heads in widths:
-            file = WORK / f"{preset}-{heads}.onnx"
-            program("export", run, "--format", "onnx", "--heads", heads, "--out", file)
-            logits = ours[f"logits.heads{heads}"]
+        for width in widths:
+            file = WORK / f"{preset}-{width:g}.onnx"
+            program("export", run, "--format", "onnx", "--heads", f"{width:g}", "--out", file)
+            logits = ours[f"logits.{axis}{width:g}"]
             largest, between_images = numpy.abs(logits).max(), numpy.ptp(logits, axis=0).max()
             difference = numpy.abs(by_onnx(file, ours["images"]) - logits).max() / largest
-            print(f"  {preset} heads={heads}: {difference:.1e} of {largest:.2f}; images differ by {between_images:.2f}")
+            print(f"  {preset} {axis}={width:g}: {difference:.1e} of {largest:.2f}; images differ by {between_images:.2f}")
             assert between_images > 0.01  # else the images would not matter
             worst = max(worst, difference)
     assert worst < TOLERANCE, f"ONNX Runtime differs by {worst:.1e} of the largest logit, {TOLERANCE} allowed"

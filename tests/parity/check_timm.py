@@ -3,16 +3,18 @@
 
     python3 tests/parity/check_timm.py HYDRAVIT_BINARY WORKDIR
 
-1. Trains models of the presets nano and cifar for a moment, exports them at every width and as a whole, loads each file into timm's
-   VisionTransformer with strict=True, and compares the logits of test images with ours (eval --predictions), which must agree to 1e-4
+1. Trains models of the presets nano, cifar and scala-nano for a moment, exports them at every width and as a whole, loads each file into
+   timm's VisionTransformer or VisionTransformerDistilled with strict=True, and compares the logits of test images with ours (eval --predictions), which must agree to 1e-4
    of the largest. The same for deit with random weights from timm, on ten of the images, enlarged seven times.
 2. Makes a timm model with random weights, saves it with the safetensors library, imports it, and compares the logits again; the same
-   for a model imported into a wider one, and for half-precision weights.
+   for a model imported into a wider one, for half-precision weights, and for a distilled DeiT. A plain model becomes a Scala without
+   DIST token, whose every ratio is exported.
 3. Compares the bytes of a file's tensors with those that the safetensors library writes.
 
 Uses CIFAR-10 from $HYDRAVIT_DATA, else the built-in shapes10. Installs nothing: without torch, timm and safetensors it says so and
 exits with 77. Exit code 1: something differs.
 """
+import functools
 import os
 import shutil
 import subprocess
@@ -25,6 +27,7 @@ try:
     import torch
     from PIL import Image
     from timm.models import VisionTransformer
+    from timm.models.deit import VisionTransformerDistilled
 except ImportError as error:
     print(f"SKIPPED: check_timm.py needs torch, timm and safetensors: {error}", file=sys.stderr)
     sys.exit(77)
@@ -45,17 +48,18 @@ def read(path):
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
 
 
-def vit(image, patch, width, depth, heads, ratio, classes):
-    return VisionTransformer(img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, mlp_ratio=ratio,
-                             num_classes=classes, weight_init="skip").eval()
+def vit(image, patch, width, depth, heads, ratio, classes, distilled=False, eps=1e-6):
+    model = VisionTransformerDistilled if distilled else VisionTransformer
+    return model(img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, mlp_ratio=ratio,
+                 num_classes=classes, weight_init="skip", norm_layer=functools.partial(torch.nn.LayerNorm, eps=eps)).eval()
 
 
 def vit_of(path):
     """timm's model of an exported file, with its weights."""
     weights, about = read(path)
-    heads, head_dim = int(about["heads"]), int(about["head_dim"])
-    model = vit(int(about["image"]), int(about["patch"]), heads * head_dim, int(about["depth"]), heads, int(about["mlp_ratio"]),
-                int(about["classes"]))
+    heads, width = int(about["heads"]), weights["cls_token"].shape[2]
+    model = vit(int(about["image"]), int(about["patch"]), width, int(about["depth"]), heads, int(about["mlp_ratio"]),
+                int(about["classes"]), about.get("distilled") == "on", float(about.get("eps", "1e-6")))
     model.load_state_dict(weights, strict=True)
     return model
 
@@ -65,11 +69,11 @@ def three(text):
 
 
 @torch.no_grad()
-def compare(what, model, predictions, heads):
+def compare(what, model, predictions, subnet):
     """timm's logits of the images an evaluation saw against those the evaluation found."""
     seen, about = read(predictions)
     images = (seen["images"].float() / 255 - three(about["mean"])) / three(about["std"])
-    ours, theirs = seen[f"logits.heads{heads}"], model(images)
+    ours, theirs = seen[f"logits.{subnet}"], model(images)
     difference = ((ours - theirs).abs().max() / theirs.abs().max()).item()
     same = (ours.argmax(1) == theirs.argmax(1)).float().mean().item()
     good = difference < TOLERANCE  # NaN is not
@@ -93,21 +97,24 @@ def main():
     def evaluate(checkpoint, heads, out, images=data):
         run(program, "eval", checkpoint, "--data", images, "--limit", str(IMAGES), "--heads", heads, "--predictions", out)
 
-    def compare_exports(checkpoint, preset, low, high, predictions):
+    def compare_exports(checkpoint, preset, widths, predictions, axis="heads"):
         same = True
-        for heads in range(low, high + 1):
-            run(program, "export", checkpoint, "--heads", str(heads), "--out", "one.safetensors")
-            same &= compare(f"{preset}, export of {heads} heads into timm", vit_of("one.safetensors"), predictions, heads)
-        run(program, "export", checkpoint, "--heads", "all", "--out", "all.safetensors")
-        return same & compare(f"{preset}, export of the whole model into timm", vit_of("all.safetensors"), predictions, high)
+        for width in widths:
+            run(program, "export", checkpoint, "--heads", f"{width:g}", "--out", "one.safetensors")
+            subnet = f"{axis}{width:g}"
+            same &= compare(f"{preset}, export of {subnet} into timm", vit_of("one.safetensors"), predictions, subnet)
+        run(program, "export", checkpoint, "--out", "all.safetensors")
+        return same & compare(f"{preset}, export of the whole model into timm", vit_of("all.safetensors"), predictions, subnet)
 
-    for preset, steps, low, high in (("nano", "100", 2, 6), ("cifar", "20", 3, 8)):
+    ratios = [k / 16 for k in range(4, 17)]
+    for preset, steps, widths, axis in (("nano", "100", range(2, 7), "heads"), ("scala-nano", "100", ratios, "ratio"),
+                                        ("cifar", "20", range(3, 9), "heads")):
         shutil.rmtree(preset, ignore_errors=True)
         # The first steps of a longer run, so that no evaluation follows.
         run(program, "train", "--preset", preset, "--data", data, "--steps", "200", "--stop-after", steps, "--batch-size", "64",
             "--eval-every", "0", "--out", preset)
-        evaluate(preset, f"{low}-{high}", "ours.safetensors")
-        good &= compare_exports(preset, preset, low, high, "ours.safetensors")
+        evaluate(preset, f"{widths[0]}-{widths[-1]}", "ours.safetensors")
+        good &= compare_exports(preset, preset, widths, "ours.safetensors", axis)
 
     images = read("ours.safetensors")[0]["images"][:10].repeat_interleave(7, 2).repeat_interleave(7, 3)
     for i, image in enumerate(images):
@@ -121,21 +128,33 @@ def main():
     st.save_file(base.state_dict(), "base.safetensors")
     run(program, "import", "base.safetensors", "--preset", "deit", "--out", "deit.ckpt")
     evaluate("deit.ckpt", "3-12", "deit.p.safetensors", "large")
-    good &= compare_exports("deit.ckpt", "deit", 3, 12, "deit.p.safetensors")
+    good &= compare_exports("deit.ckpt", "deit", range(3, 13), "deit.p.safetensors")
 
-    shapes = [("of 3 heads of 64", (32, 4, 192, 3, 3, 4, 10)), ("of 2 heads of 64, patches of 8", (32, 8, 128, 2, 2, 2, 10))]
+    shapes = [("of 3 heads of 64", (32, 4, 192, 3, 3, 4, 10)), ("of 2 heads of 64, patches of 8", (32, 8, 128, 2, 2, 2, 10)),
+              ("of 3 heads of 64, distilled", (32, 4, 192, 3, 3, 4, 10, True)),
+              ("of 6 heads of 16, eps 1e-5", (32, 4, 96, 4, 6, 2, 10, False, 1e-5))]
     for name, shape in shapes:
         model = vit(*shape)
         with torch.no_grad():
             for parameter in model.parameters():  # no zeros and ones: they would hide a wrong place
                 parameter.normal_(0, 0.2)
         st.save_file(model.state_dict(), "timm.safetensors")
-        heads = shape[4]
-        run(program, "import", "timm.safetensors", "--out", "timm.ckpt")
-        run(program, "import", "timm.safetensors", "--into-heads", str(heads + 2), "--out", "wide.ckpt")
-        for checkpoint, what in (("timm.ckpt", "import from timm, "), ("wide.ckpt", "import into a wider model, ")):
-            evaluate(checkpoint, str(heads), "theirs.safetensors")
-            good &= compare(what + name, model, "theirs.safetensors", heads)
+        heads, plain = shape[4], len(shape) == 7
+        subnet = f"heads{heads}" if plain else "ratio1"
+        hints = ["--eps", "1e-5", "--head-dim", "16"] if shape[-1] == 1e-5 else []
+        checkpoints = [("timm.ckpt", "import from timm, ")]
+        run(program, "import", "timm.safetensors", *hints, "--out", "timm.ckpt")
+        if plain:
+            run(program, "import", "timm.safetensors", "--into-heads", str(heads + 2), "--out", "wide.ckpt")
+            checkpoints.append(("wide.ckpt", "import into a wider model, "))
+        for checkpoint, what in checkpoints:
+            evaluate(checkpoint, subnet.lstrip("headsrtio"), "theirs.safetensors")
+            good &= compare(what + name, model, "theirs.safetensors", subnet)
+        if hints:  # a Scala without DIST token
+            run(program, "import", "timm.safetensors", "--preset", "scala-nano", "--eps", "1e-5", "--out", "scala.ckpt")
+            evaluate("scala.ckpt", "0.25-1", "scala.p.safetensors")
+            good &= compare("import as a whole Scala, " + name, model, "scala.p.safetensors", "ratio1")
+            good &= compare_exports("scala.ckpt", "scala-nano without DIST", ratios, "scala.p.safetensors", "ratio")
         run(program, "export", "timm.ckpt", "--out", "back.safetensors")
         back, _ = read("back.safetensors")
         same = all(torch.equal(back[key], value) for key, value in model.state_dict().items()) and len(back) == len(model.state_dict())
@@ -143,9 +162,9 @@ def main():
         good &= same
         model = model.half().float()
         st.save_file({key: value.half() for key, value in model.state_dict().items()}, "half.safetensors")
-        run(program, "import", "half.safetensors", "--out", "half.ckpt")
-        evaluate("half.ckpt", str(heads), "half.p.safetensors")
-        good &= compare("import of half precision, " + name, model, "half.p.safetensors", heads)
+        run(program, "import", "half.safetensors", *hints, "--out", "half.ckpt")
+        evaluate("half.ckpt", subnet.lstrip("headsrtio"), "half.p.safetensors")
+        good &= compare("import of half precision, " + name, model, "half.p.safetensors", subnet)
 
     # The header is another matter: the library keeps metadata in no fixed order.
     seen, _ = read("ours.safetensors")

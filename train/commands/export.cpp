@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "models/kinds.h"
 #include "train/commands/commands.h"
 #include "train/exchange/onnx.h"
 #include "train/exchange/timm_safetensors.h"
@@ -18,10 +19,11 @@ struct Format {
   const char* name;  // of --format, and the file's extension
   void (*write)(const std::string& path, const TimmModel& model);
   bool nested;  // can a file hold the whole nested model? --heads all is one file then
+  bool timm;    // does timm read it?
 };
 constexpr Format kFormats[] = {
-    {"safetensors", write_timm_safetensors, true},
-    {"onnx", write_onnx, false},
+    {"safetensors", write_timm_safetensors, true, true},
+    {"onnx", write_onnx, false, false},
 };
 
 struct ExportArguments {
@@ -44,29 +46,30 @@ int run_export(const ExportArguments& a) {
   start_compute(1);
   const Format& format = *std::find_if(std::begin(kFormats), std::end(kFormats), [&](auto& f) { return a.format == f.name; });
   const TimmSource source(a.checkpoint.at(0), a.ema);
-  std::vector<std::pair<std::string, int64_t>> files;  // and the heads in it, 0: the nested model
+  std::vector<std::pair<std::string, double>> files;  // and the value of the width's first axis in it, 0: the nested model
   if (a.heads.empty() || (a.heads == kAllSubnets && format.nested)) {
     files.emplace_back(a.out.empty() ? default_name(a, "") : a.out, 0);
   } else {
-    const std::vector<models::Subnet> widths = choose_trained(models::subnets_of(source.config()), source.header(), a.heads);
+    const std::vector<models::Subnet> widths = choose_trained(source.subnets(), source.header(), a.heads);
     for (const models::Subnet& width : widths) {
       const std::filesystem::path out = a.out;
       std::string path = a.out.empty() ? default_name(a, "-" + width.name) : a.out;
       if (!a.out.empty() && widths.size() > 1) {  // vit.onnx -> vit-heads3.onnx
         path = (out.parent_path() / out.stem()).string() + "-" + width.name + out.extension().string();
       }
-      files.emplace_back(path, static_cast<int64_t>(width.axes.at(0).value));
+      files.emplace_back(path, width.axes.at(0).value);
     }
   }
-  for (const auto& [path, heads] : files) {
+  for (const auto& [path, width] : files) {
     check_output({"--out", path, a.format == "onnx" ? FileKind::onnx : FileKind::safetensors, a.force, {a.checkpoint[0]}});
   }
-  for (const auto& [path, heads] : files) {
-    const TimmModel model = source.width(heads);
+  for (const auto& [path, width] : files) {
+    const TimmModel model = source.width(width);
     format.write(path, model);
-    const models::HydraViTConfig& c = model.config;
-    show(concat(path, ": ", widths_text(c), ", ", models::parameter_count(c, c.heads), " parameters, ",
+    show(concat(path, ": ", widths_text(model.config), ", ", models::costs(model.config).back().params, " parameters, ",
                 std::filesystem::file_size(path), " bytes"));
+    const std::string hint = timm_hint(model.vit);
+    if (!hint.empty() && format.timm) show("  in timm: " + hint);
   }
   return 0;
 }
@@ -79,7 +82,7 @@ Command export_command() {
   for (const Format& format : kFormats) formats.push_back(format.name);
   Fields fields = {
       {kSubnetsOption, &a->heads,
-       "widths, as 5, 3-8 or 3,5,8: a plain vision transformer and a file each; default and all: the nested model in one "
+       "widths, as 5, 3-8, 3,5,8 or 0.5: a plain vision transformer and a file each; default and all: the nested model in one "
        "file (onnx needs a choice; all: each)"},
       {"format", &a->format, "of the file", 0, 0, formats},
       {"out", &a->out,

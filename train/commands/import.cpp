@@ -1,8 +1,9 @@
-// hydravit import: a vision transformer of timm's (ViT, DeiT) from a safetensors file, as a checkpoint.
+// hydravit import: a vision transformer of timm's (ViT, DeiT, distilled DeiT) from a safetensors file, as a checkpoint.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
+#include "models/kinds.h"
 #include "train/commands/commands.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/print.h"
@@ -18,49 +19,70 @@ struct ImportArguments {
   std::vector<std::string> file;
   std::string preset, heads, out;
   int64_t head_dim = 0, into_heads = 0, heads_min = 0, seed = 0;
+  double eps = 0;
   bool force = false;
 };
 
+// A preset's model, as the file in what the file decides: classes, and for kinds that have them a DIST token and eps.
+models::Config preset_for(const ImportArguments& a, const std::string& path, const models::PlainVit& file) {
+  models::Config config = models::named_model(a.preset, file.classes);
+  const std::optional<models::Config> alone = models::kind_of(config).alone(file, {});
+  HV_CHECK_USAGE(alone, "--preset: ", a.preset, " is another kind of model than ", path, ", which has ",
+                 file.distilled ? "a" : "no", " DIST token and LayerNorms that add ", file.eps);
+  for (const char* entry : {"distilled", "eps"}) {
+    if (config.count(entry) > 0) config[entry] = alone->at(entry);
+  }
+  return config;
+}
+
 // The model to make: as the file says; a preset gives the figures that no option gives.
-models::HydraViTConfig target(const ImportArguments& a, const std::string& path, const models::HydraViTConfig& file) {
-  models::HydraViTConfig c = file;
-  if (!a.preset.empty()) {
-    c = models::preset(a.preset);
-    c.classes = file.classes;
+models::Config target(const ImportArguments& a, const std::string& path, const TimmModel& file) {
+  models::Config config = a.preset.empty() ? file.config : preset_for(a, path, file.vit);
+  const bool all = a.heads.empty() || a.heads == kAllSubnets;
+  const auto entry = config.find("heads_min");  // of kinds whose width is a number of heads
+  if (entry == config.end()) {
+    HV_CHECK_USAGE(all && a.into_heads + a.heads_min == 0, all ? "--into-heads, --heads-min" : "--heads", ": a model of kind ",
+                   config.at("model"), " has its widths by --preset");
+    return config;
   }
-  if (!a.heads.empty() && a.heads != kAllSubnets) {
-    const std::vector<int64_t> heads = parse_heads("--heads", a.heads);
-    HV_CHECK_USAGE(a.into_heads + a.heads_min == 0, "--heads ", a.heads, ": stands for --heads-min ", heads.front(),
-                   " and --into-heads ", heads.back(), "; leave these out");
-    HV_CHECK_USAGE(std::ssize(heads) == heads.back() - heads.front() + 1, "--heads: '", a.heads,
+  int64_t heads = models::plain_vit(config)->heads, heads_min = std::stoll(entry->second);
+  if (!all) {
+    const std::vector<int64_t> list = parse_heads("--heads", a.heads);
+    HV_CHECK_USAGE(a.into_heads + a.heads_min == 0, "--heads ", a.heads, ": stands for --heads-min ", list.front(),
+                   " and --into-heads ", list.back(), "; leave these out");
+    HV_CHECK_USAGE(std::ssize(list) == list.back() - list.front() + 1, "--heads: '", a.heads,
                    "' has a gap; a model runs with every width from its narrowest to its widest; write 3-8");
-    c.heads_min = heads.front();
-    c.heads = heads.back();
+    heads_min = list.front();
+    heads = list.back();
   }
-  if (a.into_heads > 0) c.heads = a.into_heads;
+  if (a.into_heads > 0) heads = a.into_heads;
   const bool from_preset = a.into_heads == 0 && a.heads.empty();
-  HV_CHECK_USAGE(c.heads >= file.heads,
+  HV_CHECK_USAGE(heads >= file.vit.heads,
                  from_preset       ? "--preset: "
                  : a.heads.empty() ? "--into-heads: "
                                    : "--heads: ",
-                 c.heads, ", but ", path, " has ", file.heads, "; a model can only be put into a wider one");
-  if (a.heads_min > 0) c.heads_min = a.heads_min;
-  HV_CHECK_USAGE(c.heads_min <= c.heads, "--heads-min: ", c.heads_min, " is above ", c.heads, ", the heads of the whole model");
+                 heads, ", but ", path, " has ", file.vit.heads, "; a model can only be put into a wider one");
+  if (a.heads_min > 0) heads_min = a.heads_min;
+  HV_CHECK_USAGE(heads_min <= heads, "--heads-min: ", heads_min, " is above ", heads, ", the heads of the whole model");
+  config["heads_min"] = std::to_string(heads_min);
+  config["heads"] = std::to_string(heads);
   try {
-    return models::from_config(models::to_config(c));  // with all its checks
+    models::costs(config);  // with all its checks
   } catch (const Error& error) {
     fail(Fault::usage, error.what());
   }
+  return config;
 }
 
 // Parameters by name: those of the file alone need no first weights; what surrounds them in a wider model does.
-std::vector<NamedTensor> parameters_of(const models::HydraViTConfig& config, bool wider, int64_t seed) {
+std::vector<NamedTensor> parameters_of(const models::Config& config, int64_t width, int64_t seed) {
   std::vector<NamedTensor> parameters;
-  if (wider) {
-    const models::HydraViT model(config, static_cast<uint64_t>(seed));
-    for (const nn::Parameter& p : model.parameters()) parameters.push_back({p.name, p.value.detach()});
+  const models::PlainVit whole = *models::plain_vit(config);
+  if (whole.width > width) {
+    const auto model = models::make_model(config, static_cast<uint64_t>(seed));
+    for (const nn::Parameter& p : model->parameters()) parameters.push_back({p.name, p.value.detach()});
   } else {
-    for (const TimmShape& timm : timm_shapes(config)) parameters.push_back({timm.name, Tensor::empty(timm.shape)});
+    for (const TimmShape& timm : timm_shapes(whole)) parameters.push_back({timm.name, Tensor::empty(timm.shape)});
   }
   return parameters;
 }
@@ -72,17 +94,20 @@ int run_import(const ImportArguments& a) {
   const std::string out = a.out.empty() ? std::filesystem::path(path).stem().string() + ".ckpt" : a.out;
   check_output({"--out", out, FileKind::checkpoint, a.force, {path}});
   start_compute(0);
-  const int64_t head_dim = a.head_dim > 0 || a.preset.empty() ? a.head_dim : models::preset(a.preset).head_dim;
-  const TimmModel model = read_timm_safetensors(path, head_dim);
-  HV_CHECK_USAGE(head_dim == 0 || head_dim == model.config.head_dim, a.head_dim > 0 ? "--head-dim: " : "--preset: heads of ",
-                 head_dim, ", but ", path, " says that its heads are ", model.config.head_dim, " wide");
-  const models::HydraViTConfig config = target(a, path, model.config);
-  std::vector<NamedTensor> parameters = parameters_of(config, config.heads > model.config.heads, a.seed);
+  int64_t head_dim = a.head_dim;
+  if (head_dim == 0 && !a.preset.empty()) head_dim = head_size_at(models::named_model(a.preset, 10), width_in(path));
+  const TimmModel model = read_timm_safetensors(path, {head_dim, a.eps});
+  HV_CHECK_USAGE(a.eps == 0 || a.eps == model.vit.eps, "--eps: ", a.eps, ", but ", path, " says that its LayerNorms add ",
+                 model.vit.eps);
+  HV_CHECK_USAGE(head_dim == 0 || head_dim == model.vit.head_size(), a.head_dim > 0 ? "--head-dim: " : "--preset: heads of ",
+                 head_dim, ", but ", path, " says that its heads are ", model.vit.head_size(), " wide");
+  const models::Config config = target(a, path, model);
+  std::vector<NamedTensor> parameters = parameters_of(config, model.vit.width, a.seed);
   put_timm(model, path, config, parameters);
   for (NamedTensor& parameter : parameters) parameter.name = "model." + parameter.name;
 
   Header header;
-  header.model = models::to_config(config);
+  header.model = config;
   header.seed = static_cast<uint64_t>(a.seed);
   header.class_names = model.class_names;
   header.mean = model.mean;
@@ -93,8 +118,8 @@ int run_import(const ImportArguments& a) {
     say(concat("NOTICE: ", model.guess, a.head_dim == 0 ? " (if that is wrong, give --head-dim)" : "",
                "; nor how images are normalised (taken as ImageNet's), nor what its classes are called (by numbers)"));
   }
-  show(concat(out, ": ", widths_text(config), " of ", config.head_dim, ", ", config.depth, " blocks, ", config.classes,
-              " classes, ", models::parameter_count(config, config.heads), " parameters"));
+  show(concat(out, ": ", widths_text(config, true), ", ", model.vit.depth, " blocks, ", model.vit.classes, " classes, ",
+              models::costs(config).back().params, " parameters"));
   return 0;
 }
 
@@ -103,8 +128,10 @@ int run_import(const ImportArguments& a) {
 Command import_command() {
   const auto a = std::make_shared<ImportArguments>();
   Fields fields = {
-      {"preset", &a->preset, "put it into this preset's model: its head width, widths and heads", 0, 0, models::preset_names()},
+      {"preset", &a->preset, "put it into this preset's model: its head width, widths and heads", 0, 0,
+       models::plain_presets()},
       {"head-dim", &a->head_dim, "width of a head, where the file does not say; 0: 64, if ViT or DeiT has its width", 0, 1024},
+      {"eps", &a->eps, "that LayerNorms add to the variance, where the file does not say; 0: 1e-6, as DeiT's", 0, 0.1},
       {kSubnetsOption, &a->heads, "widths of the model, as 5, 3-8 or all (the file's): the same as the next two"},
       {"into-heads", &a->into_heads, "put it into a model of so many heads, as its leading part; 0: as wide as it is", 0, 256},
       {"heads-min", &a->heads_min, "narrowest width of the model; 0: as the file says, else its own", 0, 256},

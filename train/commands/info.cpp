@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "models/kinds.h"
 #include "train/commands/commands.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
@@ -166,7 +167,7 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
   try {
     const TimmModel timm = describe_timm(path, header);
     guess = timm.guess;
-    model = models::to_config(timm.config);
+    model = timm.config;
     costs = models::costs(model);
   } catch (const Error& error) {
     unknown = error.what();

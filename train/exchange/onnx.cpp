@@ -12,6 +12,7 @@
 #define ONNX_NAMESPACE onnx
 #include <onnx/onnx_pb.h>
 
+#include "models/kinds.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/files/file.h"
 
@@ -73,7 +74,7 @@ class Graph {
   }
   std::string layer_norm(const std::string& name, const std::string& x) {
     return node(name, "LayerNormalization", {x, weight(name + ".weight"), weight(name + ".bias")},
-                {{"axis", -1}, {"epsilon", 1e-6f}});
+                {{"axis", -1}, {"epsilon", static_cast<float>(model_.vit.eps)}});
   }
 
  private:
@@ -106,23 +107,24 @@ class Graph {
 };
 
 // Values that all blocks share. In shapes, -1 is the dimension that depends on the batch.
-void add_constants(Graph& g, const models::HydraViTConfig& c) {
-  const int64_t p = c.width();
-  g.shape("shape.patches", {0, p, -1});                               // [B, p, N]; 0 keeps the batch
-  g.shape("shape.token", {1, p});                                     // after the batch: one token
-  g.shape("shape.rows", {-1, p});                                     // [B T, p]
-  g.shape("shape.tokens", {-1, c.tokens(), p});                       // [B, T, p]
-  g.shape("shape.heads", {-1, c.tokens(), 3 * c.heads, c.head_dim});  // [B, T, {q, k, v} heads, head_dim]
+void add_constants(Graph& g, const models::PlainVit& v) {
+  const int64_t p = v.width;
+  g.shape("shape.patches", {0, p, -1});                                  // [B, p, N]; 0 keeps the batch
+  g.shape("shape.token", {1, p});                                        // after the batch: one token
+  g.shape("shape.rows", {-1, p});                                        // [B T, p]
+  g.shape("shape.tokens", {-1, v.tokens(), p});                          // [B, T, p]
+  g.shape("shape.heads", {-1, v.tokens(), 3 * v.heads, v.head_size()});  // [B, T, {q, k, v} heads, head size]
   g.index("index.cls", 0);
-  g.number("number.scale", 1 / std::sqrt(static_cast<double>(c.head_dim)));
+  if (v.distilled) g.index("index.dist", 1);
+  g.number("number.scale", 1 / std::sqrt(static_cast<double>(v.scale_dim)));
   g.number("number.sqrt2", std::sqrt(2.0));
   g.number("number.one", 1);
   g.number("number.half", 0.5);
 }
 
 // images -> rows [B T, p]
-std::string embed(Graph& g, const models::HydraViTConfig& c) {
-  const Ints square{c.patch, c.patch};
+std::string embed(Graph& g, const models::PlainVit& v) {
+  const Ints square{v.patch, v.patch};
   const Names conv{"images", g.weight("patch_embed.proj.weight"), g.weight("patch_embed.proj.bias")};
   const std::string planes =
       g.node("patch_embed.proj", "Conv", conv, {{"kernel_shape", square}, {"strides", square}});  // [B, p, H/P, W/P]
@@ -130,12 +132,14 @@ std::string embed(Graph& g, const models::HydraViTConfig& c) {
   const std::string patches = g.node("patch_embed", "Transpose", {columns}, {{"perm", Ints{0, 2, 1}}});  // [B, N, p]
   const std::string batch = g.node("batch_size", "Shape", {"images"}, {{"start", 0}, {"end", 1}});
   const std::string shape = g.node("cls_shape", "Concat", {batch, "shape.token"}, {{"axis", 0}});
-  const std::string cls = g.node("cls", "Expand", {g.weight("cls_token"), shape});  // [B, 1, p]
-  const std::string tokens = g.node("tokens", "Concat", {cls, patches}, {{"axis", 1}});
+  Names parts = {g.node("cls", "Expand", {g.weight("cls_token"), shape})};  // [B, 1, p]
+  if (v.distilled) parts.push_back(g.node("dist", "Expand", {g.weight("dist_token"), shape}));
+  parts.push_back(patches);
+  const std::string tokens = g.node("tokens", "Concat", parts, {{"axis", 1}});
   return g.node("embedding", "Reshape", {g.node("pos_add", "Add", {tokens, g.weight("pos_embed")}), "shape.rows"});
 }
 
-// softmax(q k^T / sqrt(head_dim)) v of every head, projected: rows -> rows
+// softmax(q k^T / sqrt(scale_dim)) v of every head, projected: rows -> rows
 std::string attention(Graph& g, const std::string& name, const std::string& x) {
   const std::string split = g.node(name + ".heads", "Reshape", {g.linear(name + ".qkv", x), "shape.heads"});
   const std::string heads =
@@ -158,17 +162,24 @@ std::string mlp(Graph& g, const std::string& name, const std::string& x) {
   return g.linear(name + ".fc2", g.node(name + ".gelu", "Mul", {twice, "number.half"}));
 }
 
-void add_model(Graph& g, const models::HydraViTConfig& c) {
-  add_constants(g, c);
-  std::string x = embed(g, c);
-  for (int64_t i = 0; i < c.depth; ++i) {
+void add_model(Graph& g, const models::PlainVit& v) {
+  add_constants(g, v);
+  std::string x = embed(g, v);
+  for (int64_t i = 0; i < v.depth; ++i) {
     const std::string block = concat("blocks.", i);
     x = g.node(block + ".attn_add", "Add", {x, attention(g, block + ".attn", g.layer_norm(block + ".norm1", x))});
     x = g.node(block + ".mlp_add", "Add", {x, mlp(g, block + ".mlp", g.layer_norm(block + ".norm2", x))});
   }
   const std::string tokens = g.node("tokens_out", "Reshape", {x, "shape.tokens"});
-  const std::string cls = g.node("cls_out", "Gather", {tokens, "index.cls"}, {{"axis", 1}});  // [B, p]
-  g.linear("head", g.layer_norm("norm", cls), "logits");
+  if (!v.distilled) {
+    const std::string cls = g.node("cls_out", "Gather", {tokens, "index.cls"}, {{"axis", 1}});  // [B, p]
+    g.linear("head", g.layer_norm("norm", cls), "logits");
+    return;
+  }
+  const std::string normed = g.layer_norm("norm", tokens);
+  const std::string cls = g.linear("head", g.node("cls_out", "Gather", {normed, "index.cls"}, {{"axis", 1}}));
+  const std::string dist = g.linear("head_dist", g.node("dist_out", "Gather", {normed, "index.dist"}, {{"axis", 1}}));
+  g.node("mean", "Mul", {g.node("sum", "Add", {cls, dist}), "number.half"}, {}, {"logits"});
 }
 
 // "batch", then fixed sizes.
@@ -211,10 +222,14 @@ void save(const std::string& path, const onnx::ModelProto& model) {
 }  // namespace
 
 void write_onnx(const std::string& path, const TimmModel& model) {
-  const models::HydraViTConfig& c = model.config;
-  HV_CHECK_USAGE(c.heads_min == c.heads, "--heads: an ONNX file computes one width; name it: ", c.heads_min, " to ", c.heads);
+  const models::PlainVit& v = model.vit;
+  const std::vector<models::Cost> widths = models::costs(model.config);
+  HV_CHECK_USAGE(widths.size() == 1,
+                 "--heads: an ONNX file computes one width; name it: ", widths.front().subnet.axes.at(0).value, " to ",
+                 widths.back().subnet.axes.at(0).value);
   // Protobuf counts bytes in int. The graph and the metadata take less than a megabyte.
-  const int64_t bytes = models::parameter_count(c, c.heads) * 4 + (1 << 20);
+  int64_t bytes = 1 << 20;
+  for (const TimmShape& tensor : timm_shapes(v)) bytes += numel(tensor.shape) * 4;
   HV_CHECK_USAGE(bytes <= INT_MAX, path, ": a model of ", bytes >> 20,
                  " MiB, an ONNX file holds less than 2048; ask for fewer --heads or ", "another --format");
 
@@ -224,7 +239,7 @@ void write_onnx(const std::string& path, const TimmModel& model) {
   onnx::OperatorSetIdProto& operators = *file.add_opset_import();
   operators.set_domain("");
   operators.set_version(kOpset);
-  Metadata metadata = models::to_config(c);
+  Metadata metadata = model.config;
   for (const std::string& name : model.class_names) metadata["class_names"] += name + "\n";
   metadata["mean"] = triple_text(model.mean);
   metadata["std"] = triple_text(model.std);
@@ -234,11 +249,11 @@ void write_onnx(const std::string& path, const TimmModel& model) {
     entry.set_value(value);
   }
   onnx::GraphProto& graph = *file.mutable_graph();
-  graph.set_name(concat("hydravit-heads", c.heads));
-  describe(*graph.add_input(), "images", {c.channels, c.image, c.image});
-  describe(*graph.add_output(), "logits", {c.classes});
+  graph.set_name(concat("hydravit-heads", v.heads));
+  describe(*graph.add_input(), "images", {v.channels, v.image, v.image});
+  describe(*graph.add_output(), "logits", {v.classes});
   Graph builder(graph, model);
-  add_model(builder, c);
+  add_model(builder, v);
   save(path, file);
 }
 

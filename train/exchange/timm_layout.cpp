@@ -1,23 +1,57 @@
 #include "train/exchange/timm_layout.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "models/kinds.h"
 #include "nn/part.h"
+#include "train/io/numbers.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
 #include "train/state/run_folder.h"
 
 namespace hv::train {
+namespace {
 
-std::vector<TimmShape> timm_shapes(const models::HydraViTConfig& c) {
-  const int64_t e = c.width(), hidden = c.mlp_ratio * e;
-  std::vector<TimmShape> all = {{"cls_token", {1, 1, e}}, {"pos_embed", {1, c.tokens(), e}}};
+using models::PlainVit;
+
+bool is_qkv(const std::string& name) { return name.find(".attn.qkv.") != std::string::npos; }
+
+// The tensor's name in our model: classifiers may have another one there.
+std::string our_name(const std::string& timm, const PlainVit& vit) {
+  for (const auto& [theirs, ours] : {std::pair{"head.", vit.head}, std::pair{"head_dist.", vit.head_dist}}) {
+    if (timm.rfind(theirs, 0) == 0) return concat(ours, '.', timm.substr(std::string(theirs).size()));
+  }
+  return timm;
+}
+
+// A copy of a qkv tensor in timm's order, its q rows multiplied.
+Tensor with_scaled_q(const TimmTensor& from, double factor) {
+  Tensor scaled = from.packed().clone();
+  const int64_t count = scaled.numel() / 3;
+  Real* const q = scaled.mutable_data();
+  for (int64_t i = 0; i < count; ++i) q[i] = static_cast<Real>(q[i] * factor);
+  return scaled;
+}
+
+std::string first_axes(const std::vector<models::Subnet>& all) {
+  const models::Axis &first = all.front().axes.at(0), &last = all.back().axes.at(0);
+  return concat(first.value, " to ", last.value, " ", first.name);
+}
+
+}  // namespace
+
+std::vector<TimmShape> timm_shapes(const PlainVit& v) {
+  const int64_t e = v.width, hidden = v.mlp_ratio * e;
+  std::vector<TimmShape> all = {{"cls_token", {1, 1, e}}};
+  if (v.distilled) all.push_back({"dist_token", {1, 1, e}});
+  all.push_back({"pos_embed", {1, v.tokens(), e}});
   const auto add = [&](const std::string& name, const Shape& weight) {
     all.push_back({name + ".weight", weight});
     all.push_back({name + ".bias", {weight[0]}});
   };
-  add("patch_embed.proj", {e, c.channels, c.patch, c.patch});
-  for (int64_t i = 0; i < c.depth; ++i) {
+  add("patch_embed.proj", {e, v.channels, v.patch, v.patch});
+  for (int64_t i = 0; i < v.depth; ++i) {
     const std::string block = concat("blocks.", i, '.');
     add(block + "norm1", {e});
     add(block + "attn.qkv", {3 * e, e});
@@ -27,19 +61,21 @@ std::vector<TimmShape> timm_shapes(const models::HydraViTConfig& c) {
     add(block + "mlp.fc2", {e, hidden});
   }
   add("norm", {e});
-  add("head", {c.classes, e});
+  add("head", {v.classes, e});
+  if (v.distilled) add("head_dist", {v.classes, e});
   return all;
 }
 
-Tensor timm_view(const Tensor& ours, const TimmShape& timm, int64_t head_dim) {
+Tensor timm_view(const Tensor& ours, const TimmShape& timm, const PlainVit& vit) {
   HV_CHECK(ours.rank() == timm.shape.size(), "timm: ", timm.name, " is ", timm.shape, " there and ", ours.shape(), " here");
+  const bool inner = timm.name.rfind("blocks.", 0) == 0 || timm.name.rfind("patch_embed.", 0) == 0;
+  const nn::TrailingParts side(inner ? vit.trailing_blocks : vit.trailing_ends);
   Tensor view = ours;
   for (int d = 0; d < view.rank(); ++d) view = nn::part(view, d, timm.shape[d]);
-  if (timm.name.find(".attn.qkv.") == std::string::npos) return view;
-  // [3p, p] as [head, {q, k, v}, head_dim, p] -> [{q, k, v}, head, head_dim, p]; the bias without the last
-  const int64_t heads = timm.shape[0] / (3 * head_dim);
-  return view.rank() == 2 ? view.view({heads, 3, head_dim, timm.shape[1]}).permute({1, 0, 2, 3})
-                          : view.view({heads, 3, head_dim}).permute({1, 0, 2});
+  if (!vit.stacked || !is_qkv(timm.name)) return view;
+  // [3p, p] as [head, {q, k, v}, size, p] -> [{q, k, v}, head, size, p]; the bias without the last
+  return view.rank() == 2 ? view.view({vit.heads, 3, vit.head_size(), timm.shape[1]}).permute({1, 0, 2, 3})
+                          : view.view({vit.heads, 3, vit.head_size()}).permute({1, 0, 2});
 }
 
 const TimmTensor& TimmModel::tensor(const std::string& name) const {
@@ -48,9 +84,23 @@ const TimmTensor& TimmModel::tensor(const std::string& name) const {
   return *found;
 }
 
-std::string widths_text(const models::HydraViTConfig& c) {
-  return c.heads_min == c.heads ? concat(c.heads, c.heads == 1 ? " head" : " heads")
-                                : concat(c.heads_min, " to ", c.heads, " heads");
+std::string widths_text(const models::Config& config, bool detailed) {
+  std::vector<models::Subnet> all;
+  for (const models::Cost& cost : models::costs(config)) all.push_back(cost.subnet);
+  const PlainVit vit = *models::plain_vit(config);
+  const bool one = all.size() == 1;
+  const std::string text = one ? concat(vit.heads, vit.heads == 1 ? " head" : " heads") : first_axes(all);
+  if (!detailed) return text;
+  return one || vit.stacked ? concat(text, " of ", vit.head_size()) : concat(text, " of width ", vit.width);
+}
+
+std::string timm_hint(const PlainVit& v) {
+  const bool other_eps = v.eps != 1e-6;  // timm's default
+  if (!v.distilled && !other_eps) return "";
+  return concat(v.distilled ? "timm.models.deit.VisionTransformerDistilled" : "timm.models.VisionTransformer",
+                "(img_size=", v.image, ", patch_size=", v.patch, ", in_chans=", v.channels, ", embed_dim=", v.width,
+                ", depth=", v.depth, ", num_heads=", v.heads, ", mlp_ratio=", v.mlp_ratio, ", num_classes=", v.classes,
+                other_eps ? concat(", norm_layer=partial(nn.LayerNorm, eps=", number_text(v.eps), ")") : "", ")");
 }
 
 TimmSource::TimmSource(const std::string& run_or_file, bool ema)
@@ -59,66 +109,98 @@ TimmSource::TimmSource(const std::string& run_or_file, bool ema)
   const Header& header = checkpoint_.header;
   const std::string& path = checkpoint_.path;
   HV_CHECK_USAGE(!ema || !checkpoint_.tensors.empty(), path, ": has no averaged weights; leave out --ema");
-  const auto kind = header.model.find("model");
-  HV_CHECK_USAGE(kind == header.model.end() || kind->second == "hydravit", path, ": a model of kind ", kind->second,
-                 "; only a hydravit is a vision transformer");
-  models::HydraViTConfig& c = whole_.config;
+  std::optional<PlainVit> vit;
   try {
-    c = models::from_config(header.model);
+    for (const models::Cost& cost : models::costs(header.model)) subnets_.push_back(cost.subnet);
+    vit = models::plain_vit(header.model);
   } catch (const Error& error) {
     fail(Fault::input, path, ": describes no model this program can build: ", error.what());
   }
-  HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == c.classes, path, ": names ", header.class_names.size(),
-                 " classes, its model has ", c.classes);
+  HV_CHECK_USAGE(vit, path, ": a model of kind ", header.model.at("model"), ", which is no plain vision transformer");
+  whole_.config = header.model;
+  whole_.vit = *vit;
+  HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == vit->classes, path, ": names ", header.class_names.size(),
+                 " classes, its model has ", vit->classes);
   for (const std::string& name : header.class_names) whole_.class_names.push_back(valid_utf8(name));
   whole_.mean = header.mean;
   whole_.std = header.std;
-  for (const TimmShape& full : timm_shapes(c)) {
-    const Tensor& value = checkpoint_.tensor(prefix_ + full.name);
-    HV_CHECK_INPUT(value.shape() == full.shape, path, ": tensor ", prefix_, full.name, " is ", value.shape(),
-                   ", its model wants ", full.shape);
+  for (const TimmShape& full : timm_shapes(*vit)) {
+    const std::string name = prefix_ + our_name(full.name, *vit);
+    const Tensor& value = checkpoint_.tensor(name);
+    HV_CHECK_INPUT(value.shape() == full.shape, path, ": tensor ", name, " is ", value.shape(), ", its model wants ",
+                   full.shape);
   }
 }
 
-TimmModel TimmSource::width(int64_t heads) const {
+TimmModel TimmSource::width(double first_axis) const {
   TimmModel model = whole_;
-  models::HydraViTConfig& c = model.config;
-  if (heads > 0) {
-    HV_CHECK_USAGE(heads >= c.heads_min && heads <= c.heads, "--heads: ", heads, " is outside the model; it runs with ",
-                   c.heads_min, " to ", c.heads, " heads");
-    c.heads = c.heads_min = heads;
+  PlainVit part = whole_.vit;  // where it lies in the model
+  const bool nested = first_axis == 0 && subnets_.size() > 1;
+  if (first_axis != 0) {
+    const auto subnet = std::find_if(subnets_.begin(), subnets_.end(),
+                                     [&](const models::Subnet& s) { return s.axes.at(0).value == first_axis; });
+    HV_CHECK_USAGE(subnet != subnets_.end(), "--heads: ", first_axis, " is outside the model; it runs with ",
+                   first_axes(subnets_));
+    const std::optional<PlainVit> vit = models::plain_vit(whole_.config, models::width_of(*subnet));
+    HV_CHECK_USAGE(vit, "--heads: ", first_axis, " is no plain vision transformer");
+    part = *vit;
   }
-  for (const TimmShape& timm : timm_shapes(c)) {
-    model.tensors.push_back({timm.name, timm.shape, timm_view(checkpoint_.tensor(prefix_ + timm.name), timm, c.head_dim)});
+  const double q_factor = std::sqrt(static_cast<double>(part.head_size()) / static_cast<double>(part.scale_dim));
+  HV_CHECK_USAGE(!nested || q_factor == 1, checkpoint_.path, ": its scores are not multiplied by 1 / sqrt(", part.head_size(),
+                 "), the size of its heads; export one width with --heads");
+  if (!nested) {
+    model.vit = part;
+    model.vit.scale_dim = part.head_size();
+    model.config = *models::kind_of(whole_.config).alone(model.vit, whole_.config);
+  }
+  for (const TimmShape& timm : timm_shapes(part)) {
+    const Tensor& value = checkpoint_.tensor(prefix_ + our_name(timm.name, part));
+    TimmTensor tensor{timm.name, timm.shape, timm_view(value, timm, part)};
+    if (q_factor != 1 && is_qkv(timm.name)) tensor.value = with_scaled_q(tensor, q_factor);
+    model.tensors.push_back(tensor);
   }
   return model;
 }
 
-TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema) {
-  return TimmSource(run_or_file, ema).width(heads);
+TimmModel load_timm(const std::string& run_or_file, double first_axis, bool ema) {
+  return TimmSource(run_or_file, ema).width(first_axis);
 }
 
-bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to,
-              const std::vector<NamedTensor>& ours) {
+int64_t head_size_at(const models::Config& model, int64_t width) {
+  const std::optional<PlainVit> part = width > 0 ? models::plain_vit(model, width) : std::nullopt;
+  return part ? part->head_size() : models::plain_vit(model)->head_size();
+}
+
+bool put_timm(const TimmModel& from, const std::string& path, const models::Config& to, const std::vector<NamedTensor>& ours) {
   const NoGrad off;
-  models::HydraViTConfig part = to;  // of the model, what `from` should be
-  part.heads = from.config.heads;
-  part.classes = from.config.classes;
-  HV_CHECK_INPUT(from.config.head_dim == to.head_dim && part.heads <= to.heads, path, ": ", from.config.heads, " heads of ",
-                 from.config.head_dim, ", the model has ", to.heads, " of ", to.head_dim, "; choose a model at least as wide");
-  HV_CHECK_INPUT(from.config.depth == to.depth, path, ": ", from.config.depth, " blocks, the model has ", to.depth);
+  const PlainVit &vit = from.vit, whole = *models::plain_vit(to);
+  const std::optional<PlainVit> found = models::plain_vit(to, vit.width);
+  const std::string sizes =
+      concat(path, ": ", vit.heads, " heads of ", vit.head_size(), ", the model has ", whole.heads, " of ", whole.head_size());
+  HV_CHECK_INPUT(found || vit.width >= whole.width || vit.heads != whole.heads, sizes, " and none of its widths is ",
+                 vit.width);
+  HV_CHECK_INPUT(found && found->heads == vit.heads, sizes, "; choose a model at least as wide");
+  PlainVit part = *found;  // of the model, what `from` should be
+  part.classes = vit.classes;
+  HV_CHECK_INPUT(vit.depth == part.depth, path, ": ", vit.depth, " blocks, the model has ", part.depth);
+  HV_CHECK_INPUT(vit.distilled == part.distilled, path, ": has ", vit.distilled ? "a" : "no", " DIST token, the model has ",
+                 vit.distilled ? "none" : "one", "; choose a model as the file");
   const std::vector<TimmShape> shapes = timm_shapes(part);
   for (const TimmShape& timm : shapes) {  // all checks before the first change
-    const Shape& found = from.tensor(timm.name).shape;
-    HV_CHECK_INPUT(found == timm.shape, path, ": tensor ", timm.name, " is ", found, ", the model wants ", timm.shape);
+    const Shape& shape = from.tensor(timm.name).shape;
+    HV_CHECK_INPUT(shape == timm.shape, path, ": tensor ", timm.name, " is ", shape, ", the model wants ", timm.shape);
   }
-  const bool same_classes = part.classes == to.classes;
+  const bool same_classes = part.classes == whole.classes;
+  const double q_factor = std::sqrt(static_cast<double>(part.scale_dim) / static_cast<double>(vit.scale_dim));
   for (const TimmShape& timm : shapes) {
-    if (!same_classes && timm.name.rfind("head.", 0) == 0) continue;
-    const auto target = std::find_if(ours.begin(), ours.end(), [&](const NamedTensor& t) { return t.name == timm.name; });
-    HV_CHECK(target != ours.end(), "timm: the model has no parameter ", timm.name);
-    const Tensor view = timm_view(target->value, timm, to.head_dim);
-    view.copy_(from.tensor(timm.name).packed().view(view.shape()));
+    if (!same_classes && timm.name.rfind("head", 0) == 0) continue;
+    const std::string name = our_name(timm.name, part);
+    const auto target = std::find_if(ours.begin(), ours.end(), [&](const NamedTensor& t) { return t.name == name; });
+    HV_CHECK(target != ours.end(), "timm: the model has no parameter ", name);
+    const Tensor view = timm_view(target->value, timm, part);
+    const TimmTensor& tensor = from.tensor(timm.name);
+    const Tensor value = q_factor != 1 && is_qkv(timm.name) ? with_scaled_q(tensor, q_factor) : tensor.packed();
+    view.copy_(value.view(view.shape()));
   }
   return same_classes;
 }

@@ -1,16 +1,18 @@
-// A subnetwork as timm's VisionTransformer, without a copy. Every format of other programs is written from it and read into it.
+// A subnetwork as timm's VisionTransformer or VisionTransformerDistilled, without a copy. Every format of other programs is
+// written from it and read into it. No kind of model is named here: models/plain_vit.h says what a part of one is.
 //
-// The names of our parameters are timm's, and so are all layouts but one, the qkv rows. Ours are packed (head, {q, k, v},
-// head_dim), timm's are three blocks [q; k; v]. One permuted view expresses the difference for both directions: export reads
-// through it, import writes through it.
+// The names of our parameters are timm's, and so are all layouts but one, the qkv rows of stacked heads. These are packed
+// (head, {q, k, v}, size), timm's are three blocks [q; k; v]. One permuted view expresses the difference for both directions:
+// export reads through it, import writes through it.
 //
 // Invariants
-//   1. timm_shapes(config) are the names and shapes of the plain vision transformer of config.heads heads, in the model's
-//      order.
-//   2. TimmTensor::value shows, in row-major order, the tensor's numel(shape) numbers. It is strided, and for qkv it has
+//   1. timm_shapes(vit) are the names and shapes of the plain vision transformer, in the model's order.
+//   2. TimmTensor::value shows, in row-major order, the tensor's numel(shape) numbers. It is strided, and for qkv it may have
 //      another rank.
-//   3. The part of a parameter that a narrower model uses is its leading rectangle: width k of a model is the stand-alone
-//      transformer of k heads.
+//   3. A subnetwork alone is exported as what computes its logits in timm. There, scores are multiplied by 1 / sqrt(size of a
+//      head). If the model multiplies them by 1 / sqrt(scale_dim), the rows of q are a copy, multiplied by
+//      sqrt(size / scale_dim), and the scale_dim of the exported configuration is the size. So what is imported from the file
+//      is exported as the same bytes. Placed in a wider model, q is multiplied by the inverse.
 // Thread rule: plain data.
 #pragma once
 
@@ -19,7 +21,7 @@
 #include <string>
 #include <vector>
 
-#include "models/hydravit.h"
+#include "models/plain_vit.h"
 #include "train/state/checkpoint.h"
 
 namespace hv::train {
@@ -28,10 +30,10 @@ struct TimmShape {
   std::string name;  // "blocks.0.attn.qkv.weight"
   Shape shape;       // [3p, p]
 };
-std::vector<TimmShape> timm_shapes(const models::HydraViTConfig& config);
+std::vector<TimmShape> timm_shapes(const models::PlainVit& vit);
 
-// The part of `ours`, a parameter of the same name in a model as wide or wider, that is the timm tensor.
-Tensor timm_view(const Tensor& ours, const TimmShape& timm, int64_t head_dim);
+// The part of `ours`, a parameter of the same name in a model as wide or wider, that is the timm tensor of `vit`.
+Tensor timm_view(const Tensor& ours, const TimmShape& timm, const models::PlainVit& vit);
 
 struct TimmTensor {
   std::string name;
@@ -42,14 +44,18 @@ struct TimmTensor {
 };
 
 struct TimmModel {
-  models::HydraViTConfig config;  // of what is exported: config.heads is its width, heads_min its narrowest subnetwork
+  models::Config config;  // of what is exported: one width, or the nested model
+  models::PlainVit vit;   // its full width, which the tensors are
   std::vector<TimmTensor> tensors;
   std::vector<std::string> class_names;
   std::array<double, 3> mean{}, std{};  // pixels enter as (x / 255 - mean) / std
   std::string guess;                    // a sentence: as what head_dim was taken if the file does not say it; else ""
   const TimmTensor& tensor(const std::string& name) const;
 };
-std::string widths_text(const models::HydraViTConfig& config);  // "3 heads", "3 to 8 heads"
+// "3 heads", "3 to 8 heads", "0.25 to 1 ratio"; `detailed`: "3 heads of 16", "0.25 to 1 ratio of width 96".
+std::string widths_text(const models::Config& config, bool detailed = false);
+// "VisionTransformerDistilled(img_size=32, ...)": how timm makes what the tensors fit. Empty if the defaults will do.
+std::string timm_hint(const models::PlainVit& vit);
 
 // The weights of a checkpoint (file or run folder), read once. No model is built and no random number is drawn, so the memory
 // used is that of the weights.
@@ -57,21 +63,25 @@ class TimmSource {
  public:
   TimmSource(const std::string& run_or_file, bool ema);
   const Header& header() const { return checkpoint_.header; }
-  const models::HydraViTConfig& config() const { return whole_.config; }
-  // The stand-alone subnetwork of `heads` heads, or with 0 the whole nested model, without a copy.
-  TimmModel width(int64_t heads) const;
+  const std::vector<models::Subnet>& subnets() const { return subnets_; }
+  // The stand-alone subnetwork whose first axis has this value, or with 0 the whole nested model: views, see invariant 3.
+  TimmModel width(double first_axis) const;
 
  private:
   std::string prefix_;
+  std::vector<models::Subnet> subnets_;
   Checkpoint checkpoint_;
   TimmModel whole_;  // without its tensors
 };
-TimmModel load_timm(const std::string& run_or_file, int64_t heads, bool ema);
+TimmModel load_timm(const std::string& run_or_file, double first_axis, bool ema);
 
-// Writes `from` into the leading rectangle of `ours`, the parameters of a model of configuration `to`, by name. What does not
+// The size of the heads in the part of this width, if the model has one, else in the full model: what a file that does not say
+// it has, if it is to fit.
+int64_t head_size_at(const models::Config& model, int64_t width);
+
+// Writes `from` into the part of that width of `ours`, the parameters of a model of configuration `to`, by name. What does not
 // fit (a wider model, another depth, ...) is an error (Fault::input) that begins with `path`. If the numbers of classes differ,
-// `ours` keeps its own classifier, and the answer is false.
-bool put_timm(const TimmModel& from, const std::string& path, const models::HydraViTConfig& to,
-              const std::vector<NamedTensor>& ours);
+// `ours` keeps its own classifiers, and the answer is false.
+bool put_timm(const TimmModel& from, const std::string& path, const models::Config& to, const std::vector<NamedTensor>& ours);
 
 }  // namespace hv::train

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "data/files.h"
+#include "models/kinds.h"
 #include "train/files/file.h"
 #include "train/io/numbers.h"
 #include "train/io/printable.h"
@@ -45,7 +46,7 @@ std::vector<std::string> class_names(const std::string& path, const Metadata& me
 }
 
 Metadata metadata_of(const TimmModel& model) {
-  Metadata metadata = models::to_config(model.config);
+  Metadata metadata = model.config;
   metadata["format"] = "pt";  // what several loaders ask for: the tensors are laid out as PyTorch's
   std::string& names = metadata["class_names"];
   for (const std::string& name : model.class_names) names += name + "\n";
@@ -54,12 +55,13 @@ Metadata metadata_of(const TimmModel& model) {
   return metadata;
 }
 
-models::HydraViTConfig config_in(const Metadata& metadata) {
+models::Config config_in(const Metadata& metadata) {
   models::Config config;
-  for (const auto& [key, ignored] : models::to_config({})) {
+  for (const std::string& key : models::entries_of(metadata.at("model"))) {
     if (const auto found = metadata.find(key); found != metadata.end()) config[key] = found->second;
   }
-  return models::from_config(config);
+  HV_CHECK_INPUT(models::plain_vit(config), "describes a model that is no plain vision transformer");
+  return config;
 }
 
 // --- what the tensors say ---------------------------------------------------------------------------------------------------
@@ -95,10 +97,11 @@ int64_t guessed_head_dim(const std::string& path, int64_t width) {
   return kGuess;
 }
 
-models::HydraViTConfig config_in(const std::string& path, const Shapes& shapes, int64_t head_dim) {
+models::Config config_in(const std::string& path, const Shapes& shapes, const FileHints& hints) {
+  int64_t head_dim = hints.head_dim;
   const std::pair<const char*, int> telling[] = {
       {"cls_token", 3}, {"pos_embed", 3}, {"patch_embed.proj.weight", 4}, {"blocks.0.mlp.fc1.weight", 2}, {"head.weight", 2}};
-  std::vector<std::string> missing, distilled;
+  std::vector<std::string> missing;
   for (const auto& [name, rank] : telling) {
     const auto found = shapes.find(name);
     if (found == shapes.end()) {
@@ -109,38 +112,37 @@ models::HydraViTConfig config_in(const std::string& path, const Shapes& shapes, 
     for (const int64_t d : found->second) good = good && d > 0 && d < int64_t{1} << 31;
     HV_CHECK_INPUT(good, path, ": tensor ", name, " is ", found->second, ", expected ", rank, " dimensions");
   }
-  for (const auto& [name, shape] : shapes) {
-    if (name.rfind("dist_token", 0) == 0 || name.rfind("head_dist.", 0) == 0) distilled.push_back(name);
-  }
   HV_CHECK_INPUT(missing.empty(), path, ": not a vision transformer in timm's layout: it lacks ", list(missing));
-  HV_CHECK_INPUT(distilled.empty(), path, ": a distilled DeiT: it has ", list(distilled),
-                 "; take the plain one of the same size");
 
+  models::PlainVit vit;
+  for (const char* name : {"dist_token", "head_dist.weight", "head_dist.bias"}) vit.distilled |= shapes.count(name) > 0;
   const Shape &patches = shapes.at("patch_embed.proj.weight"), &fc1 = shapes.at("blocks.0.mlp.fc1.weight");
-  const int64_t width = shapes.at("cls_token")[2], positions = shapes.at("pos_embed")[1] - 1;
+  const int64_t width = shapes.at("cls_token")[2], positions = shapes.at("pos_embed")[1] - vit.first_tokens();
   const int64_t side = static_cast<int64_t>(std::llround(std::sqrt(static_cast<double>(positions))));
   HV_CHECK_INPUT(side > 0 && side * side == positions, path, ": tensor pos_embed is ", shapes.at("pos_embed"),
-                 ": expected one position for CLS and a square of patches");
+                 vit.distilled ? ": expected one position for CLS, one for DIST and a square of patches"
+                               : ": expected one position for CLS and a square of patches");
   HV_CHECK_INPUT(fc1[0] % width == 0, path, ": tensor blocks.0.mlp.fc1.weight is ", fc1, ": ", fc1[0],
                  " is no multiple of the width ", width);
   if (head_dim == 0) head_dim = guessed_head_dim(path, width);
   HV_CHECK_INPUT(width % head_dim == 0, path, ": its width ", width, " does not divide into heads of ", head_dim,
                  "; say how wide a head is with --head-dim");
-  models::HydraViTConfig c;
-  c.image = side * patches[2];
-  c.patch = patches[2];
-  c.channels = patches[1];
-  c.depth = count_blocks(shapes);
-  c.head_dim = head_dim;
-  c.heads = c.heads_min = width / head_dim;
-  c.mlp_ratio = fc1[0] / width;
-  c.classes = shapes.at("head.weight")[0];
-  return models::from_config(models::to_config(c));  // with all its checks
+  vit.image = side * patches[2];
+  vit.patch = patches[2];
+  vit.channels = patches[1];
+  vit.depth = count_blocks(shapes);
+  vit.width = width;
+  vit.heads = width / head_dim;
+  vit.scale_dim = head_dim;
+  if (hints.eps > 0) vit.eps = hints.eps;
+  vit.mlp_ratio = fc1[0] / width;
+  vit.classes = shapes.at("head.weight")[0];
+  return models::model_that_is(vit);
 }
 
-void compare(const std::string& path, Shapes found, const models::HydraViTConfig& config) {
+void compare(const std::string& path, Shapes found, const models::PlainVit& vit) {
   std::vector<std::string> missing, extra;
-  for (const auto& [name, shape] : timm_shapes(config)) {
+  for (const auto& [name, shape] : timm_shapes(vit)) {
     const auto it = found.find(name);
     if (it == found.end()) {
       missing.push_back(name);
@@ -151,8 +153,9 @@ void compare(const std::string& path, Shapes found, const models::HydraViTConfig
   }
   for (const auto& [name, shape] : found) extra.push_back(name);
   HV_CHECK_INPUT(missing.empty() && extra.empty(), path,
-                 ": not the plain vision transformer:", missing.empty() ? "" : " it lacks ", list(missing),
-                 missing.empty() || extra.empty() ? "" : ";", extra.empty() ? "" : " it has more: ", list(extra));
+                 vit.distilled ? ": not the distilled vision transformer:" : ": not the plain vision transformer:",
+                 missing.empty() ? "" : " it lacks ", list(missing), missing.empty() || extra.empty() ? "" : ";",
+                 extra.empty() ? "" : " it has more: ", list(extra));
 }
 
 }  // namespace
@@ -176,44 +179,56 @@ void write_timm_safetensors(const std::string& path, const TimmModel& model) {
 
 bool describes_itself(const SafetensorsHeader& header) {
   const auto found = header.metadata.find("model");
-  return found != header.metadata.end() && found->second == "hydravit";
+  if (found == header.metadata.end()) return false;
+  for (const models::Kind& kind : models::kinds()) {
+    if (kind.name == found->second) return kind.plain != nullptr;
+  }
+  return false;
 }
 
-TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header, int64_t head_dim) {
+TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header, const FileHints& hints) {
   TimmModel model;
   Shapes shapes;
   for (const StoredTensor& tensor : header.tensors) shapes[tensor.name] = tensor.shape;
   const bool known = describes_itself(header);
   try {
-    model.config = known ? config_in(header.metadata) : config_in(path, shapes, head_dim);
+    model.config = known ? config_in(header.metadata) : config_in(path, shapes, hints);
+    model.vit = *models::plain_vit(model.config);  // with all checks
   } catch (const Error& error) {
     const std::string text = error.what();
     fail(Fault::input, text.rfind(path, 0) == 0 ? text : concat(path, ": metadata: ", printable(text.substr(0, 500))));
   }
-  compare(path, shapes, model.config);
+  const models::PlainVit& vit = model.vit;
+  compare(path, shapes, vit);
   if (known) {
     model.mean = triple(path, header.metadata, "mean", -1e9);
     model.std = triple(path, header.metadata, "std", 0);
-    model.class_names = class_names(path, header.metadata, model.config.classes);
+    model.class_names = class_names(path, header.metadata, vit.classes);
   } else {
     model.mean = {0.485, 0.456, 0.406};
     model.std = {0.229, 0.224, 0.225};
-    for (int64_t i = 0; i < model.config.classes; ++i) model.class_names.push_back(std::to_string(i));
-    const models::HydraViTConfig& c = model.config;
-    model.guess = concat("the file does not say how wide a head is: its width ", c.width(), " is taken as ", widths_text(c),
-                         " of ", c.head_dim);
-    if (head_dim == 0)
-      model.guess += published(c.heads) ? ", as ViT and DeiT have" : ", although ViT and DeiT have 3, 6, 12 or 16";
+    for (int64_t i = 0; i < vit.classes; ++i) model.class_names.push_back(std::to_string(i));
+    model.guess = concat("the file does not say how wide a head is: its width ", vit.width, " is taken as ",
+                         widths_text(model.config, true));
+    if (hints.head_dim == 0)
+      model.guess += published(vit.heads) ? ", as ViT and DeiT have" : ", although ViT and DeiT have 3, 6, 12 or 16";
   }
   return model;
 }
 
-TimmModel read_timm_safetensors(const std::string& path, int64_t head_dim) {
-  TimmModel model = describe_timm(path, read_safetensors_header(path), head_dim);
+int64_t width_in(const std::string& path) {
+  for (const StoredTensor& tensor : read_safetensors_header(path).tensors) {
+    if (tensor.name == "cls_token" && tensor.shape.size() == 3) return tensor.shape[2];
+  }
+  return 0;
+}
+
+TimmModel read_timm_safetensors(const std::string& path, const FileHints& hints) {
+  TimmModel model = describe_timm(path, read_safetensors_header(path), hints);
   std::map<std::string, Tensor> values;
   for (const NamedTensor& tensor : load_safetensors(path, [](const std::string&) { return true; }))
     values[tensor.name] = tensor.value;
-  for (const auto& [name, shape] : timm_shapes(model.config)) {
+  for (const auto& [name, shape] : timm_shapes(model.vit)) {
     const Tensor& value = values.at(name);
     for (int64_t i = 0; i < value.numel(); ++i) {
       HV_CHECK_INPUT(std::isfinite(value.data()[i]), path, ": tensor ", name, " holds ", value.data()[i], " at ", i,

@@ -9,7 +9,7 @@
 #include "core/kernels/gemm.h"
 #include "core/parallel.h"
 #include "data/classes.h"
-#include "models/hydravit.h"
+#include "models/kinds.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/files/file.h"
 #include "train/io/print.h"
@@ -51,31 +51,39 @@ void match_classifier(const std::string& path, const std::vector<std::string>& f
           : concat("NOTICE: ", path, " has the classes of the data in another order; they are matched by name"));
 }
 
-// Copies the weights of a checkpoint or of timm's model. Those of a narrower model become the leading rectangle, as the
+// Copies the weights of a checkpoint or of timm's model. Those of a narrower model become the part of that width, as the
 // HydraViT authors start from DeiT-tiny.
 void start_from(const std::string& path, const models::ElasticModel& model, const data::Dataset& data) {
-  const models::HydraViTConfig config = models::from_config(model.config());
-  const TimmModel start = is_safetensors(path) ? read_timm_safetensors(path, config.head_dim) : load_timm(path, 0, false);
-  // The model's head_dim is used for a file that says none, so it may be wrong.
+  const models::Config config = model.config();
+  const std::optional<models::PlainVit> whole = models::plain_vit(config);
+  HV_CHECK_USAGE(whole, "--init: a model of kind ", config.at("model"),
+                 " starts from no file: it is no plain vision transformer");
+  const TimmModel start = is_safetensors(path) ? read_timm_safetensors(path, {head_size_at(config, width_in(path)), whole->eps})
+                                               : load_timm(path, 0, false);
+  // The model's head_dim and eps are used for a file that says none, so they may be wrong.
   if (!start.guess.empty()) say(concat("NOTICE: ", path, ": ", start.guess, ", as the model has"));
   std::vector<NamedTensor> parameters;
   for (const nn::Parameter& parameter : model.parameters()) parameters.push_back({parameter.name, parameter.value.detach()});
   std::vector<NamedTensor> classifier;
   std::vector<Tensor> own;
   for (const NamedTensor& parameter : parameters) {
-    if (parameter.name.rfind("head.", 0) != 0) continue;
+    if (parameter.name.rfind("head", 0) != 0) continue;
     classifier.push_back(parameter);
     own.push_back(parameter.value.clone());
   }
   if (put_timm(start, path, config, parameters)) {
     match_classifier(path, start.class_names, data, classifier, own);
   } else {
-    say(concat("NOTICE: ", path, " tells ", start.config.classes, " classes apart, the data have ", config.classes,
+    say(concat("NOTICE: ", path, " tells ", start.vit.classes, " classes apart, the data have ", whole->classes,
                ": the classifier starts anew, all other weights are kept"));
   }
-  if (start.config.heads < config.heads) {
-    say(concat("NOTICE: ", path, " holds ", start.config.heads, " of the model's ", config.heads,
-               " heads: the rest starts anew"));
+  if (start.vit.width < whole->width) {
+    const bool heads = start.vit.heads < whole->heads;
+    say(concat("NOTICE: ", path, " holds ", heads ? start.vit.heads : start.vit.width, " of the model's ",
+               heads ? whole->heads : whole->width, heads ? " heads" : " columns", ": the rest starts anew"));
+  }
+  if (start.vit.eps != whole->eps) {
+    say(concat("NOTICE: ", path, " has LayerNorms that add ", start.vit.eps, ", the model's add ", whole->eps));
   }
 }
 
