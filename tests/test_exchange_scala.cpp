@@ -262,9 +262,9 @@ TEST_CASE("exchange: the authors' weights of Scala, read as a file of timm's nam
 TEST_CASE("exchange: lists and ranges of ratios") {
   const std::vector<double> grid = {0.25, 0.5, 0.75, 1}, thirds = {1.0 / 3, 2.0 / 3, 1}, heads = {3, 4, 5}, stages = {3, 6};
   const auto chosen = [](const std::string& text, const std::vector<double>& values) {
-    std::string all;
-    for (const bool one : choose_values("--heads", text, values, "the model; it runs with ", "ratio")) all += one ? '1' : '0';
-    return all;
+    std::string bits;
+    for (const bool one : choose_values("--heads", text, values, "the model; it runs with ", "ratio")) bits += one ? '1' : '0';
+    return bits;
   };
   const auto error = [&](const std::string& text, const std::vector<double>& values) {
     return test::error_of([&] { chosen(text, values); });
