@@ -243,7 +243,8 @@ TEST_CASE("exchange: the authors' weights of Scala, read as a file of timm's nam
   const NoGrad off;
   const test::Golden forward("scala/forward");
   for (const bool distilled : {true, false}) {
-    const std::string path = test::golden_path(distilled ? "scala/weights" : "scala/plain_weights");
+    const std::string file = distilled ? "scala/weights" : "scala/plain_weights";
+    const std::string path = test::golden_folder(file) + "/" + file + ".safetensors";
     const TimmModel read = read_timm_safetensors(path, {16, 1e-5});
     const auto alone = models::make_model(read.config, 0);
     REQUIRE(put_timm(read, path, read.config, parameters_of(*alone)));

@@ -4,8 +4,8 @@
     python3 tests/parity/check_timm.py HYDRAVIT_BINARY WORKDIR
 
 1. Trains models of the presets nano, cifar and scala-nano for a moment, exports them at every width and as a whole, loads each file into
-   timm's VisionTransformer or VisionTransformerDistilled with strict=True, and compares the logits of test images with ours (eval --predictions), which must agree to 1e-4
-   of the largest. The same for deit with random weights from timm, on ten of the images, enlarged seven times.
+   timm's VisionTransformer or VisionTransformerDistilled with strict=True, and compares the logits of test images with ours (eval
+   --predictions), which must agree to 1e-4 of the largest. The same for deit with random weights from timm, on ten of the images, enlarged seven times.
 2. Makes a timm model with random weights, saves it with the safetensors library, imports it, and compares the logits again; the same
    for a model imported into a wider one, for half-precision weights, and for a distilled DeiT. A plain model becomes a Scala without
    DIST token, whose every ratio is exported.
@@ -49,9 +49,10 @@ def read(path):
 
 
 def vit(image, patch, width, depth, heads, ratio, classes, distilled=False, eps=1e-6):
-    model = VisionTransformerDistilled if distilled else VisionTransformer
-    return model(img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, mlp_ratio=ratio,
-                 num_classes=classes, weight_init="skip", norm_layer=functools.partial(torch.nn.LayerNorm, eps=eps)).eval()
+    kind, init = (VisionTransformerDistilled, "") if distilled else (VisionTransformer, "skip")
+    norm = functools.partial(torch.nn.LayerNorm, eps=eps)
+    return kind(img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads, mlp_ratio=ratio,
+                num_classes=classes, weight_init=init, norm_layer=norm).eval()
 
 
 def vit_of(path):
