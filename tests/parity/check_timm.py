@@ -5,7 +5,8 @@
 
 1. Trains models of the presets nano, cifar and scala-nano for a moment, exports them at every width and as a whole, loads each file into
    timm's VisionTransformer or VisionTransformerDistilled with strict=True, and compares the logits of test images with ours (eval
-   --predictions), which must agree to 1e-4 of the largest. The same for deit with random weights from timm, on ten of the images, enlarged seven times.
+   --predictions), which must agree to 1e-4 of the largest. The same for deit with random weights from timm, on ten of the images,
+   enlarged seven times.
 2. Makes a timm model with random weights, saves it with the safetensors library, imports it, and compares the logits again; the same
    for a model imported into a wider one, for half-precision weights, and for a distilled DeiT. A plain model becomes a Scala without
    DIST token, whose every ratio is exported.
