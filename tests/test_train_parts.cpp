@@ -278,6 +278,20 @@ TEST_CASE("optimiser: with live parts given, nothing else changes; the average f
   }
 }
 
+TEST_CASE("optimiser: a weight that no pass has reached yet decays as any other, so a resumed run has the same bits") {
+  struct Two : nn::Module {
+    Tensor w = add_parameter("w", Tensor::ones({2}), {true}).value,
+           unused = add_parameter("unused", Tensor::ones({2}), {true}).value;
+  } const two;
+  const std::vector<Tensor> average = {two.w.detach().clone(), two.unused.detach().clone()};
+  OptimizerConfig config;
+  config.weight_decay = 0.5;
+  sum(two.w).backward();
+  make_optimizer(two.parameters(), config)->step(0.1, 1, average, 0.5);
+  CHECK(two.unused.to_vector()[1] == doctest::Approx(0.95));
+  CHECK(average[1].to_vector()[1] == doctest::Approx(0.975));
+}
+
 TEST_CASE("optimiser: the same bits on 1, 2, 3 and 4 threads") {
   std::vector<double> expected;
   const int threads = num_threads();

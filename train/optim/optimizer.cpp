@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/autograd.h"
 #include "core/kernels/simd.h"
 #include "core/parallel.h"
 #include "core/timing.h"
@@ -228,13 +229,11 @@ void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, do
   std::vector<Run> whole;  // the pointers at which each parameter begins
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const Tensor& weight = parameters_[i].value;
-    const Tensor gradient = weight.grad();
-    Run run{weight.mutable_data(),
-            gradient.defined() ? gradient.mutable_data() : nullptr,
-            {nullptr, nullptr},
-            ema.empty() ? nullptr : ema[i].mutable_data(),
-            0,
-            parameters_[i].decay};
+    // Zeros, if no backward pass has reached the parameter yet. So it does not matter whether that was before a resume.
+    const Tensor gradient = Edge(weight).zeros_or_partial();
+    Run run{
+        weight.mutable_data(), gradient.mutable_data(), {nullptr, nullptr}, ema.empty() ? nullptr : ema[i].mutable_data(), 0,
+        parameters_[i].decay};
     for (size_t s = 0; s < states_.size(); ++s) run.state[s] = states_[s].values[i].mutable_data();
     whole.push_back(run);
   }
@@ -243,7 +242,6 @@ void Optimizer::step(double lr, double scale, const std::vector<Tensor>& ema, do
   parallel_for(static_cast<int64_t>(chunks.size()), [&](int64_t i) {
     const Chunk& chunk = chunks[static_cast<size_t>(i)];
     Run run = whole[chunk.parameter];
-    if (!run.gradient) return;  // no backward pass has given this parameter a gradient yet
     const auto move = [&](int64_t by) {
       for (Real** pointer : {&run.weight, &run.gradient, &run.ema, &run.state[0], &run.state[1]}) {
         if (*pointer) *pointer += by;
