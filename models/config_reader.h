@@ -27,6 +27,10 @@ class ConfigReader {
   void operator()(const char* name, double& field) { field = share(name); }
   void operator()(const char* name, std::string& field) { field = text(name); }
   void operator()(const char* name, bool& field) { field = flag(name); }
+  // An entry that is younger than its model: where it has its usual value, it is left out, as in older configurations.
+  void optional(const char* name, std::string& field, const char* usual) {
+    field = config_.count(name) > 0 ? text(name) : usual;
+  }
 
  private:
   const Config& config_;
@@ -44,6 +48,9 @@ struct ConfigWriter {
   void operator()(const char* name, double value) { out[name] = text_of(value); }
   void operator()(const char* name, const std::string& value) { out[name] = value; }
   void operator()(const char* name, bool value) { out[name] = value ? "on" : "off"; }
+  void optional(const char* name, const std::string& value, const char* usual) {
+    if (value != usual) out[name] = value;
+  }
 };
 
 }  // namespace hv::models

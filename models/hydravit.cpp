@@ -7,11 +7,12 @@ namespace hv::models {
 HydraViT::HydraViT(const HydraViTConfig& c, uint64_t seed)
     : config_(from_config(to_config(c))),  // the same checks as for a configuration read from a file
       subnets_(subnets_of(c)),
+      bands_(bands_of(c)),
       init_(c.init, seed),
       patch_embed_(c.channels, c.patch, c.width(), init_),
       pos_drop_(c.dropout),
       norm_(c.width(), nn::Elastic::both),
-      head_(c.width(), c.classes, init_, nn::Elastic::in) {
+      head_(bands_, c.classes, init_) {
   cls_token_ = add_parameter("cls_token", init_.normal({1, 1, c.width()}, 1e-6), {false, false, true}, false);
   pos_embed_ = add_parameter("pos_embed", init_.trunc_normal({1, c.tokens(), c.width()}, 0.02), {false, false, true}, false);
   add_child("patch_embed", patch_embed_);
@@ -19,7 +20,7 @@ HydraViT::HydraViT(const HydraViTConfig& c, uint64_t seed)
   blocks_ = vit_blocks(c, {.width = c.width(), .heads = {.size = c.head_dim}, .elastic = nn::Elastic::both}, init_);
   for (size_t i = 0; i < blocks_.size(); ++i) add_child(concat("blocks.", i), *blocks_[i]);
   add_child("norm", norm_);
-  add_child("head", head_);
+  add_child(head_.child_name(), head_);
 }
 
 Tensor HydraViT::embed(const Tensor& images, int64_t heads) {
@@ -35,7 +36,8 @@ Tensor HydraViT::embed(const Tensor& images, int64_t heads) {
 Tensor HydraViT::forward(const Tensor& images, int64_t heads) {
   Tensor x = embed(images, heads);  // [B, T, p]
   for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x);
-  return head_(norm_(blocks_.back()->forward(x, nn::first_token)));  // the CLS token decides: [B, p] -> [B, classes]
+  const Tensor cls = blocks_.back()->forward(x, nn::first_token);  // it decides: [B, p] -> [B, classes]
+  return head_(norm_(cls), heads - config_.heads_min);
 }
 
 Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
@@ -56,14 +58,14 @@ Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
 
 std::vector<Tensor> HydraViT::active(const Subnet& subnet) const {
   std::vector<Tensor> views;
-  const int64_t p = heads(subnet) * config_.head_dim;
-  for (const nn::Parameter& parameter : parameters()) views.push_back(nn::live(parameter, p, config_.width()));
+  for (const nn::Parameter& parameter : parameters()) views.push_back(bands_.live(parameter, subnet));
   return views;
 }
 
 std::unique_ptr<ElasticModel> HydraViT::extract(const Subnet& subnet) const {
   HydraViTConfig c = config_;
   c.heads = c.heads_min = heads(subnet);
+  c.classifiers = "shared";
   auto model = std::make_unique<HydraViT>(c, 0);
   copy_part(*this, subnet, *model);
   return model;

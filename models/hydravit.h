@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "models/classifiers.h"
 #include "models/vit.h"
 
 namespace hv::models {
@@ -35,6 +36,7 @@ const std::vector<std::string>& preset_names();
 Config to_config(const HydraViTConfig& config);
 HydraViTConfig from_config(const Config& config);
 std::vector<Subnet> subnets_of(const HydraViTConfig& config);  // one per width, narrowest first
+Bands bands_of(const HydraViTConfig& config);                  // which classifier each uses
 Kind hydravit_kind();
 
 // What the first `heads` heads cost, by formula: exact, and known before anything is allocated. MACs are those of one image.
@@ -72,13 +74,14 @@ class HydraViT : public ElasticModel {
 
   HydraViTConfig config_;
   std::vector<Subnet> subnets_;
+  Bands bands_;
   nn::Init init_;
   nn::Parameter cls_token_, pos_embed_;
   nn::PatchEmbed patch_embed_;
   nn::Dropout pos_drop_;
   std::vector<std::unique_ptr<nn::Block>> blocks_;
   nn::LayerNorm norm_;
-  nn::Linear head_;
+  Classifiers head_;
 };
 
 }  // namespace hv::models

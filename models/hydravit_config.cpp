@@ -66,9 +66,15 @@ HydraViTConfig from_config(const Config& config) {
   ConfigReader read(config, "hydravit");
   visit_fields(c, read);
   HV_CHECK_INPUT(c.heads_min <= c.heads, "model: heads_min ", c.heads_min, " above heads ", c.heads);
-  check_vit(c, 1, parameter_count(c, c.heads));
+  check_vit(c, 1, parameter_count(c, c.heads) + bands_of(c).params_beyond_widest(c.classes, 1));
   read.finish();
   return c;
+}
+
+Bands bands_of(const HydraViTConfig& c) {
+  std::vector<int64_t> widths;
+  for (int64_t k = c.heads_min; k <= c.heads; ++k) widths.push_back(k * c.head_dim);
+  return {c.classifiers, widths};
 }
 
 std::vector<Subnet> subnets_of(const HydraViTConfig& c) {
@@ -85,10 +91,12 @@ std::vector<Subnet> subnets_of(const HydraViTConfig& c) {
 Kind hydravit_kind() {
   Kind kind{"hydravit", {}, {}, {}};
   for (const std::string& name : preset_names()) kind.presets.push_back({name, to_config(preset(name))});
+  kind.settings = {classifiers_setting()};
   kind.costs = [](const Config& config) {
     const HydraViTConfig c = from_config(config);
     std::vector<Cost> all;
     for (const Subnet& subnet : subnets_of(c)) all.push_back(vit_cost(subnet, c, shape_of(c, c.heads_min + subnet.id)));
+    bands_of(c).describe(all, c.classes, 1);
     return all;
   };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<HydraViT>(from_config(config), seed); };

@@ -49,6 +49,12 @@ const Kind& kind_of(const Config& config) {
 
 std::vector<Cost> costs(const Config& config) { return kind_of(config).costs(config); }
 
+int64_t all_params(const std::vector<Cost>& costs) {
+  int64_t sum = costs.back().params;
+  for (size_t i = 0; i + 1 < costs.size(); ++i) sum += costs[i].head != costs[i + 1].head ? costs[i].head_params : 0;
+  return sum;
+}
+
 std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed) { return kind_of(config).make(config, seed); }
 
 }  // namespace hv::models

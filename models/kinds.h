@@ -30,6 +30,7 @@ struct Cost {
   Subnet subnet;
   int64_t params = 0, macs = 0, macs_with_norms = 0;
   Need need = {};
+  int64_t head = 0, head_params = 0;  // which classifier it uses, and the size of that, where a model has several
 };
 
 struct Preset {
@@ -65,6 +66,7 @@ Config named_model(const std::string& name, int64_t classes);
 // By config["model"]; another kind is an error (Fault::input) that lists the known ones.
 const Kind& kind_of(const Config& config);
 std::vector<Cost> costs(const Config& config);
+int64_t all_params(const std::vector<Cost>& costs);  // of the whole model: the widest subnetwork, and classifiers of others
 std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed);
 
 }  // namespace hv::models

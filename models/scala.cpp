@@ -16,11 +16,12 @@ Tensor cls_and_dist(const Tensor& x) { return stack({x.select(1, 0), x.select(1,
 Scala::Scala(const ScalaConfig& c, uint64_t seed)
     : config_(scala_from_config(to_config(c))),
       subnets_(subnets_of(c)),
+      bands_(bands_of(c)),
       init_(c.init, seed),
       patch_embed_(c.channels, c.patch, c.width, init_),
       pos_drop_(c.dropout),
       norm_(c.width, nn::Elastic::both, c.eps),
-      head_(c.width, c.classes, init_, nn::Elastic::in) {
+      head_(bands_, c.classes, init_) {
   cls_token_ = add_parameter("cls_token", init_.normal({1, 1, c.width}, 1e-6), {false, false, true}, false);
   if (c.distilled) dist_token_ = add_parameter("dist_token", init_.normal({1, 1, c.width}, 1e-6), {false, false, true}, false);
   pos_embed_ = add_parameter("pos_embed", init_.trunc_normal({1, c.tokens(), c.width}, 0.02), {false, false, true}, false);
@@ -30,10 +31,10 @@ Scala::Scala(const ScalaConfig& c, uint64_t seed)
   blocks_ = vit_blocks(c, {.width = c.width, .heads = heads, .eps = c.eps, .elastic = nn::Elastic::both}, init_);
   for (size_t i = 0; i < blocks_.size(); ++i) add_child(concat("blocks.", i), *blocks_[i]);
   add_child("norm", norm_);
-  add_child("head", head_);
+  add_child(head_.child_name(), head_);
   if (!c.distilled) return;
-  head_dist_ = std::make_unique<nn::Linear>(c.width, c.classes, init_, nn::Elastic::in);
-  add_child("head_dist", *head_dist_);
+  head_dist_ = std::make_unique<Classifiers>(bands_, c.classes, init_);
+  add_child(head_dist_->child_name("_dist"), *head_dist_);
 }
 
 Tensor Scala::embed(const Tensor& images, const Subnet& subnet) {
@@ -60,8 +61,8 @@ std::vector<Tensor> Scala::outputs(const Tensor& images, const Subnet& subnet) {
   }
   const nn::TrailingParts side(trailing_ends(subnet));
   const Tensor first = norm_(x);
-  std::vector<Tensor> logits = {head_(first.select(1, 0))};
-  if (config_.distilled) logits.push_back((*head_dist_)(first.select(1, 1)));
+  std::vector<Tensor> logits = {head_(first.select(1, 0), subnet.id)};
+  if (config_.distilled) logits.push_back((*head_dist_)(first.select(1, 1), subnet.id));
   return logits;
 }
 
@@ -84,7 +85,7 @@ std::vector<Tensor> Scala::active(const Subnet& subnet) const {
   for (const nn::Parameter& parameter : parameters()) {
     const bool inner = parameter.name.rfind("blocks.", 0) == 0 || parameter.name.rfind("patch_embed.", 0) == 0;
     const nn::TrailingParts side(inner ? trailing(subnet) : trailing_ends(subnet));
-    views.push_back(nn::live(parameter, width(subnet), config_.width));
+    views.push_back(bands_.live(parameter, subnet));
   }
   return views;
 }
@@ -94,6 +95,7 @@ std::unique_ptr<ElasticModel> Scala::extract(const Subnet& subnet) const {
   c.width = width(subnet);
   c.grid = c.smallest = 1;
   c.literal_ends = false;
+  c.classifiers = "shared";
   auto model = std::make_unique<Scala>(c, 0);
   copy_part(*this, subnet, *model);
   return model;

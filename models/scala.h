@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "models/classifiers.h"
 #include "models/vit.h"
 
 namespace hv::models {
@@ -40,6 +41,7 @@ struct ScalaConfig : VitConfig {
 Config to_config(const ScalaConfig& config);
 ScalaConfig scala_from_config(const Config& config);        // untrusted: every value is checked (Fault::input)
 std::vector<Subnet> subnets_of(const ScalaConfig& config);  // narrowest first
+Bands bands_of(const ScalaConfig& config);                  // which classifiers each uses
 // Does the net of ratio k / grid take the last parts? Of patch embedding and blocks; of tokens, positions, last norm and heads.
 bool trailing(const ScalaConfig& config, int64_t k);
 bool trailing_ends(const ScalaConfig& config, int64_t k);
@@ -74,14 +76,15 @@ class Scala : public ElasticModel {
 
   ScalaConfig config_;
   std::vector<Subnet> subnets_;
+  Bands bands_;
   nn::Init init_;
   nn::Parameter cls_token_, dist_token_, pos_embed_;
   nn::PatchEmbed patch_embed_;
   nn::Dropout pos_drop_;
   std::vector<std::unique_ptr<nn::Block>> blocks_;
   nn::LayerNorm norm_;
-  nn::Linear head_;
-  std::unique_ptr<nn::Linear> head_dist_;
+  Classifiers head_;
+  std::unique_ptr<Classifiers> head_dist_;
 };
 
 }  // namespace hv::models

@@ -72,9 +72,15 @@ ScalaConfig scala_from_config(const Config& config) {
   HV_CHECK_INPUT(c.smallest <= c.grid, "model: smallest ", c.smallest, " above grid ", c.grid);
   HV_CHECK_INPUT(c.width % (c.grid * c.heads) == 0, "model: width ", c.width, " over ", c.grid, " steps is no whole number of ",
                  c.heads, " heads: expected a multiple of ", c.grid * c.heads);
-  check_vit(c, c.first_tokens(), parameter_count(c, c.width));
+  check_vit(c, c.first_tokens(), parameter_count(c, c.width) + bands_of(c).params_beyond_widest(c.classes, c.first_tokens()));
   read.finish();
   return c;
+}
+
+Bands bands_of(const ScalaConfig& c) {
+  std::vector<int64_t> widths;
+  for (int64_t k = c.smallest; k <= c.grid; ++k) widths.push_back(c.width * k / c.grid);
+  return {c.classifiers, widths};
 }
 
 std::vector<Subnet> subnets_of(const ScalaConfig& c) {
@@ -94,12 +100,14 @@ Kind scala_kind() {
             {{"scala-nano", to_config(nano())}, {"scala-cifar", to_config(ScalaConfig{})}, {"scala-deit", to_config(deit())}},
             {},
             {}};
-  kind.settings = {{"isolate", "the widths between the ends use the last parts of the weights, not the first", {"on", "off"}}};
+  kind.settings = {{"isolate", "the widths between the ends use the last parts of the weights, not the first", {"on", "off"}},
+                   classifiers_setting()};
   kind.costs = [](const Config& config) {
     const ScalaConfig c = scala_from_config(config);
     std::vector<Cost> all;
     for (const Subnet& subnet : subnets_of(c))
       all.push_back(vit_cost(subnet, c, shape_of(c, c.width * (c.smallest + subnet.id) / c.grid)));
+    bands_of(c).describe(all, c.classes, c.first_tokens());
     return all;
   };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<Scala>(scala_from_config(config), seed); };

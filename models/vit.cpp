@@ -104,7 +104,8 @@ std::vector<std::unique_ptr<nn::Block>> vit_blocks(const VitConfig& c, nn::Block
 
 void copy_part(const ElasticModel& from, const Subnet& subnet, const ElasticModel& to) {
   const NoGrad off;
-  const std::vector<Tensor> parts = from.active(subnet);
+  std::vector<Tensor> parts = from.active(subnet);
+  std::erase_if(parts, [](const Tensor& part) { return part.numel() == 0; });  // classifiers of other widths
   const std::vector<nn::Parameter> own = to.parameters();
   HV_CHECK(own.size() == parts.size(), "extract: ", own.size(), " parameters, expected ", parts.size());
   for (size_t i = 0; i < own.size(); ++i) own[i].value.copy_(parts[i]);

@@ -22,7 +22,8 @@ struct VitConfig {
   int64_t classes = 10;
   double drop_path = 0;  // stochastic depth, rising linearly to this over the blocks
   double dropout = 0;
-  std::string init = "trunc_normal";  // or "reference": uniform +-1/sqrt(fan_in), as the authors' code of HydraViT
+  std::string init = "trunc_normal";   // or "reference": uniform +-1/sqrt(fan_in), as the authors' code of HydraViT
+  std::string classifiers = "shared";  // or "own", "bands:N": models/classifiers.h
 
   int64_t patches() const { return (image / patch) * (image / patch); }
 };
@@ -39,6 +40,7 @@ void visit_vit(C& c, Visit& visit) {
   visit("drop_path", c.drop_path);
   visit("dropout", c.dropout);
   visit("init", c.init);
+  visit.optional("classifiers", c.classifiers, "shared");
 }
 // What a list of bounds cannot say, of the whole model: of `width`, with so many first tokens and parameters (Fault::input).
 void check_vit(const VitConfig& config, int64_t first_tokens, int64_t parameters);

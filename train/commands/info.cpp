@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "models/kinds.h"
+#include "models/classifiers.h"
 #include "train/commands/commands.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
@@ -72,6 +72,13 @@ void print_tensors(const std::vector<Row>& rows, bool listed) {
   for (const Row& row : rows) {
     if (listed) std::printf("  %-44s %-4s %s\n", printable(row.name).c_str(), row.dtype.c_str(), concat(row.shape).c_str());
   }
+}
+
+void print_classifiers(const std::vector<models::Cost>& costs) {
+  const auto table = models::classifier_table(costs);
+  if (table.empty()) return;
+  std::printf("classifiers\n");
+  for (const auto& row : table) std::printf("  %10s %18s  %s\n", row[0].c_str(), row[2].c_str(), row[1].c_str());
 }
 
 Json widths_json(const std::vector<models::Cost>& costs) {
@@ -151,6 +158,7 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
   print_group("options", header.options);
   print_group("provenance", header.provenance);
   print_widths(costs, header.metrics);
+  print_classifiers(costs);
   std::vector<Row> rows;
   for (const TensorEntry& entry : header.tensors) rows.push_back({entry.name, "F32", entry.shape});
   print_tensors(rows, a.tensors);
@@ -185,6 +193,7 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
   if (!describes_itself(header)) print_group("model, by its tensors", model);
   print_group("metadata", header.metadata);
   print_widths(costs);
+  print_classifiers(costs);
   std::vector<Row> rows;
   for (const StoredTensor& tensor : header.tensors) rows.push_back({tensor.name, tensor.dtype, tensor.shape});
   print_tensors(rows, a.tensors || costs.empty());

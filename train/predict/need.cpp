@@ -28,8 +28,9 @@ Sizes sizes_of(const std::string& where, const models::Config& model, const std:
                Pass pass = Pass::forward) {
   Sizes most;
   const auto at_most = [](double& value, double other) { value = std::max(value, other); };
-  for (const models::Cost& cost : models::costs(model)) {
-    most.params = static_cast<double>(cost.params);  // of the last one: the full model
+  const std::vector<models::Cost> costs = models::costs(model);
+  for (const models::Cost& cost : costs) {
+    most.params = static_cast<double>(cost.params);
     const bool asked =
         std::any_of(subnets.begin(), subnets.end(), [&](const models::Subnet& subnet) { return subnet.id == cost.subnet.id; });
     if (!asked) continue;
@@ -43,6 +44,7 @@ Sizes sizes_of(const std::string& where, const models::Config& model, const std:
     at_most(most.need.rollout, cost.need.rollout);
     at_most(most.need.thread, cost.need.thread);
   }
+  most.params = static_cast<double>(models::all_params(costs));
   const auto number = [&](const char* name) {
     const auto found = model.find(name);
     double value = 0;

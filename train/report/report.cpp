@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "models/classifiers.h"
 #include "train/draw/html.h"
 #include "train/files/file.h"
 #include "train/log/progress.h"
@@ -80,6 +81,10 @@ class Report {
       if (name.rfind("data", 0) != 0 || name == "data_source") rows.push_back({name, value});
     }
     page_.table(rows, true);
+    if (const auto classifiers = models::classifier_table(models::costs(header.model)); !classifiers.empty()) {
+      page_.text("Which classifier serves which width:");
+      page_.table(classifiers, true);
+    }
     page_.text("The command that repeats it:");
     page_.code(repeat_command(header));
     rows = {{"option", "value"}};

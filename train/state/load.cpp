@@ -21,7 +21,7 @@ std::unique_ptr<models::ElasticModel> model_of(const Header& header, const std::
   for (const TensorEntry& entry : header.tensors) held += entry.name.rfind("model.", 0) == 0 ? numel(entry.shape) : 0;
   std::unique_ptr<models::ElasticModel> model;
   try {
-    described = models::costs(header.model).back().params;
+    described = models::all_params(models::costs(header.model));
     // Before anything is built: a few bytes of configuration must not ask for gigabytes of weights.
     if (described == held) model = models::make_model(header.model, header.seed);
   } catch (const Error& error) {
