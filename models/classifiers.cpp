@@ -40,6 +40,15 @@ Tensor Bands::live(const nn::Parameter& parameter, const Subnet& subnet) const {
   return head == head_of(subnet.id) ? nn::live(parameter, p, width(head)) : nn::part(parameter.value, 0, 0);
 }
 
+void Bands::describe(PlainVit& vit, int64_t width) const {
+  if (shared_) return;
+  int64_t h = 0;
+  while (width > this->width(h)) ++h;
+  vit.head = concat("heads.", h);
+  vit.head_dist = concat("heads_dist.", h);
+  for (h = 0; width == 0 && h < heads(); ++h) vit.separate.push_back(this->width(h));
+}
+
 int64_t Bands::params_beyond_widest(int64_t classes, int64_t outputs) const {
   int64_t sum = 0;
   for (int64_t h = 0; h + 1 < heads(); ++h) sum += outputs * classes * (width(h) + 1);

@@ -3,9 +3,9 @@
 // HydraViT's paper has the variant, its published code has not (Haberer et al. 2024, table of design choices).
 //
 // Invariants
-//   1. `shared` is one head, "head"; every width takes its part. `own` is a head per width. `bands:N` cuts the widths, narrowest
-//      first, into N bands that differ by at most one width. What is left over goes to the first bands, because the widest
-//      models are wanted for their accuracy, so they share with fewer. Such heads are "heads.0", "heads.1", ...
+//   1. `shared` is one head, "head"; every width takes its part. `own` is a head per width. `bands:N` cuts the widths,
+//      narrowest first, into N bands that differ by at most one width. What is left over goes to the first bands, because the
+//      widest models are wanted for their accuracy, so they share with fewer. Such heads are "heads.0", "heads.1", ...
 //   2. A band's head is as wide as the widest member. Narrower members take the part of it that they take of any other weight:
 //      the leading columns (or trailing ones, nn/part.h), all rows, the whole bias.
 //   3. The heads are drawn as a single one is, and start as its leading columns. So with the same seed all other weights are
@@ -36,6 +36,8 @@ class Bands {
 
   // What a subnetwork uses of any parameter of the model: as nn::live(), but nothing (an empty view) of another band's head.
   Tensor live(const nn::Parameter& parameter, const Subnet& subnet) const;
+
+  void describe(PlainVit& vit, int64_t width) const;  // the classifiers of this width, or with 0 of the whole model
 
   // `outputs`: heads that a pass computes (CLS, DIST). Weights and biases of those that the widest subnetwork does not use:
   int64_t params_beyond_widest(int64_t classes, int64_t outputs) const;

@@ -102,9 +102,9 @@ Kind hydravit_kind() {
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<HydraViT>(from_config(config), seed); };
   kind.plain = [](const Config& config, int64_t width) -> std::optional<PlainVit> {
     const HydraViTConfig c = from_config(config);
-    if (width == 0) width = c.width();
     if (width > c.width() || width % c.head_dim != 0) return {};
-    PlainVit vit = plain_of(c, shape_of(c, width / c.head_dim));
+    PlainVit vit = plain_of(c, shape_of(c, width == 0 ? c.heads : width / c.head_dim));
+    bands_of(c).describe(vit, width);
     vit.stacked = true;
     return vit;
   };

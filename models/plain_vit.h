@@ -4,7 +4,8 @@
 // A kind says which part of its weights is one (Kind::plain), and makes a model of one width from one (Kind::alone). So nothing
 // that reads or writes other programs' files has to know a kind.
 // Invariants
-//   1. Names and shapes of the part's parameters are timm's. Two names may differ: those of the classifiers.
+//   1. Names and shapes of the part's parameters are timm's. Two names may differ: those of the classifiers. A whole nested
+//      model may have several of these (`separate`), which timm has not.
 //   2. The part of a parameter is its leading rectangle, or the trailing one where `trailing_*` says so (nn/part.h).
 //   3. The qkv part is one piece of 3 * width rows, packed as `stacked` says.
 // Thread rule: plain data; functions as models/kinds.h.
@@ -30,6 +31,7 @@ struct PlainVit {
   bool trailing_blocks = false;  // patch embedding and blocks
   bool trailing_ends = false;    // tokens, positions, last norm, classifiers
   std::string head = "head", head_dist = "head_dist";
+  std::vector<int64_t> separate;  // of a whole nested model: widths of its classifiers "heads.0", ...; empty if it has one
 
   int64_t head_size() const { return width / heads; }
   int64_t first_tokens() const { return distilled ? 2 : 1; }

@@ -113,10 +113,10 @@ Kind scala_kind() {
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<Scala>(scala_from_config(config), seed); };
   kind.plain = [](const Config& config, int64_t width) -> std::optional<PlainVit> {
     const ScalaConfig c = scala_from_config(config);
-    if (width == 0) width = c.width;
-    const int64_t step = c.width / c.grid, k = width / step;
-    if (k < c.smallest || k > c.grid || width % step != 0) return {};
-    PlainVit vit = plain_of(c, shape_of(c, width));
+    const int64_t p = width == 0 ? c.width : width, step = c.width / c.grid, k = p / step;
+    if (k < c.smallest || k > c.grid || p % step != 0) return {};
+    PlainVit vit = plain_of(c, shape_of(c, p));
+    bands_of(c).describe(vit, width);
     vit.scale_dim = c.scale_dim;
     vit.eps = c.eps;
     vit.trailing_blocks = trailing(c, k);

@@ -89,6 +89,7 @@ void put_plain(const PlainVit& from, VitConfig& to) {
   to.depth = from.depth;
   to.mlp_ratio = from.mlp_ratio;
   to.classes = from.classes;
+  to.classifiers = "shared";  // of one width
 }
 
 std::vector<std::unique_ptr<nn::Block>> vit_blocks(const VitConfig& c, nn::BlockConfig block, nn::Init& init) {

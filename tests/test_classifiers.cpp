@@ -6,7 +6,9 @@
 #include "models/scala.h"
 #include "tests/error_of.h"
 #include "tests/golden.h"
+#include "tests/program.h"
 #include "tests/trainer_fixtures.h"
+#include "train/exchange/timm_safetensors.h"
 #include "train/start/model_choice.h"
 #include "train/state/load.h"
 
@@ -241,4 +243,109 @@ TEST_CASE("classifiers: --classifiers is an option of models that have widths") 
         "'bands:6'");
   o.preset = "mlp";
   CHECK(error_of([&] { train::check_model(o); }) == "--classifiers: preset mlp has none");
+}
+
+TEST_CASE("classifiers: a width's file holds its own one, the nested file all; into another model each takes its width's") {
+  using namespace train;
+  const Threads threads;
+  const NoGrad off;
+  const trainer_fixtures::Folder folder;
+  const auto parameters_of = [](const models::ElasticModel& model, const std::string& prefix = "") {
+    std::vector<NamedTensor> all;
+    for (const nn::Parameter& p : model.parameters()) all.push_back({prefix + p.name, p.value.detach()});
+    return all;
+  };
+  const auto save = [&](const models::ElasticModel& model) {
+    Header header;
+    header.model = model.config();
+    for (int64_t i = 0; i < 10; ++i) header.class_names.push_back(concat(i));
+    header.std = {1, 1, 1};
+    save_checkpoint(folder / "a.ckpt", header, parameters_of(model, "model."));
+  };
+  const auto into = [&](const TimmModel& timm, const Config& config) {
+    auto model = models::make_model(config, 99);
+    REQUIRE(put_timm(timm, "a", config, parameters_of(*model)));
+    return model;
+  };
+  for (const char* kind : {"hydravit", "scala"}) {
+    CAPTURE(kind);
+    for (const char* text : {"own", "bands:2"}) {
+      const auto model = trained(small(kind, text));
+      save(*model);
+      const TimmSource source(folder / "a.ckpt", false);
+      for (const models::Subnet& subnet : model->subnets()) {
+        write_timm_safetensors(folder / "one", source.width(subnet.axes[0].value));
+        const TimmModel one = read_timm_safetensors(folder / "one");
+        CHECK(one.config.count("classifiers") == 0);
+        const auto alone = into(one, one.config);
+        CHECK(relative(alone->forward(some_images(), alone->subnets()[0]), model->forward(some_images(), subnet)) < 1e-5);
+      }
+      write_timm_safetensors(folder / "all", source.width(0));
+      const TimmModel all = read_timm_safetensors(folder / "all");
+      CHECK(all.config == model->config());
+      const auto again = into(all, all.config), own = into(all, small(kind, "own")), shared = into(all, small(kind, ""));
+      CHECK(classifiers_notice(all.vit, all.vit).empty());
+      for (const models::Subnet& subnet : model->subnets()) {
+        CHECK(logits(*again, subnet) == logits(*model, subnet));
+        if (std::string(kind) == "hydravit") CHECK(logits(*own, subnet) == logits(*model, subnet));
+      }
+      const models::Subnet& widest = model->subnets().back();
+      CHECK(logits(*shared, widest) == logits(*model, widest));
+      CHECK(classifiers_notice(all.vit, *models::plain_vit(shared->config())) ==
+            concat("it has ", text[0] == 'o' ? 4 : 2, " classifiers; the model's only one takes that of its widest width"));
+    }
+    // One for all goes into each: no width's logits change.
+    const auto shared = trained(small(kind, ""));
+    save(*shared);
+    const auto own = into(load_timm(folder / "a.ckpt", 0, false), small(kind, "own"));
+    for (const models::Subnet& subnet : own->subnets()) CHECK(logits(*own, subnet) == logits(*shared, subnet));
+  }
+  // A file that says another number of them than it holds.
+  save(*trained(small("hydravit", "own")));
+  TimmModel all = load_timm(folder / "a.ckpt", 0, false);
+  all.config["classifiers"] = "bands:3";
+  write_timm_safetensors(folder / "bad", all);
+  CHECK(error_of([&] { read_timm_safetensors(folder / "bad"); }).find("heads.0.weight is [10, 8], expected [10, 16]") !=
+        std::string::npos);
+}
+
+TEST_CASE("program: separate classifiers are trained, told, exported and taken up") {
+  using namespace program_fixtures;
+  if (!Program::binary()) {
+    MESSAGE("HYDRAVIT_BINARY is not set: skipped");
+    return;
+  }
+  const Program run;
+  const auto ok = [&](const std::string& arguments) {
+    const Result result = run(arguments, "OMP_NUM_THREADS=1");
+    INFO(arguments, '\n', result.err);
+    CHECK(result.code == 0);
+    return result.out + result.err;
+  };
+  const std::string train = concat(kTrain, "--report off --steps 1 --train-limit 16 --eval-limit 16 ");
+  ok(train + "--classifiers own --out own");
+  check_refused(run(train + "--classifiers bands:9 --out bad"), 2,
+                "--classifiers: model: classifiers: expected shared, own or ");
+
+  const std::string info = ok("info own");
+  CHECK(contains(info, "classifiers    own"));
+  CHECK(contains(info, "\nclassifiers\n"));
+  CHECK(contains(info, "330  heads=2\n"));
+  CHECK(contains((ok("report own"), slurp(run / "own/report.html")), "<td>heads=2</td>"));
+
+  ok("export own --heads 5 --out one.st");
+  const std::string one = ok("info one.st --tensors");
+  CHECK(contains(one, "head.weight"));
+  CHECK_FALSE(contains(one, "classifiers"));
+  ok("export own --out all.st");
+  ok("import all.st --out all.ckpt");
+  ok("export all.ckpt --out again.st");
+  CHECK(slurp(run / "all.st") == slurp(run / "again.st"));
+  CHECK(contains(ok("info all.st --tensors"), "heads.4.weight"));
+
+  // --init: one classifier goes into all, several become one.
+  CHECK(contains(ok(train + "--init own --out back"),
+                 "NOTICE: own: it has 5 classifiers; the model's only one takes that of its widest width\n"));
+  CHECK(contains(ok(train + "--classifiers bands:2 --init back --out again"),
+                 "NOTICE: back: its classifier goes into each of the model's 2\n"));
 }

@@ -66,7 +66,7 @@ int run_export(const ExportArguments& a) {
   for (const auto& [path, width] : files) {
     const TimmModel model = source.width(width);
     format.write(path, model);
-    show(concat(path, ": ", widths_text(model.config), ", ", models::costs(model.config).back().params, " parameters, ",
+    show(concat(path, ": ", widths_text(model.config), ", ", models::all_params(models::costs(model.config)), " parameters, ",
                 std::filesystem::file_size(path), " bytes"));
     const std::string hint = timm_hint(model.vit);
     if (!hint.empty() && format.timm) show("  in timm: " + hint);

@@ -38,6 +38,7 @@ models::Config preset_for(const ImportArguments& a, const std::string& path, con
 // The model to make: as the file says; a preset gives the figures that no option gives.
 models::Config target(const ImportArguments& a, const std::string& path, const TimmModel& file) {
   models::Config config = a.preset.empty() ? file.config : preset_for(a, path, file.vit);
+  if (const auto own = file.config.find("classifiers"); own != file.config.end()) config["classifiers"] = own->second;
   const bool all = a.heads.empty() || a.heads == kAllSubnets;
   const auto entry = config.find("heads_min");  // of kinds whose width is a number of heads
   if (entry == config.end()) {
@@ -105,6 +106,8 @@ int run_import(const ImportArguments& a) {
   std::vector<NamedTensor> parameters = parameters_of(config, model.vit.width, a.seed);
   put_timm(model, path, config, parameters);
   for (NamedTensor& parameter : parameters) parameter.name = "model." + parameter.name;
+  const std::string classifiers = classifiers_notice(model.vit, *models::plain_vit(config));
+  if (!classifiers.empty()) say(concat("NOTICE: ", path, ": ", classifiers));
 
   Header header;
   header.model = config;
@@ -119,7 +122,7 @@ int run_import(const ImportArguments& a) {
                "; nor how images are normalised (taken as ImageNet's), nor what its classes are called (by numbers)"));
   }
   show(concat(out, ": ", widths_text(config, true), ", ", model.vit.depth, " blocks, ", model.vit.classes, " classes, ",
-              models::costs(config).back().params, " parameters"));
+              models::all_params(models::costs(config)), " parameters"));
   return 0;
 }
 

@@ -74,11 +74,14 @@ void print_tensors(const std::vector<Row>& rows, bool listed) {
   }
 }
 
-void print_classifiers(const std::vector<models::Cost>& costs) {
+// Which classifier serves which widths, if there are several; with them the file holds more than its widest subnetwork uses.
+void print_classifiers(const models::Config& model) {
+  const std::vector<models::Cost> costs = models::costs(model);
   const auto table = models::classifier_table(costs);
   if (table.empty()) return;
   std::printf("classifiers\n");
   for (const auto& row : table) std::printf("  %10s %18s  %s\n", row[0].c_str(), row[2].c_str(), row[1].c_str());
+  std::printf("  the whole model: %lld parameters\n", static_cast<long long>(models::all_params(costs)));
 }
 
 Json widths_json(const std::vector<models::Cost>& costs) {
@@ -158,7 +161,7 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
   print_group("options", header.options);
   print_group("provenance", header.provenance);
   print_widths(costs, header.metrics);
-  print_classifiers(costs);
+  print_classifiers(header.model);
   std::vector<Row> rows;
   for (const TensorEntry& entry : header.tensors) rows.push_back({entry.name, "F32", entry.shape});
   print_tensors(rows, a.tensors);
@@ -193,7 +196,7 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
   if (!describes_itself(header)) print_group("model, by its tensors", model);
   print_group("metadata", header.metadata);
   print_widths(costs);
-  print_classifiers(costs);
+  if (!model.empty()) print_classifiers(model);
   std::vector<Row> rows;
   for (const StoredTensor& tensor : header.tensors) rows.push_back({tensor.name, tensor.dtype, tensor.shape});
   print_tensors(rows, a.tensors || costs.empty());

@@ -25,6 +25,36 @@ std::string our_name(const std::string& timm, const PlainVit& vit) {
   return timm;
 }
 
+bool is_classifier(const std::string& name) { return name.rfind("head", 0) == 0; }
+
+struct Classifier {
+  std::string name;
+  int64_t width;
+};
+// Those of the CLS token or of the DIST token, narrowest first: "head" alone, or "heads.0", "heads.1", ...
+std::vector<Classifier> classifiers_of(const PlainVit& vit, bool dist) {
+  if (vit.separate.empty()) return {{dist ? "head_dist" : "head", vit.width}};
+  std::vector<Classifier> all;
+  for (const int64_t width : vit.separate) all.push_back({concat(dist ? "heads_dist." : "heads.", all.size()), width});
+  return all;
+}
+
+// Each classifier of a model takes the one that serves its widest member there, or the widest; of two widths, the columns that
+// both have, which are those of the narrower.
+void put_classifiers(const TimmModel& from, const models::Config& to, bool dist,
+                     const std::function<Tensor(const std::string&)>& ours) {
+  const std::vector<Classifier> theirs = classifiers_of(from.vit, dist);
+  for (const Classifier& own : classifiers_of(*models::plain_vit(to), dist)) {
+    const auto wide = std::find_if(theirs.begin(), theirs.end(), [&](const Classifier& c) { return c.width >= own.width; });
+    const Classifier& other = wide == theirs.end() ? theirs.back() : *wide;
+    const int64_t both = std::min(own.width, other.width);
+    const std::optional<PlainVit> narrower = models::plain_vit(to, both);
+    const nn::TrailingParts side(narrower && narrower->trailing_ends);
+    nn::part(ours(own.name + ".weight"), 1, both).copy_(nn::part(from.tensor(other.name + ".weight").packed(), 1, both));
+    ours(own.name + ".bias").copy_(from.tensor(other.name + ".bias").packed());
+  }
+}
+
 // A copy of a qkv tensor in timm's order, its q rows multiplied.
 Tensor with_scaled_q(const TimmTensor& from, double factor) {
   Tensor scaled = from.packed().clone();
@@ -61,8 +91,10 @@ std::vector<TimmShape> timm_shapes(const PlainVit& v) {
     add(block + "mlp.fc2", {e, hidden});
   }
   add("norm", {e});
-  add("head", {v.classes, e});
-  if (v.distilled) add("head_dist", {v.classes, e});
+  for (const bool dist : {false, true}) {
+    if (dist && !v.distilled) continue;
+    for (const Classifier& head : classifiers_of(v, dist)) add(head.name, {v.classes, head.width});
+  }
   return all;
 }
 
@@ -149,6 +181,7 @@ TimmModel TimmSource::width(double first_axis) const {
   HV_CHECK_USAGE(!nested || q_factor == 1, checkpoint_.path, ": its scores are not multiplied by 1 / sqrt(", part.head_size(),
                  "), the size of its heads; export one width with --heads");
   if (!nested) {
+    part.separate.clear();
     model.vit = part;
     model.vit.scale_dim = part.head_size();
     model.config = *models::kind_of(whole_.config).alone(model.vit, whole_.config);
@@ -171,6 +204,15 @@ int64_t head_size_at(const models::Config& model, int64_t width) {
   return part ? part->head_size() : models::plain_vit(model)->head_size();
 }
 
+std::string classifiers_notice(const PlainVit& from, const PlainVit& to) {
+  const size_t theirs = from.separate.size(), ours = to.separate.size();  // 0: one for all
+  if (theirs == 0) return ours == 0 ? "" : concat("its classifier goes into each of the model's ", ours);
+  if (from.separate == to.separate) return "";
+  return concat("it has ", theirs, theirs == 1 ? " classifier; " : " classifiers; ",
+                ours == 0 ? "the model's only one takes" : concat("each of the model's ", ours, " takes"),
+                " that of its widest width");
+}
+
 bool put_timm(const TimmModel& from, const std::string& path, const models::Config& to, const std::vector<NamedTensor>& ours) {
   const NoGrad off;
   const PlainVit &vit = from.vit, whole = *models::plain_vit(to);
@@ -185,23 +227,27 @@ bool put_timm(const TimmModel& from, const std::string& path, const models::Conf
   HV_CHECK_INPUT(vit.depth == part.depth, path, ": ", vit.depth, " blocks, the model has ", part.depth);
   HV_CHECK_INPUT(vit.distilled == part.distilled, path, ": has ", vit.distilled ? "a" : "no", " DIST token, the model has ",
                  vit.distilled ? "none" : "one", "; choose a model as the file");
-  const std::vector<TimmShape> shapes = timm_shapes(part);
-  for (const TimmShape& timm : shapes) {  // all checks before the first change
+  std::vector<TimmShape> shapes = timm_shapes(part);
+  std::erase_if(shapes, [](const TimmShape& timm) { return is_classifier(timm.name); });  // they fit if the classes do
+  for (const TimmShape& timm : shapes) {                                                  // all checks before the first change
     const Shape& shape = from.tensor(timm.name).shape;
     HV_CHECK_INPUT(shape == timm.shape, path, ": tensor ", timm.name, " is ", shape, ", the model wants ", timm.shape);
   }
   const bool same_classes = part.classes == whole.classes;
   const double q_factor = std::sqrt(static_cast<double>(part.scale_dim) / static_cast<double>(vit.scale_dim));
+  const auto target = [&](const std::string& name) {
+    const auto found_one = std::find_if(ours.begin(), ours.end(), [&](const NamedTensor& t) { return t.name == name; });
+    HV_CHECK(found_one != ours.end(), "timm: the model has no parameter ", name);
+    return found_one->value;
+  };
   for (const TimmShape& timm : shapes) {
-    if (!same_classes && timm.name.rfind("head", 0) == 0) continue;
-    const std::string name = our_name(timm.name, part);
-    const auto target = std::find_if(ours.begin(), ours.end(), [&](const NamedTensor& t) { return t.name == name; });
-    HV_CHECK(target != ours.end(), "timm: the model has no parameter ", name);
-    const Tensor view = timm_view(target->value, timm, part);
+    const Tensor view = timm_view(target(timm.name), timm, part);
     const TimmTensor& tensor = from.tensor(timm.name);
     const Tensor value = q_factor != 1 && is_qkv(timm.name) ? with_scaled_q(tensor, q_factor) : tensor.packed();
     view.copy_(value.view(view.shape()));
   }
+  if (same_classes) put_classifiers(from, to, false, target);
+  if (same_classes && part.distilled) put_classifiers(from, to, true, target);
   return same_classes;
 }
 

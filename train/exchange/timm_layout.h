@@ -6,7 +6,8 @@
 // export reads through it, import writes through it.
 //
 // Invariants
-//   1. timm_shapes(vit) are the names and shapes of the plain vision transformer, in the model's order.
+//   1. timm_shapes(vit) are the names and shapes of the plain vision transformer, in the model's order. Separate classifiers of
+//      a nested model have our names, because timm has no such thing; a single width has its own one, under timm's name.
 //   2. TimmTensor::value shows, in row-major order, the tensor's numel(shape) numbers. It is strided, and for qkv it may have
 //      another rank.
 //   3. A subnetwork alone is exported as what computes its logits in timm. There, scores are multiplied by 1 / sqrt(size of a
@@ -78,6 +79,9 @@ TimmModel load_timm(const std::string& run_or_file, double first_axis, bool ema)
 // The size of the heads in the part of this width, if the model has one, else in the full model: what a file that does not say
 // it has, if it is to fit.
 int64_t head_size_at(const models::Config& model, int64_t width);
+
+// How the classifiers of one model become those of another (put_timm), for people; "" if nothing is lost or repeated.
+std::string classifiers_notice(const models::PlainVit& from, const models::PlainVit& to);
 
 // Writes `from` into the part of that width of `ours`, the parameters of a model of configuration `to`, by name. What does not
 // fit (a wider model, another depth, ...) is an error (Fault::input) that begins with `path`. If the numbers of classes differ,

@@ -73,6 +73,8 @@ void start_from(const std::string& path, const models::ElasticModel& model, cons
   }
   if (put_timm(start, path, config, parameters)) {
     match_classifier(path, start.class_names, data, classifier, own);
+    const std::string classifiers = classifiers_notice(start.vit, *whole);
+    if (!classifiers.empty()) say(concat("NOTICE: ", path, ": ", classifiers));
   } else {
     say(concat("NOTICE: ", path, " tells ", start.vit.classes, " classes apart, the data have ", whole->classes,
                ": the classifier starts anew, all other weights are kept"));
