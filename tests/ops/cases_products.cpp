@@ -128,6 +128,17 @@ std::vector<OpRow> product_rows() {
     rows.push_back({concat("attention_composed of heads of ", d, ", {q, k, v} first"), shapes,
                     [parts_first](const Tensors& t) { return attention_composed(t[0], parts_first); }, parts_twin});
   }
+  // Head sizes that are no whole vectors, on more tokens than the kernel sums up at once (128).
+  for (int64_t d : {3, 8, 15, 17, 24, 31, 33}) {
+    const HeadLayout parts_first(d, false, 0.3);
+    rows.push_back({concat("attention of heads of ", d),
+                    {},
+                    [parts_first](const Tensors& t) { return hv::attention(t[0], parts_first); },
+                    [d](const Arrays& a) { return attention(a[0], d, false, 0.3); },
+                    -2,
+                    2,
+                    {{{2, 18, 2 * 3 * d}}, {{1, 131, 3 * d}}}});
+  }
   rows.push_back({"attention of heads of 32",
                   {},
                   [](const Tensors& t) { return hv::attention(t[0], 32); },

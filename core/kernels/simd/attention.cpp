@@ -72,8 +72,39 @@ static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t l
   if constexpr (kRows > 1) leftover(p.rows - i, rows, std::integral_constant<int, kRows - 1>{});
 }
 
+// The last columns of B and C, from `left` on, fewer than a vector: head sizes of Scala are any numbers. B's are copied into a strip
+// of whole vectors, and C's go through a block of them, because a tile whose every load is a partial one is half as fast.
+static void last_columns(const Product& p, const Real* b, int64_t ldb, int64_t left, int64_t cols) {
+  constexpr int64_t kDeep = 128, kRows = 13;
+  alignas(64) Real strip[kDeep * kWidth], block[kRows * kWidth];
+  const Part lanes(cols);
+  for (int64_t k = 0; k == 0 || k < p.inner; k += kDeep) {
+    const int64_t deep = p.inner - k < kDeep ? p.inner - k : kDeep;
+    for (int64_t x = 0; x < deep; ++x) store(strip + x * kWidth, lanes.load(b + (k + x) * ldb + left));
+    for (int64_t i = 0; i < p.rows; i += kRows) {
+      const int64_t rows = p.rows - i < kRows ? p.rows - i : kRows;
+      Real* const c = p.c + i * p.ldc + left;
+      for (int64_t r = 0; r < rows; ++r) {
+        Vec start{};
+        if (k > 0) {
+          start = lanes.load(c + r * p.ldc);
+        } else {
+          if (p.plus.rows) start = lanes.load(p.plus.rows + (i + r) * p.plus.ld + left);
+          if (p.plus.bias) start += lanes.load(p.plus.bias + left);
+        }
+        store(block + r * kWidth, start);
+      }
+      const Product piece{
+          p.a + i * p.row_a + k * p.col_a, p.row_a, p.col_a, strip, kWidth, 1, block, kWidth, rows, kWidth, deep,
+          {nullptr, block, kWidth}};
+      panel<1>(piece, strip, kWidth, 0);
+      for (int64_t r = 0; r < rows; ++r) lanes.store(c + r * p.ldc, load(block + r * kWidth));
+    }
+  }
+}
+
 // B's rows lie `ldb` apart. Whole vectors are computed in panels of up to five (three with 16 registers), the last few columns
-// one by one.
+// by last_columns().
 static void product(const Product& p, const Real* b, int64_t ldb, int64_t cols) {
   constexpr int64_t kMost = kRegisters == 32 ? 5 : 3;
   int64_t j = 0;
@@ -99,33 +130,28 @@ static void product(const Product& p, const Real* b, int64_t ldb, int64_t cols) 
     j += take * kWidth;
     vecs -= take;
   }
-  for (; j < cols; ++j) {
-    for (int64_t i = 0; i < p.rows; ++i) {
-      Real s = p.plus.rows ? p.plus.rows[i * p.plus.ld + j] : static_cast<Real>(0);
-      if (p.plus.bias) s += p.plus.bias[j];
-      for (int64_t k = 0; k < p.inner; ++k) s += p.a[i * p.row_a + k * p.col_a] * b[k * ldb + j];
-      p.c[i * p.ldc + j] = s;  // NOLINT(clang-analyzer-core.NullDereference): every Product has its c
-    }
-  }
+  if (j < cols) last_columns(p, b, ldb, j, cols - j);
 }
 
 // to [cols, padded] = from [rows, cols] transposed; the padding is 0.
 static void transpose(const Real* from, int64_t ld, int64_t rows, int64_t cols, Real* to, int64_t padded) {
-  const int64_t whole_rows = rows / kWidth * kWidth, whole_cols = cols / kWidth * kWidth;
+  const int64_t whole_rows = rows / kWidth * kWidth;
   for (int64_t i = 0; i < whole_rows; i += kWidth) {
-    for (int64_t j = 0; j < whole_cols; j += kWidth) {
+    for_vectors(cols, [&](int64_t j, auto lanes) {
       Vec square[kWidth];
       for (int64_t k = 0; k < kWidth; ++k) {
-        square[k] = load(from + (i + k) * ld + j);
+        square[k] = lanes.load(from + (i + k) * ld + j);
         // The rows are too short for the processor's own prefetcher.
         if (j % 16 == 0) __builtin_prefetch(from + (i + k) * ld + j + 64);
       }
       transpose_square<kWidth / 2>(square, Lanes{});
-      for (int64_t k = 0; k < kWidth; ++k) store(to + (j + k) * padded + i, square[k]);
-    }
+      for (int64_t k = 0; k < kWidth; ++k) {
+        if (k < cols - j) store(to + (j + k) * padded + i, square[k]);
+      }
+    });
   }
   for (int64_t j = 0; j < cols; ++j) {
-    for (int64_t i = j < whole_cols ? whole_rows : 0; i < rows; ++i) to[j * padded + i] = from[i * ld + j];
+    for (int64_t i = whole_rows; i < rows; ++i) to[j * padded + i] = from[i * ld + j];
     for (int64_t i = rows; i < padded; ++i) to[j * padded + i] = 0;
   }
 }

@@ -2,6 +2,8 @@
 // whole vectors. Everything lives in hv::simd::<level>, so that the three builds of one source never share a symbol.
 #pragma once
 
+#include <immintrin.h>
+
 #include <cstdint>
 #include <utility>
 
@@ -34,15 +36,35 @@ static inline Vec load(const Real* p) { return *reinterpret_cast<const LooseVec*
 static inline void store(Real* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
 static inline Vec splat(Real x) { return x - Vec{}; }  // x - 0 keeps the sign of zero and NaN
 
-// The two ways to load and store up to kWidth elements: all of them, or the first n < kWidth.
+// The two ways to load and store up to kWidth elements: all of them, or the first n < kWidth. Memory behind those n is not
+// touched: the processor's masked loads and stores leave it alone.
 struct Whole {
   static Vec load(const Real* p) { return HV_LEVEL::load(p); }
   static void store(Real* p, Vec v) { HV_LEVEL::store(p, v); }
   static Vec keep(Vec v) { return v; }
 };
+#if defined(__AVX512F__) && !defined(HV_DOUBLE)
+struct Part {
+  __mmask16 mask;
+  explicit Part(int64_t n) : mask(static_cast<__mmask16>((1U << n) - 1)) {}
+  Vec load(const Real* p) const { return _mm512_maskz_loadu_ps(mask, p); }  // the other lanes are 0
+  void store(Real* p, Vec v) const { _mm512_mask_storeu_ps(p, mask, v); }
+  Vec keep(Vec v) const { return _mm512_maskz_mov_ps(mask, v); }
+};
+#elif defined(__AVX2__) && !defined(HV_DOUBLE)
+struct Part {
+  __m256i mask;
+  explicit Part(int64_t n)
+      : mask(_mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))) {}
+  Vec load(const Real* p) const { return _mm256_maskload_ps(p, mask); }
+  void store(Real* p, Vec v) const { _mm256_maskstore_ps(p, mask, v); }
+  Vec keep(Vec v) const { return _mm256_and_ps(v, _mm256_castsi256_ps(mask)); }
+};
+#else
 struct Part {
   int64_t n;
-  Vec load(const Real* p) const {  // the other lanes are 0
+  explicit Part(int64_t count) : n(count) {}
+  Vec load(const Real* p) const {
     Vec v{};
     for (int64_t i = 0; i < n; ++i) v[i] = p[i];
     return v;
@@ -55,13 +77,14 @@ struct Part {
     return v;
   }
 };
+#endif
 
 // body(i, lanes) for [0, n): whole vectors, then one part. `lanes` loads and stores at p + i.
 template <class Body>
 static inline void for_vectors(int64_t n, const Body& body) {
   int64_t i = 0;
   for (; i + kWidth <= n; i += kWidth) body(i, Whole{});
-  if (i < n) body(i, Part{n - i});
+  if (i < n) body(i, Part(n - i));
 }
 
 using Lanes = std::make_integer_sequence<int, static_cast<int>(kWidth)>;
