@@ -175,6 +175,13 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
   CHECK(report["gemm_gflops"].get<double>() > 0);
   CHECK(report["peak_rss_mib"].get<double>() > 1);
   REQUIRE(report["results"].size() == 4);
+  const std::string step = "bench --preset scala-nano --recipe scala --batch-size 4 --steps 2 --threads 1";
+  const Json sandwich = Json::parse(program(step + " --json").out);
+  CHECK(sandwich["ratio"].get<double>() > 0);
+  CHECK(sandwich["memory_ratio"].get<double>() <= 1.1);
+  CHECK(sandwich["strided_copies"] == 0);
+  CHECK(contains(program(step).out, "its passes alone"));
+  check_refused(program("bench --recipe scalar"), 2, "--recipe: 'scalar' is unknown; choose ");
   for (const char* key : {"mode", "heads", "dim", "batch", "images_per_second", "step_ms", "gflops", "split"}) {
     CHECK(report["results"][0].contains(key));
   }

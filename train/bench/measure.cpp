@@ -3,21 +3,10 @@
 #include <algorithm>
 #include <chrono>
 
-#include "core/kernels/gemm.h"
-#include "core/kernels/product_list.h"
 #include "core/parallel.h"
-#include "core/random.h"
 #include "core/storage.h"
-#include "core/tensor.h"
 
 namespace hv::train {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-}  // namespace
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -25,71 +14,89 @@ double median(std::vector<double> values) {
   return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-void measure_gemm(const models::HydraViTConfig& c, int64_t batch, int repetitions, GemmRate& rate) {
-  const int64_t rows = batch * c.tokens(), e = c.width();
-  const std::pair<int64_t, int64_t> layers[] = {{e, 3 * e}, {e, e}, {e, c.mlp_ratio * e}, {c.mlp_ratio * e, e}};  // in, out
-  const int64_t widest = std::max<int64_t>(3, c.mlp_ratio) * e;
-  Stream stream(0, Purpose::bench);
-  const Tensor x = Tensor::uniform({rows, widest}, -1, 1, stream), weight = Tensor::uniform({widest, widest}, -1, 1, stream);
-  const Tensor y = Tensor::zeros({rows, widest});
-  Real* const result = y.mutable_data();
-  rate.operations = 0;
-  for (const auto& [in, out] : layers) rate.operations += 2.0 * static_cast<double>(rows * in * out);
-  for (int i = -1; i < repetitions; ++i) {  // the first is not counted
-    const auto begin = Clock::now();
-    for (const auto& [in, out] : layers) {
-      gemm_parallel({x.data(), rows, in, in, 1}, Matrix{weight.data(), out, in, in, 1}.transposed(), result, out);
+double seconds_of(const std::function<void()>& work) {
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  work();
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+ProductsAlone::ProductsAlone(const std::function<void()>& work) {
+  std::vector<MatrixProduct> made;
+  note_products(&made);
+  work();
+  note_products(nullptr);
+  for (const MatrixProduct& product : made) {
+    const auto found = std::find(distinct_.begin(), distinct_.end(), product);
+    if (found != distinct_.end()) {
+      times_[static_cast<size_t>(found - distinct_.begin())] += 1;
+    } else {
+      distinct_.push_back(product);
+      times_.push_back(1);
     }
-    if (i >= 0) rate.seconds.push_back(seconds_since(begin));
+  }
+  seconds_.resize(distinct_.size());
+}
+
+void ProductsAlone::keep(MatrixProduct::Kind kind) {
+  for (size_t i = 0; i < distinct_.size(); ++i) {
+    if (distinct_[i].kind != kind) times_[i] = 0;
   }
 }
 
-Timed time_steps(int64_t steps, bool detail, bool scaling, const std::function<void()>& step) {
-  std::vector<MatrixProduct> made, distinct;
-  note_products(&made);
-  step();
-  note_products(nullptr);
-  for (const MatrixProduct& product : made) {
-    if (std::find(distinct.begin(), distinct.end(), product) == distinct.end()) distinct.push_back(product);
+void ProductsAlone::time(bool count) {
+  for (size_t i = 0; i < distinct_.size(); ++i) {
+    if (times_[i] == 0) continue;
+    const double seconds = seconds_alone(distinct_[i]);
+    if (count) seconds_[i].push_back(seconds);
   }
-  if (!detail) distinct.clear();
-  std::vector<std::vector<double>> alone(distinct.size());
-  const auto time_products = [&](bool count) {
-    for (size_t i = 0; i < distinct.size(); ++i) {
-      const double seconds = seconds_alone(distinct[i]);
-      if (count) alone[i].push_back(seconds);
-    }
-  };
-  time_products(false);
+}
+
+double ProductsAlone::seconds() const {
+  double sum = 0;
+  for (size_t i = 0; i < distinct_.size(); ++i) sum += seconds_[i].empty() ? 0 : times_[i] * median(seconds_[i]);
+  return sum;
+}
+
+double ProductsAlone::operations() const {
+  double sum = 0;
+  for (size_t i = 0; i < distinct_.size(); ++i) {
+    const MatrixProduct& p = distinct_[i];
+    sum += times_[i] * 2 * static_cast<double>(p.m * p.n) * static_cast<double>(p.k * p.count);
+  }
+  return sum;
+}
+
+Timed time_steps(int64_t steps, bool detail, bool scaling, const std::function<void()>& step) {
+  ProductsAlone products(step);
+  if (!detail) products = {};
+  products.time(false);
   for (int i = 0; i < 2; ++i) step();
   Timed timed;
   std::vector<double> seconds, one_thread;
   const int threads = num_threads();
   for (int64_t i = 0; i < steps; ++i) {
     const MemoryStats before = memory_stats();
-    const auto begin = Clock::now();
-    watch_parts();
-    step();
-    const PartSeconds parts = take_parts();
-    seconds.push_back(seconds_since(begin));
+    PartSeconds parts{};
+    seconds.push_back(seconds_of([&] {
+      watch_parts();
+      step();
+      parts = take_parts();
+    }));
     const MemoryStats after = memory_stats();
     timed.chunks += after.chunks - before.chunks;
     timed.strided_copies += after.strided_copies - before.strided_copies;
     for (size_t p = 0; p < parts.size(); ++p) timed.split[p] += parts[p] / static_cast<double>(steps);
-    time_products(true);
+    products.time();
     if (!scaling) continue;
     set_num_threads(1);
-    const auto alone_begin = Clock::now();
-    step();
-    one_thread.push_back(seconds_since(alone_begin));
+    one_thread.push_back(seconds_of(step));
     set_num_threads(threads);
     step();  // wakes the threads, which sleep by now
   }
   timed.seconds = median(seconds);
   if (scaling) timed.one_thread = median(one_thread);
-  for (size_t i = 0; i < distinct.size(); ++i) {
-    timed.products += median(alone[i]) * static_cast<double>(std::count(made.begin(), made.end(), distinct[i]));
-  }
+  timed.products = products.seconds();
   return timed;
 }
 

@@ -2,23 +2,20 @@
 //
 // Efficiency is the time that the step's matrix products need alone (core/kernels/product_list.h), each distinct one timed in
 // turn with the steps, because the machine's speed drifts, over the time of the step. 100 % would mean that all else is free.
-// A train step is forward, loss, backward and AdamW on one batch that lies in memory, as in other programs' benchmarks.
+// A train step is forward, loss, backward and AdamW on one batch.
 // GFLOP/s counts 2 x MACs x images, three times that for training. MACs are the published convention's, every block in full;
 // the program itself computes about 8 % fewer (nn::first_token), so a share can pass 100 %.
-#include <algorithm>
 #include <cstdio>
-#include <fstream>
-#include <numeric>
 
 #include "core/kernels/precision.h"
 #include "core/parallel.h"
-#include "core/timing.h"
-#include "models/hydravit.h"
+#include "models/kinds.h"
 #include "train/bench/measure.h"
+#include "train/bench/recipe_step.h"
+#include "train/bench/table.h"
 #include "train/commands/commands.h"
 #include "train/io/json.h"
 #include "train/optim/optimizer.h"
-#include "train/recipes/hydravit.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"
 
@@ -26,130 +23,121 @@ namespace hv::train {
 namespace {
 
 struct BenchArguments {
-  std::string preset = "cifar", subnets, mode = "train,infer", precision = "fp32";
+  std::string preset = "cifar", subnets, mode = "train,infer", recipe, precision = "fp32";
   int64_t batch_size = 128, steps = 10, threads = 0;
   bool detail = false, scaling = false, json = false;
 };
 
-struct BenchResult {
-  std::string mode;  // "train" or "infer"
-  models::Subnet subnet;
-  int64_t batch = 0;
-  double images_per_second = 0, step_ms = 0, gflops = 0;
-  double efficiency = 0;  // time of the step's matrix products alone / time of the step; 0: not measured
-  PartSeconds split{};    // seconds of a mean step, by kind of work
-  double speedup = 0;     // time of the step on one thread / on all; 0: not measured
-};
-struct BenchReport {
-  int64_t threads = 0;
-  std::string precision;  // of the operands of products, as they were computed: "fp32" or "bf16"
-  double gemm_gflops = 0, peak_rss_mib = 0;
-  std::vector<BenchResult> results;
-};
+const char* precision_name() { return precision() == Precision::bf16 ? "bf16" : "fp32"; }
 
-double peak_rss_mib() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmHWM:", 0) == 0) return std::stod(line.substr(6)) / 1024;
-  }
-  return 0;
-}
-
-void print_table(const BenchReport& report, bool detail, bool scaling) {
-  std::printf("%5s %s %10s %10s %9s %6s", "mode", axis_names(report.results.at(0).subnet).c_str(), "images/s", "ms/step",
-              "GFLOP/s", "share");
-  std::printf("%s", scaling ? "  speedup" : "");
-  std::puts(detail ? " efficiency   split: products attention norm+GELU optimiser other" : "");
-  for (const BenchResult& r : report.results) {
-    std::printf("%5s %s %10.0f %10.1f %9.0f %5.0f%%", r.mode.c_str(), axis_values(r.subnet).c_str(), r.images_per_second,
-                r.step_ms, r.gflops, 100 * r.gflops / report.gemm_gflops);
-    const double all = std::accumulate(r.split.begin(), r.split.end(), 0.0);
-    const auto share = [&](Part part) { return 100 * r.split[static_cast<size_t>(part)] / all; };
-    if (scaling) std::printf(" %7.2fx", r.speedup);
-    if (detail) {
-      std::printf(" %10.2f          %7.0f%% %8.0f%% %8.0f%% %8.0f%% %4.0f%%", r.efficiency, share(Part::gemm),
-                  share(Part::attention), share(Part::norm_activation), share(Part::optimizer), share(Part::other));
+models::Config config_of(const std::string& preset) {
+  for (const models::Kind& kind : models::kinds()) {
+    for (const models::Preset& known : kind.presets) {
+      if (known.name == preset) return known.config;
     }
-    std::puts("");
   }
+  fail(Fault::usage, "--preset: unknown: ", preset);
 }
 
-std::string bench_json(const BenchReport& report) {
-  Json results = Json::empty_list();
-  for (const BenchResult& r : report.results) {
-    Json split;
-    for (size_t i = 0; i < r.split.size(); ++i) split.add(kPartNames[i], r.split[i]);
-    Json result = Json{{"mode", r.mode}}.append(axes_json(r.subnet, true)).add("batch", r.batch);
-    result.add("images_per_second", r.images_per_second).add("step_ms", r.step_ms).add("gflops", r.gflops);
-    result.add("efficiency", r.efficiency).add("split", split);
-    if (r.speedup > 0) result.add("speedup", r.speedup);
-    results.push(result);
+// One batch that lies in memory, as in other programs' benchmarks.
+data::Batch any_batch(const models::ElasticModel& model, int64_t size) {
+  const models::Config config = model.config();
+  const auto channels = config.find("channels");
+  data::Batch batch;
+  Stream stream(0, Purpose::bench, 1);
+  batch.images = Tensor::normal(
+      {size, channels == config.end() ? 3 : std::stoll(channels->second), model.image_size(), model.image_size()}, 0, 1,
+      stream);
+  batch.targets = Tensor::zeros({size, model.classes()});
+  Real* const targets = batch.targets.mutable_data();
+  for (int64_t i = 0; i < size; ++i) targets[i * model.classes() + i % model.classes()] = 1;
+  return batch;
+}
+
+int run_recipe(const BenchArguments& a, models::ElasticModel& model, const std::vector<models::Subnet>& subnets,
+               Optimizer& optimizer) {
+  TrainOptions options;
+  options.recipe = a.recipe;
+  const std::unique_ptr<Recipe> recipe = make_recipe(options, model, subnets);
+  model.train(true);
+  const RecipeTimes t = time_recipe(*recipe, model, subnets, optimizer, any_batch(model, a.batch_size), a.steps);
+  const double memory = static_cast<double>(t.step_bytes) / static_cast<double>(t.alone_bytes);
+  if (a.json) {
+    Json json{{"recipe", a.recipe}, {"batch", a.batch_size}, {"threads", num_threads()}};
+    json.add("step_ms", 1000 * t.step).add("update_ms", 1000 * t.update).add("passes_alone_ms", 1000 * t.alone);
+    json.add("ratio", t.ratio).add("memory_ratio", memory).add("chunks", t.chunks).add("strided_copies", t.strided_copies);
+    std::printf("%s\n", json.text().c_str());
+    return 0;
   }
-  return Json{{"threads", report.threads},
-              {"precision", report.precision},
-              {"gemm_gflops", report.gemm_gflops},
-              {"peak_rss_mib", report.peak_rss_mib},
-              {"results", results}}
-      .text();
+  std::printf("preset %s, recipe %s, batch %lld, %d threads, %s: medians of %lld steps\n", a.preset.c_str(), a.recipe.c_str(),
+              static_cast<long long>(a.batch_size), num_threads(), precision_name(), static_cast<long long>(a.steps));
+  std::printf("step %.1f ms, of which the update takes %.1f ms; its passes alone %.1f ms; ratio %.3f\n", 1000 * t.step,
+              1000 * t.update, 1000 * t.alone, t.ratio);
+  std::printf("most memory in use: %.1f MiB, %.3f of that of the largest pass alone\n",
+              static_cast<double>(t.step_bytes) / (1 << 20), memory);
+  std::printf("in the timed steps: memory asked from the system %lld times, %lld strided copies\n",
+              static_cast<long long>(t.chunks), static_cast<long long>(t.strided_copies));
+  return 0;
 }
 
 int run_bench(const BenchArguments& a) {
   HV_CHECK_USAGE(a.mode == "train" || a.mode == "infer" || a.mode == "train,infer" || a.mode == "infer,train", "--mode: '",
                  a.mode, "' is unknown; choose train, infer or train,infer");
-  const models::HydraViTConfig config = models::preset(a.preset);
   start_compute(a.threads, a.precision);
-  const auto model = models::make_model(models::to_config(config), 0);
-  const std::vector<models::Subnet> widths = choose_subnets(*model, a.subnets);
+  const auto model = models::make_model(config_of(a.preset), 0);
+  const std::vector<models::Subnet> subnets = choose_subnets(*model, a.subnets);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(model->parameters(), {});
+  if (!a.recipe.empty()) return run_recipe(a, *model, subnets, *optimizer);
 
-  data::Batch batch;
-  Stream stream(0, Purpose::bench, 1);
-  batch.images = Tensor::normal({a.batch_size, config.channels, config.image, config.image}, 0, 1, stream);
-  batch.targets = Tensor::zeros({a.batch_size, config.classes});
-  Real* const targets = batch.targets.mutable_data();
-  for (int64_t i = 0; i < a.batch_size; ++i) targets[i * config.classes + i % config.classes] = 1;
-
-  GemmRate rate;
-  measure_gemm(config, a.batch_size, 5, rate);
+  const data::Batch batch = any_batch(*model, a.batch_size);
+  ProductsAlone rate([&] {  // of this machine: the products of the linear layers at full width
+    const NoGrad off;
+    model->forward(batch.images, model->subnets().back());
+  });
+  rate.keep(MatrixProduct::Kind::forward);
+  ProductsAlone one = rate;
+  const auto time_products = [&](ProductsAlone& products) {
+    products.time(false);
+    for (int i = 0; i < 5; ++i) products.time();
+  };
+  time_products(rate);
   BenchReport report;
   report.threads = num_threads();
   std::string table;
   for (const std::string mode : {"train", "infer"}) {
     if (a.mode.find(mode) == std::string::npos) continue;
     const bool training = mode == "train";
-    for (const models::Subnet& width : widths) {
-      HydraViTRecipe recipe(*model, {width}, WidthSampler(0, 1), 0.1);
+    for (const models::Subnet& subnet : subnets) {
       model->train(training);
       const Timed timed = time_steps(a.steps, a.detail || a.json, a.scaling, [&] {
         if (training) {
-          recipe.passes(batch, 0, [](const models::Subnet&, const Tensor& loss) { loss.backward(); });
+          pass_alone(*model, subnet, batch);
           optimizer->step(1e-4, 1);
         } else {
           const NoGrad off;
-          model->forward(batch.images, width);
+          model->forward(batch.images, subnet);
         }
       });
       const double images = static_cast<double>(a.batch_size);
-      const double operations = 2.0 * static_cast<double>(model->macs(width)) * images * (training ? 3 : 1);
-      report.results.push_back({mode, width, a.batch_size, images / timed.seconds, 1000 * timed.seconds,
+      const double operations = 2.0 * static_cast<double>(model->macs(subnet)) * images * (training ? 3 : 1);
+      report.results.push_back({mode, subnet, a.batch_size, images / timed.seconds, 1000 * timed.seconds,
                                 operations / timed.seconds / 1e9, timed.products / timed.seconds, timed.split,
                                 timed.one_thread / timed.seconds});
       if (timed.chunks + timed.strided_copies > 0) {
-        table += concat("  ", mode, " ", width.label, ": ", timed.chunks, " pool chunks and ", timed.strided_copies,
+        table += concat("  ", mode, " ", subnet.label, ": ", timed.chunks, " pool chunks and ", timed.strided_copies,
                         " strided copies in the timed steps\n");
       }
     }
   }
-  measure_gemm(config, a.batch_size, 5, rate);  // again: the machine's speed may have changed meanwhile
-  GemmRate one;
+  time_products(rate);                        // again: the machine's speed may have changed meanwhile
   for (int i = 0; a.scaling && i < 5; ++i) {  // in turn, as the steps
     set_num_threads(1);
-    measure_gemm(config, a.batch_size, 1, one);
+    one.time();
     set_num_threads(static_cast<int>(report.threads));
-    measure_gemm(config, a.batch_size, 1, rate);
+    rate.time();
   }
-  report.precision = precision() == Precision::bf16 ? "bf16" : "fp32";
-  report.gemm_gflops = rate.operations / median(rate.seconds) / 1e9;
+  report.precision = precision_name();
+  report.gemm_gflops = rate.operations() / rate.seconds() / 1e9;
   report.peak_rss_mib = peak_rss_mib();
   if (a.json) {
     std::printf("%s\n", bench_json(report).c_str());
@@ -161,7 +149,7 @@ int run_bench(const BenchArguments& a) {
   print_table(report, a.detail, a.scaling);
   if (a.scaling) {
     std::printf("the products at full width alone, %lld threads over one: speedup %.2fx\n",
-                static_cast<long long>(report.threads), median(one.seconds) / median(rate.seconds));
+                static_cast<long long>(report.threads), one.seconds() / rate.seconds());
   }
   std::printf("tensor memory asked from the system and strided copies in the timed steps: %s", table.empty() ? "none\n" : "\n");
   std::fputs(table.c_str(), stdout);
@@ -173,9 +161,10 @@ int run_bench(const BenchArguments& a) {
 Command bench_command() {
   const auto a = std::make_shared<BenchArguments>();
   Fields fields = {
-      {"preset", &a->preset, "model", 0, 0, models::preset_names()},
+      {"preset", &a->preset, "model", 0, 0, models::model_names()},
       {kSubnetsOption, &a->subnets, "widths, as 5, 3-8, 3,5,8 or all; default: all"},
       {"mode", &a->mode, "train, infer or train,infer"},
+      {"recipe", &a->recipe, "instead: a step of this recipe beside its passes alone; e.g. scala"},
       {"batch-size", &a->batch_size, "images a step", 1, 65536},
       {"steps", &a->steps, "timed steps, after 3 to warm up", 1, 100000},
       {"precision", &a->precision, "of the operands of products", 0, 0, {"fp32", "bf16"}},

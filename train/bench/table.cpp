@@ -1,0 +1,58 @@
+#include "train/bench/table.h"
+
+#include <cstdio>
+#include <fstream>
+#include <numeric>
+
+#include "train/io/json.h"
+#include "train/subnets.h"
+
+namespace hv::train {
+
+double peak_rss_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stod(line.substr(6)) / 1024;
+  }
+  return 0;
+}
+
+void print_table(const BenchReport& report, bool detail, bool scaling) {
+  std::printf("%5s %s %10s %10s %9s %6s", "mode", axis_names(report.results.at(0).subnet).c_str(), "images/s", "ms/step",
+              "GFLOP/s", "share");
+  std::printf("%s", scaling ? "  speedup" : "");
+  std::puts(detail ? " efficiency   split: products attention norm+GELU optimiser other" : "");
+  for (const BenchResult& r : report.results) {
+    std::printf("%5s %s %10.0f %10.1f %9.0f %5.0f%%", r.mode.c_str(), axis_values(r.subnet).c_str(), r.images_per_second,
+                r.step_ms, r.gflops, 100 * r.gflops / report.gemm_gflops);
+    const double all = std::accumulate(r.split.begin(), r.split.end(), 0.0);
+    const auto share = [&](Part part) { return 100 * r.split[static_cast<size_t>(part)] / all; };
+    if (scaling) std::printf(" %7.2fx", r.speedup);
+    if (detail) {
+      std::printf(" %10.2f          %7.0f%% %8.0f%% %8.0f%% %8.0f%% %4.0f%%", r.efficiency, share(Part::gemm),
+                  share(Part::attention), share(Part::norm_activation), share(Part::optimizer), share(Part::other));
+    }
+    std::puts("");
+  }
+}
+
+std::string bench_json(const BenchReport& report) {
+  Json results = Json::empty_list();
+  for (const BenchResult& r : report.results) {
+    Json split;
+    for (size_t i = 0; i < r.split.size(); ++i) split.add(kPartNames[i], r.split[i]);
+    Json result = Json{{"mode", r.mode}}.append(axes_json(r.subnet, true)).add("batch", r.batch);
+    result.add("images_per_second", r.images_per_second).add("step_ms", r.step_ms).add("gflops", r.gflops);
+    result.add("efficiency", r.efficiency).add("split", split);
+    if (r.speedup > 0) result.add("speedup", r.speedup);
+    results.push(result);
+  }
+  return Json{{"threads", report.threads},
+              {"precision", report.precision},
+              {"gemm_gflops", report.gemm_gflops},
+              {"peak_rss_mib", report.peak_rss_mib},
+              {"results", results}}
+      .text();
+}
+
+}  // namespace hv::train
