@@ -72,8 +72,8 @@ static inline void panel(const Product& p, const Real* b, int64_t ldb, int64_t l
   if constexpr (kRows > 1) leftover(p.rows - i, rows, std::integral_constant<int, kRows - 1>{});
 }
 
-// The last columns of B and C, from `left` on, fewer than a vector: head sizes of Scala are any numbers. B's are copied into a strip
-// of whole vectors, and C's go through a block of them, because a tile whose every load is a partial one is half as fast.
+// The last columns of B and C, from `left` on, fewer than a vector: head sizes of Scala are any numbers. B's are copied into a
+// strip of whole vectors, and C's go through a block of them, because a tile whose every load is a partial one is half as fast.
 static void last_columns(const Product& p, const Real* b, int64_t ldb, int64_t left, int64_t cols) {
   constexpr int64_t kDeep = 128, kRows = 13;
   alignas(64) Real strip[kDeep * kWidth], block[kRows * kWidth];
