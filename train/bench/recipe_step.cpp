@@ -57,7 +57,9 @@ RecipeTimes time_recipe(Recipe& recipe, models::ElasticModel& model, const std::
       times.alone_bytes = std::max(times.alone_bytes, most_bytes(pass));
     }
     const NoGrad off;
-    for (const nn::Parameter& p : model.parameters()) p.value.grad().fill_(0);
+    for (const nn::Parameter& p : model.parameters()) {
+      if (p.value.grad().defined()) p.value.grad().fill_(0);
+    }
     step_seconds.push_back(both);
     update_seconds.push_back(last);
     alone_seconds.push_back(alone);
