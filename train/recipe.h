@@ -12,6 +12,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "core/ops.h"
@@ -21,10 +23,35 @@
 
 namespace hv::train {
 
-// A recipe calls it once per pass, with the loss (one value) and the subnetwork that computed it. The loss is checked (one that
-// is not finite ends the step with Fault::diverged), differentiated and logged. A recipe should not keep tensors of a pass in
-// variables after the call: they would stay in memory during the next pass.
-using Learn = std::function<void(const models::Subnet& subnet, const Tensor& loss)>;
+struct Term {
+  models::Subnet subnet;
+  Tensor loss;  // one value
+};
+
+// A recipe calls it once per pass, with the loss and the subnetwork that computed it. If several subnetworks share the graph of
+// a pass, each has a loss, and their mean is what the pass learns. Each loss is checked (one that is not finite ends the step
+// with Fault::diverged) and logged, the mean is differentiated. A recipe should not keep tensors of a pass in variables after
+// the call: they would stay in memory during the next pass.
+class Learn {
+ public:
+  // `take`: a function of (subnet, loss), for passes of one loss, or of all terms.
+  template <class Take>
+  requires(!std::is_same_v<std::remove_cvref_t<Take>, Learn>) Learn(Take take) {
+    if constexpr (std::is_invocable_v<Take, const std::vector<Term>&>) {
+      take_ = std::move(take);
+    } else {
+      take_ = [take](const std::vector<Term>& terms) {
+        HV_CHECK(terms.size() == 1, "learn: ", terms.size(), " losses in a pass, expected 1");
+        take(terms[0].subnet, terms[0].loss);
+      };
+    }
+  }
+  void operator()(const models::Subnet& subnet, const Tensor& loss) const { take_({{subnet, loss}}); }
+  void operator()(const std::vector<Term>& terms) const { take_(terms); }
+
+ private:
+  std::function<void(const std::vector<Term>& terms)> take_;
+};
 
 class Recipe {
  public:
@@ -48,7 +75,7 @@ struct RecipeKind {
 };
 std::vector<RecipeKind>& recipe_kinds();  // defined in recipes/table.cpp; a program that uses the library may add rows
 
-// The recipe that options.recipe names. An unknown name is an error (Fault::usage) that lists the known ones.
+// The recipe that recipe_of(options) names. An unknown name is an error (Fault::usage) that lists the known ones.
 std::unique_ptr<Recipe> make_recipe(const TrainOptions& options, models::ElasticModel& model,
                                     const std::vector<models::Subnet>& subnets);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "train/optim/not_finite.h"
+
 namespace hv::train {
 namespace {
 
@@ -24,47 +26,6 @@ OptimizerConfig optimizer_config(const TrainOptions& o) {
   config.weight_decay = o.weight_decay;
   config.momentum = o.momentum;
   return config;
-}
-
-// Describes the first value that is not finite, as "gradient of head.weight is not a number at element 7 of [10, 24]". Returns
-// "" if all values are finite.
-std::string bad_value(const std::string& name, const Tensor& tensor) {
-  if (!tensor.defined()) return "";
-  const Tensor flat = tensor.detach().contiguous();
-  const Real* at = flat.data();
-  for (int64_t i = 0; i < flat.numel(); ++i) {
-    if (!std::isfinite(at[i])) {
-      return concat(name, " is ", std::isnan(at[i]) ? "not a number" : "infinite", " at element ", i, " of ", tensor.shape());
-    }
-  }
-  return "";
-}
-
-// Why a loss or gradient is not finite: the first input that is not finite, else the first such weight, else the first such
-// gradient. If all these are finite, the products of large weights overflow, and the largest weight is named. This reads all
-// values, so it runs only after an error.
-std::string cause(const data::Batch* batch, const std::vector<nn::Parameter>& parameters) {
-  std::string found;
-  if (batch) found = bad_value("input images", batch->images);
-  if (batch && found.empty()) found = bad_value("input targets", batch->targets);
-  for (const nn::Parameter& p : parameters) {
-    if (found.empty()) found = bad_value("weight " + p.name, p.value);
-  }
-  for (const nn::Parameter& p : parameters) {
-    if (found.empty()) found = bad_value("gradient of " + p.name, p.value.grad());
-  }
-  if (!found.empty()) return ": " + found;
-  double largest = -1;
-  for (const nn::Parameter& p : parameters) {
-    for (const double value : p.value.to_vector()) {
-      if (std::abs(value) > largest) {
-        largest = std::abs(value);
-        found = p.name;
-      }
-    }
-  }
-  return concat(": inputs, weights and gradients are finite, values between them overflow; the largest weight is ", largest,
-                " in ", found);
 }
 
 }  // namespace
@@ -96,26 +57,32 @@ StepLoss Stepper::run(int64_t step, double lr) {
     const int64_t pass = step * options_.grad_accum + micro;
     const data::Batch& batch = loader_.at(pass / loader_.batches(), pass % loader_.batches());
     const nn::NoiseScope noise(static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(pass));
-    recipe_->passes(batch, step, [&](const models::Subnet& subnet, const Tensor& loss) { learn(subnet, loss, batch, losses); });
+    recipe_->passes(batch, step, Learn([&](const std::vector<Term>& terms) { learn(terms, batch, losses); }));
   }
-  HV_CHECK(!losses.passes.empty(), "step: the recipe '", options_.recipe, "' has handed over no loss in step ", step);
+  HV_CHECK(!losses.passes.empty(), "step: the recipe '", recipe_of(options_), "' has handed over no loss in step ", step);
   for (const PassLoss& pass : losses.passes) losses.mean += pass.loss / static_cast<double>(losses.passes.size());
   if (exchange_) exchange_(model_.parameters(), recipe_->trains(step));
   update(step, lr);
   return losses;
 }
 
-// Ends one pass: records its loss, then runs backward, which frees its graph.
-void Stepper::learn(const models::Subnet& subnet, const Tensor& loss, const data::Batch& batch, StepLoss& losses) const {
-  auto found = std::find_if(losses.passes.begin(), losses.passes.end(),
-                            [&](const PassLoss& pass) { return pass.subnet.id == subnet.id; });
-  if (found == losses.passes.end()) found = losses.passes.insert(found, {subnet, 0});
-  found->loss += static_cast<double>(loss.item()) / static_cast<double>(options_.grad_accum);
-  if (!std::isfinite(found->loss)) {
-    fail(Fault::diverged, "the loss is ", std::isnan(found->loss) ? "not a number" : "infinite",
-         cause(&batch, model_.parameters()));
+// Ends one pass: records its losses, then runs backward, which frees its graph.
+void Stepper::learn(const std::vector<Term>& terms, const data::Batch& batch, StepLoss& losses) const {
+  Tensor mean;
+  for (const auto& [subnet, loss] : terms) {
+    const int64_t id = subnet.id;
+    auto found =
+        std::find_if(losses.passes.begin(), losses.passes.end(), [&](const PassLoss& pass) { return pass.subnet.id == id; });
+    if (found == losses.passes.end()) found = losses.passes.insert(found, {subnet, 0});
+    found->loss += static_cast<double>(loss.item()) / static_cast<double>(options_.grad_accum);
+    if (!std::isfinite(found->loss)) {
+      fail(Fault::diverged, "the loss is ", std::isnan(found->loss) ? "not a number" : "infinite",
+           cause_of_bad_value(&batch, model_.parameters()));
+    }
+    mean = mean.defined() ? mean + loss : loss;
   }
-  loss.backward();
+  if (terms.size() > 1) mean = mean * (1 / static_cast<double>(terms.size()));
+  mean.backward();
 }
 
 void Stepper::update(int64_t step, double lr) {
@@ -124,7 +91,7 @@ void Stepper::update(int64_t step, double lr) {
   const double norm = optimizer_->gradient_norm() * scale;
   if (!std::isfinite(norm)) {
     fail(Fault::diverged, "the gradient's norm is ", std::isnan(norm) ? "not a number" : "infinite",
-         cause(nullptr, model_.parameters()));
+         cause_of_bad_value(nullptr, model_.parameters()));
   }
   if (options_.clip_grad > 0 && norm > options_.clip_grad) scale *= options_.clip_grad / norm;
   Live live;

@@ -48,7 +48,7 @@ class Stepper {
   bool whole() const { return whole_; }  // false if an error has ended an update in the middle
 
  private:
-  void learn(const models::Subnet& subnet, const Tensor& loss, const data::Batch& batch, StepLoss& losses) const;
+  void learn(const std::vector<Term>& terms, const data::Batch& batch, StepLoss& losses) const;
   void update(int64_t step, double lr);
 
   models::ElasticModel& model_;
