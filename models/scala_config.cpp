@@ -102,6 +102,7 @@ Kind scala_kind() {
             {}};
   kind.settings = {{"isolate", "the widths between the ends use the last parts of the weights, not the first", {"on", "off"}},
                    classifiers_setting()};
+  kind.recipe = "scala";
   kind.costs = [](const Config& config) {
     const ScalaConfig c = scala_from_config(config);
     std::vector<Cost> all;

@@ -18,7 +18,7 @@ constexpr const char* kModelTopic = "some models";
 constexpr const char* kRecipeTopic = "recipe ";  // then its name
 
 std::vector<std::string> recipe_names() {
-  std::vector<std::string> names;
+  std::vector<std::string> names = {kAsPreset};
   for (const RecipeKind& kind : recipe_kinds()) names.push_back(kind.name);
   return names;
 }
@@ -26,15 +26,16 @@ std::vector<std::string> recipe_names() {
 // An option that belongs to another recipe than the run's would have no effect, so it is an error.
 void check_recipe_options(const TrainOptions& o) {
   TrainOptions now = o, defaults;
+  const std::string recipe = recipe_of(o);
   Fields own;
   for (const RecipeKind& kind : recipe_kinds()) {
-    if (kind.name == o.recipe) own = kind.options(now);
+    if (kind.name == recipe) own = kind.options(now);
   }
   for (const RecipeKind& kind : recipe_kinds()) {
     const Fields fields = kind.options(now), plain = kind.options(defaults);
     for (size_t i = 0; i < fields.size(); ++i) {
       HV_CHECK_USAGE(find_field(own, fields[i].name) || fields[i].get() == plain[i].get(), "--", fields[i].name,
-                     ": belongs to --recipe ", kind.name, ", this run's is ", o.recipe);
+                     ": belongs to --recipe ", kind.name, ", this run's is ", recipe);
     }
   }
 }
@@ -47,7 +48,7 @@ Fields train_fields(TrainOptions& o) {
       fields, "model",
       {{"preset", &o.preset, "model", 0, 0, models::model_names()},
        {kSubnetsOption, &o.subnets, "widths to train, as 5, 3-8, 3,5,8 or all; default: all of the preset"},
-       {"recipe", &o.recipe, "way of training", 0, 0, recipe_names()},
+       {"recipe", &o.recipe, "way of training; preset: the one that suits its model", 0, 0, recipe_names()},
        {"init", &o.init,
         "first weights: trunc_normal, reference (uniform, as the authors' code), a checkpoint, or timm's in safetensors"}});
   for (const models::Kind& kind : models::kinds()) {
@@ -132,7 +133,12 @@ Fields train_fields(TrainOptions& o) {
   return fields;
 }
 
+std::string recipe_of(const TrainOptions& o) {
+  return o.recipe == kAsPreset ? models::kind_of(models::named_model(o.preset, 10)).recipe : o.recipe;
+}
+
 Fields run_fields(TrainOptions& o) {
+  o.recipe = recipe_of(o);
   Fields own;
   for (const RecipeKind& kind : recipe_kinds()) {
     if (kind.name == o.recipe) own = kind.options(o);

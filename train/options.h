@@ -12,11 +12,11 @@
 
 namespace hv::train {
 
-inline constexpr const char* kAsPreset = "preset";  // of an entry of the model's configuration: as the preset has it
+inline constexpr const char* kAsPreset = "preset";  // of an entry of the model's configuration, or the recipe: the preset's own
 
 struct TrainOptions {
-  std::string preset = "nano", recipe = "hydravit", subnets;  // subnets: of --heads
-  std::map<std::string, std::string> settings;                // models::Setting -> its value, or kAsPreset
+  std::string preset = "nano", recipe = kAsPreset, subnets;  // recipe: see recipe_of(); subnets: of --heads
+  std::map<std::string, std::string> settings;               // models::Setting -> its value, or kAsPreset
   std::string data, kind = "auto";
   int64_t epochs = 0, steps = 0;
   double minutes = 0;
@@ -59,8 +59,9 @@ struct TrainOptions {
 
 // The list of all options of a training, with pointers into `options`: it ends when another value is assigned to `options`.
 Fields train_fields(TrainOptions& options);
-// Those of them that describe this run: without the options of recipes and models that it does not use. Checkpoints store their
-// values.
+std::string recipe_of(const TrainOptions& options);  // the name of the run's recipe: of --recipe, else models::Kind::recipe
+// Those of them that describe this run: without the options of recipes and models that it does not use, and with the recipe by
+// its name. Checkpoints store their values.
 Fields run_fields(TrainOptions& options);
 std::string option_of(std::string setting);  // "scale_dim" -> "scale-dim"
 // Whether an option may be given together with --resume. Such options do not change the numbers that a step computes.

@@ -11,12 +11,13 @@ std::vector<RecipeKind>& recipe_kinds() {
 
 std::unique_ptr<Recipe> make_recipe(const TrainOptions& options, models::ElasticModel& model,
                                     const std::vector<models::Subnet>& subnets) {
+  const std::string name = recipe_of(options);
   std::string known;
   for (const RecipeKind& kind : recipe_kinds()) {
-    if (kind.name == options.recipe) return kind.make(model, subnets, options);
+    if (kind.name == name) return kind.make(model, subnets, options);
     known += (known.empty() ? "" : ", ") + kind.name;
   }
-  fail(Fault::usage, "--recipe: '", options.recipe, "' is unknown; choose ", known);
+  fail(Fault::usage, "--recipe: '", name, "' is unknown; choose ", known);
 }
 
 }  // namespace hv::train
