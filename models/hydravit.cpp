@@ -42,18 +42,7 @@ Tensor HydraViT::forward(const Tensor& images, int64_t heads) {
 
 Tensor HydraViT::rollout(const Tensor& images, const Subnet& subnet) {
   const NoGrad off;
-  const int64_t b = images.size(0), t = config_.tokens(), side = config_.image / config_.patch;
-  Tensor x = embed(images, heads(subnet)), flow;  // flow [B, T, T]: where the content of each token came from
-  Tensor residual = Tensor::zeros({t, t});        // I
-  Real* const ones = residual.mutable_data();
-  for (int64_t i = 0; i < t; ++i) ones[i * t + i] = 1;
-  for (const auto& block : blocks_) {
-    const Tensor mixing = (mean(block->attention(x), {1}) + residual) * 0.5;  // the heads' mean: [B, T, T]
-    flow = flow.defined() ? matmul(mixing, flow) : mixing;
-    x = block->forward(x);
-  }
-  const Tensor patches = flow.select(1, 0).slice(1, 1, t);  // [B, N]
-  return (patches / sum(patches, {1}, true)).reshape({b, side, side});
+  return vit_rollout(blocks_, embed(images, heads(subnet)), config_.image / config_.patch);
 }
 
 std::vector<Tensor> HydraViT::active(const Subnet& subnet) const {

@@ -53,10 +53,7 @@ class HydraViT : public ElasticModel {
   Tensor forward(const Tensor& images, int64_t heads);
   Tensor forward(const Tensor& images, const Subnet& subnet) override { return forward(images, heads(subnet)); }
 
-  // Attention rollout (Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers"): each block mixes tokens by
-  // A' = (mean over heads of A + I) / 2, where I stands for the residual. The CLS row of the product of all A' says how much of
-  // each patch has reached the classifier. The result [B, side, side] leaves out the CLS token's own share. It has no gradient.
-  Tensor rollout(const Tensor& images, const Subnet& subnet) override;
+  Tensor rollout(const Tensor& images, const Subnet& subnet) override;  // [B, side, side]: vit_rollout
 
   const std::vector<Subnet>& subnets() const override { return subnets_; }
   std::vector<Tensor> active(const Subnet& subnet) const override;

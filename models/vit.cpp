@@ -103,6 +103,22 @@ std::vector<std::unique_ptr<nn::Block>> vit_blocks(const VitConfig& c, nn::Block
   return blocks;
 }
 
+Tensor vit_rollout(const std::vector<std::unique_ptr<nn::Block>>& blocks, Tensor x, int64_t side) {
+  const NoGrad off;
+  const int64_t b = x.size(0), t = x.size(1);
+  Tensor flow;                              // [B, T, T]: where the content of each token came from
+  Tensor residual = Tensor::zeros({t, t});  // I
+  Real* const ones = residual.mutable_data();
+  for (int64_t i = 0; i < t; ++i) ones[i * t + i] = 1;
+  for (const auto& block : blocks) {
+    const Tensor mixing = (mean(block->attention(x), {1}) + residual) * 0.5;  // the heads' mean: [B, T, T]
+    flow = flow.defined() ? matmul(mixing, flow) : mixing;
+    x = block->forward(x);
+  }
+  const Tensor patches = flow.select(1, 0).slice(1, 1, t);  // [B, N]
+  return (patches / sum(patches, {1}, true)).reshape({b, side, side});
+}
+
 void copy_part(const ElasticModel& from, const Subnet& subnet, const ElasticModel& to) {
   const NoGrad off;
   std::vector<Tensor> parts = from.active(subnet);

@@ -68,7 +68,13 @@ void put_plain(const PlainVit& from, VitConfig& to);
 // The blocks of the configuration; `block` says what VitConfig does not: width, heads, eps, ...
 std::vector<std::unique_ptr<nn::Block>> vit_blocks(const VitConfig& config, nn::BlockConfig block, nn::Init& init);
 
-// Writes the subnetwork's part of `from` into `to`, a model of that width alone.
+// Attention rollout (Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers"): each block mixes tokens by
+// A' = (mean over heads of A + I) / 2, where I stands for the residual. The CLS row of the product of all A' says how much of
+// each patch has reached the classifier. x [B, T, p]: a CLS token and side * side patches, as the first block takes them. The
+// result [B, side, side] leaves out the CLS token's own share. It has no gradient.
+Tensor vit_rollout(const std::vector<std::unique_ptr<nn::Block>>& blocks, Tensor x, int64_t side);
+
+// Writes the subnetwork's part of `from` into `to`, a model of that subnetwork alone.
 void copy_part(const ElasticModel& from, const Subnet& subnet, const ElasticModel& to);
 
 }  // namespace hv::models
