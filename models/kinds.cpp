@@ -5,11 +5,12 @@
 #include "models/hydravit.h"
 #include "models/mlp_classifier.h"
 #include "models/scala.h"
+#include "models/thinking.h"
 
 namespace hv::models {
 
 std::vector<Kind>& kinds() {
-  static std::vector<Kind> table = {hydravit_kind(), mlp_kind(), scala_kind()};
+  static std::vector<Kind> table = {hydravit_kind(), mlp_kind(), scala_kind(), thinking_kind()};
   return table;
 }
 

@@ -22,9 +22,10 @@ TEST_CASE("program: wrong usage exits with 2 and names the nearest") {
   check_refused(program("trian"), 2, "unknown command 'trian'; did you mean train?");
   check_refused(program("train --epoch 3"), 2, "unknown option --epoch; did you mean --epochs?");
   check_refused(program("train --epochs=3 --lrr=1"), 2, "unknown option --lrr; did you mean --lr?");
-  check_refused(program("train --preset ciphar"), 2,
-                "--preset: 'ciphar' is unknown; choose nano, cifar, deit, mlp, scala-nano, scala-cifar or scala-deit; did you "
-                "mean cifar?");
+  check_refused(
+      program("train --preset ciphar"), 2,
+      "--preset: 'ciphar' is unknown; choose nano, cifar, deit, mlp, scala-nano, scala-cifar, scala-deit, thinking-nano, "
+      "thinking-cifar or thinking-deit; did you mean cifar?");
   check_refused(program("train --lr fast"), 2, "--lr: 'fast' is no number");
   check_refused(program("train --lr nan"), 2, "--lr: nan is out of range");
   check_refused(program("train --steps -1"), 2, "--steps: -1 is out of range");
