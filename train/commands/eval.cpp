@@ -1,7 +1,10 @@
 // hydravit eval: one row per subnetwork, on the test images.
+#include <algorithm>
 #include <cstdio>
 
 #include "data/sample.h"
+#include "train/cascade/options.h"
+#include "train/cascade/sweep.h"
 #include "train/commands/commands.h"
 #include "train/evaluate.h"
 #include "train/exchange/timm_safetensors.h"
@@ -22,7 +25,8 @@ namespace {
 
 struct EvalArguments {
   std::vector<std::string> checkpoint;
-  std::string subnets, data, kind = "auto", predictions;
+  std::string subnets, data, kind = "auto", predictions, thresholds = "auto";
+  CascadeChoice cascade;
   int64_t limit = 0, batch_size = 250, threads = 0;
   bool ema = false, json = false, ignore_class_names = false, force = false;
 };
@@ -62,14 +66,14 @@ void write_predictions(const std::string& path, const Loaded& loaded, const data
                     std::move(tensors));
 }
 
-std::string evaluate_json(const std::vector<Result>& results) {
+Json evaluate_json(const std::vector<Result>& results) {
   Json rows = Json::empty_list();
   for (const Result& r : results) {
     Json row = axes_json(r.subnet).add("params", r.params).add("macs", r.macs);
     for (const Metric& metric : r.metrics) row.add(metric.name, metric.value);
     rows.push(row.add("images", r.images));
   }
-  return Json{{"results", rows}}.text();
+  return Json{{"results", rows}};
 }
 
 void print_table(const std::vector<Result>& results) {
@@ -84,41 +88,78 @@ void print_table(const std::vector<Result>& results) {
   }
 }
 
-int run_eval(const EvalArguments& a) {
+// The stages of a cascade among the results of an evaluation, in whose order `logits` are.
+StageResults stage_results(const models::ElasticModel& model, const Cascade& cascade, const std::vector<Result>& results,
+                           const std::vector<std::vector<float>>& logits) {
+  StageResults stages;
+  double before = 0;  // seconds per image of all looks before
+  for (const models::Subnet& stage : cascade.stages) {
+    const auto same = [&](const Result& result) { return result.subnet.id == stage.id; };
+    const auto at = static_cast<size_t>(std::find_if(results.begin(), results.end(), same) - results.begin());
+    const double seconds = 1 / results.at(at).images_per_second;
+    stages.logits.push_back(logits[at]);
+    stages.seconds.push_back(std::max(0.0, seconds - before));
+    if (model.continues()) before = seconds;
+  }
+  return stages;
+}
+
+int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
   if (!a.predictions.empty()) check_output({"--predictions", a.predictions, FileKind::safetensors, a.force});
+  std::vector<double> thresholds;
+  if (a.thresholds != "auto") thresholds = parse_thresholds("--thresholds", a.thresholds);
   start_compute(a.threads);
   const Loaded loaded = load_model(a.checkpoint.at(0), a.ema);
-  const std::vector<models::Subnet> subnets = choose_trained(loaded.model->subnets(), loaded.header, a.subnets);
+  const std::optional<Cascade> cascade =
+      chosen_cascade(a.cascade, given, *loaded.model, given.contains("thresholds") ? "--thresholds" : "");
+  std::vector<models::Subnet> subnets = choose_trained(loaded.model->subnets(), loaded.header, a.subnets);
+  for (const models::Subnet& stage : cascade ? cascade->stages : std::vector<models::Subnet>()) {
+    const auto same = [&](const models::Subnet& subnet) { return subnet.id == stage.id; };
+    if (std::none_of(subnets.begin(), subnets.end(), same)) subnets.push_back(stage);
+  }
+  std::sort(subnets.begin(), subnets.end(), [](const auto& x, const auto& y) { return x.id < y.id; });
   const TestData data = open_test_data(loaded, a.data, a.kind, a.ignore_class_names);
   const data::DatasetPtr& test = data.set;
+  HV_CHECK_USAGE(!cascade || test->scorer() == "classes", "--cascade: ", test->name(),
+                 " has several labels per image; how sure an answer is can be measured for one label per image");
   say(start_line(static_cast<int64_t>(loaded.header.seed), data.source, nullptr, test.get()));
   EvaluateOptions how;
   how.limit = a.limit;
   how.seed = loaded.header.seed;
-  const int64_t images = a.limit > 0 ? std::min(a.limit, test->size()) : test->size();
-  const double logit_bytes =
-      a.predictions.empty() ? 0 : 4.0 * static_cast<double>(std::ssize(subnets) * images * test->classes());
-  how.batch_size =
-      fitting_batch(loaded.path, loaded.model->config(), subnets, std::min(a.batch_size, images), Pass::forward, logit_bytes);
-  if (how.batch_size < std::min(a.batch_size, images))
-    say(concat("NOTICE: ", how.batch_size, " images a pass: more do not fit into memory"));
+  const int64_t images = a.limit > 0 ? std::min(a.limit, test->size()) : test->size(), batch = std::min(a.batch_size, images);
+  const bool keeps = !a.predictions.empty() || cascade;
+  const double logit_bytes = keeps ? 4.0 * static_cast<double>(std::ssize(subnets) * images * test->classes()) : 0;
+  how.batch_size = fitting_batch(loaded.path, loaded.model->config(), subnets, batch, Pass::forward, logit_bytes);
+  if (how.batch_size < batch) say(concat("NOTICE: ", how.batch_size, " images a pass: more do not fit into memory"));
   how.normalization = {loaded.header.mean, loaded.header.std};
   std::vector<std::vector<float>> logits(subnets.size());
-  if (!a.predictions.empty()) {
+  if (keeps) {
     for (std::vector<float>& kept : logits) kept.reserve(static_cast<size_t>(images * test->classes()));
-    how.seen = [&](size_t w, const Tensor& batch) {
-      logits[w].insert(logits[w].end(), batch.data(), batch.data() + batch.numel());
+    how.seen = [&](size_t w, const Tensor& seen) {
+      logits[w].insert(logits[w].end(), seen.data(), seen.data() + seen.numel());
     };
   }
   const std::vector<Result> results = evaluate(*loaded.model, subnets, *test, how);
   if (!a.predictions.empty()) {
     write_predictions(a.predictions, loaded, *test, data::sample(*test, a.limit, how.seed), results, logits);
+    if (cascade) say("NOTICE: --predictions: the file holds the logits of each width; those of the cascade are among them");
+  }
+  std::vector<CascadePoint> points;
+  if (cascade) {
+    const StageResults stages = stage_results(*loaded.model, *cascade, results, logits);
+    if (thresholds.empty()) thresholds = spread_thresholds(*cascade, stages, test->classes());
+    how.batch_size = cascade_batch(loaded.path, *loaded.model, *cascade, batch, 2 * logit_bytes);
+    how.seen = {};
+    points = sweep(*loaded.model, *cascade, thresholds, *test, how, stages);
   }
   if (a.json) {
-    std::printf("%s\n", evaluate_json(results).c_str());
+    Json json = evaluate_json(results);
+    if (cascade) json.add("cascade", sweep_json(*cascade, points));
+    std::printf("%s\n", json.text().c_str());
     return 0;
   }
   print_table(results);
+  if (cascade) std::printf("\n%s", sweep_table(*cascade, points).c_str());
   return 0;
 }
 
@@ -140,11 +181,14 @@ Command eval_command() {
       {"force", &a->force, "replace a file of another kind, or the input", 0, 0, {}, true},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
+  Fields cascade = a->cascade.fields();
+  cascade.push_back({"thresholds", &a->thresholds, "where an answer is sure enough, as 0.2,0.5; auto: about eight of them"});
+  add_fields(fields, "cascade", cascade);
   return {"eval",
           "accuracy, cost and speed of every width of a checkpoint",
           std::move(fields),
           {{"CKPT", "checkpoint or run folder", &a->checkpoint}},
-          [a](const std::set<std::string>&) { return run_eval(*a); }};
+          [a](const std::set<std::string>& given) { return run_eval(*a, given); }};
 }
 
 }  // namespace hv::train

@@ -9,7 +9,11 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <optional>
+#include <utility>
 
+#include "train/cascade/options.h"
+#include "train/cascade/predict.h"
 #include "train/commands/commands.h"
 #include "train/files/file.h"
 #include "train/io/memory.h"
@@ -21,6 +25,7 @@
 #include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/state/load.h"
+#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
@@ -33,14 +38,33 @@ constexpr size_t kMostExplained = 32;  // rows of pictures still make a PNG that
 struct PredictArguments {
   std::vector<std::string> checkpoint, images;
   WidthChoice width;
-  std::string format = "table", out, explain;
+  CascadeChoice cascade;
+  std::string threshold, format = "table", out, explain;
   int64_t topk = 3, threads = 0;
   bool ema = false, json = false, force = false;
 };
 
+// When the cascade looks again. What does not go together is refused here.
+CascadePredictor::When when_again(const PredictArguments& a, const std::set<std::string>& given) {
+  const auto exclude = [&](const char* option, const char* why) {
+    HV_CHECK_USAGE(!given.contains(option), "--", option, ": not with a cascade, ", why);
+  };
+  exclude(kSubnetsOption, "which chooses the width of each picture itself");
+  exclude("budget-ms", "whose time is not known beforehand; give --budget-macs");
+  exclude("explain", "which has one width a picture; give --heads");
+  const bool threshold = given.contains("threshold"), budget = given.contains("budget-macs");
+  HV_CHECK_USAGE(threshold || budget, "--cascade: does not say when to look again; give --threshold or --budget-macs");
+  HV_CHECK_USAGE(!threshold || !budget, "--threshold and --budget-macs: both say when to look again; give one of the two");
+  if (budget) return {0, parse_amount("--budget-macs", a.width.budget_macs), true};
+  const std::vector<double> thresholds = parse_thresholds("--threshold", a.threshold);
+  HV_CHECK_USAGE(thresholds.size() == 1, "--threshold: '", a.threshold, "': give one");
+  return {thresholds[0], 0, false};
+}
+
 // What can be refused before anything is loaded.
 void check_arguments(PredictArguments& a, const std::set<std::string>& given) {
   check_choice(a.width, given);
+  if (given.contains("cascade") || given.contains("threshold")) when_again(a, given);
   HV_CHECK_USAGE(!a.json || !given.contains("format") || a.format == "json", "--json and --format ", a.format,
                  ": give one of the two");
   if (a.json) a.format = "json";
@@ -91,30 +115,52 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   // A table of one width begins with the first picture.
   check_target({"--out", a.out, FileKind::predictions, a.force, a.checkpoint, printable(images[0].path) + "  "}, images);
   check_target({"--explain", a.explain, FileKind::png, a.force, a.checkpoint}, images);
-  const std::vector<models::Subnet> widths = chosen_widths(a.width, loaded);
+  const bool mean_budget = given.contains("budget-macs") && loaded.model->continues();
+  const std::optional<Cascade> cascade = chosen_cascade(a.cascade, given, *loaded.model,
+                                                        given.contains("threshold") ? "--threshold"
+                                                        : mean_budget               ? "--budget-macs"
+                                                                                    : "");
+  const std::vector<models::Subnet> widths = cascade ? cascade->stages : chosen_widths(a.width, loaded);
   const bool explain = !a.explain.empty();
   const double panel = explain ? explanation_bytes(images.size(), widths.size(), loaded.model->image_size()) : 0;
+  const models::Config config = loaded.model->config();
   const auto batch = static_cast<size_t>(
-      fitting_batch(loaded.path, loaded.model->config(), widths, kBatch, explain ? Pass::rollout : Pass::forward, panel));
+      cascade ? cascade_batch(loaded.path, *loaded.model, *cascade, kBatch)
+              : fitting_batch(loaded.path, config, widths, kBatch, explain ? Pass::rollout : Pass::forward, panel));
   Predictor predictor(*loaded.model, loaded.header, widths, a.topk, explain);
 
   Output output(a.out);
-  const auto format = make_predict_format(a.format, widths, loaded.header.class_names, images);
+  const auto format =
+      make_predict_format(a.format, widths, loaded.header.class_names, images, cascade ? cascade->measure.name() : "");
   std::vector<Outcome> explained;
-  std::string first_problem;
+  std::string first_problem, text;
   size_t problems = 0;
+  const auto take = [&](const Outcome& outcome) {
+    text += format->add(outcome);
+    if (outcome.problem.empty()) return;
+    if (problems++ == 0) first_problem = outcome.image;
+    say(outcome.problem);
+  };
+  std::optional<CascadePredictor> in_turn;
+  if (cascade) {
+    in_turn.emplace(predictor, *loaded.model, *cascade, when_again(a, given), static_cast<int64_t>(batch), take);
+  }
   output.write(format->begin());
   for (size_t begin = 0; begin < images.size(); begin += batch) {
-    std::vector<Outcome> outcomes = predictor.look(std::span(images).subspan(begin, std::min(batch, images.size() - begin)));
-    std::string text;
-    for (const Outcome& outcome : outcomes) {
-      text += format->add(outcome);
-      if (outcome.problem.empty()) continue;
-      if (problems++ == 0) first_problem = outcome.image;
-      say(outcome.problem);
+    const auto some = std::span(images).subspan(begin, std::min(batch, images.size() - begin));
+    if (in_turn) {
+      in_turn->look(some);
+    } else {
+      std::vector<Outcome> outcomes = predictor.look(some);
+      for (const Outcome& outcome : outcomes) take(outcome);
+      if (explain) std::move(outcomes.begin(), outcomes.end(), std::back_inserter(explained));
     }
+    output.write(std::exchange(text, ""));
+  }
+  if (in_turn) {
+    const std::string ending = in_turn->finish();
     output.write(text);
-    if (explain) std::move(outcomes.begin(), outcomes.end(), std::back_inserter(explained));
+    say(ending);
   }
   output.write(format->end());
   output.finish();
@@ -149,6 +195,9 @@ Command predict_command() {
                     {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
                     memory_field(),
                 });
+  Fields cascade = a->cascade.fields();
+  cascade.push_back({"threshold", &a->threshold, "where an answer is sure enough"});
+  add_fields(fields, "cascade", cascade);
   return {"predict",
           "classes of pictures",
           std::move(fields),

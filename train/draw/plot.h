@@ -69,7 +69,7 @@ std::vector<double> ticks(double low, double high, int wanted);
 std::vector<double> log_ticks(double low, double high);
 std::string short_number(double value);  // "0.0005", "12.5", "20 k", "3.1 M"
 
-// --- parts for other drawings in the same style (train/report/matrix.cpp) --------------------------------------------------
+// --- parts for other drawings in the same style (train/draw/matrix.cpp) ----------------------------------------------------
 std::string svg_begin(double width, double height, const std::string& title, const std::string& alt);
 std::string svg_text(double x, double y, const std::string& text, const std::string& anchor = "middle",
                      const std::string& more = "");

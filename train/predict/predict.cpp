@@ -42,14 +42,12 @@ std::vector<Outcome> Predictor::look(std::span<const ImagePath> images) {
   const Tensor input = read(images, outcomes);
   if (input.size(0) == 0) return outcomes;
   for (const models::Subnet& width : widths_) {
-    const std::vector<double> probability = softmax(model_.forward(input, width)).to_vector();
-    HV_CHECK_INPUT(std::all_of(probability.begin(), probability.end(), [](double p) { return std::isfinite(p); }),
-                   "predict: ", width.label, ": the probabilities are no numbers: the checkpoint's weights are unusable");
+    const Tensor logits = model_.forward(input, width).contiguous();
     const Tensor rollout = explain_ ? model_.rollout(input, width) : Tensor();
     int64_t row = 0;
     for (Outcome& outcome : outcomes) {
       if (!outcome.problem.empty()) continue;
-      outcome.predictions.push_back({outcome.image, width, most_probable(probability.data() + row * model_.classes())});
+      outcome.predictions.push_back(predict(outcome.image, width, logits.data() + row * model_.classes()));
       if (explain_) outcome.heat.push_back(heat_of(rollout, row));
       ++row;
     }
@@ -57,7 +55,16 @@ std::vector<Outcome> Predictor::look(std::span<const ImagePath> images) {
   return outcomes;
 }
 
-// The readable images, normalised, in order: [B, 3, side, side].
+Prediction Predictor::predict(const std::string& image, const models::Subnet& width, const Real* logits) const {
+  const NoGrad off;
+  const Tensor row = Tensor::empty({model_.classes()});
+  std::copy_n(logits, row.numel(), row.mutable_data());
+  const std::vector<double> probability = softmax(row).to_vector();
+  HV_CHECK_INPUT(std::all_of(probability.begin(), probability.end(), [](double p) { return std::isfinite(p); }),
+                 "predict: ", width.label, ": the probabilities are no numbers: the checkpoint's weights are unusable");
+  return {image, width, most_probable(probability.data())};
+}
+
 Tensor Predictor::read(std::span<const ImagePath> images, std::vector<Outcome>& outcomes) const {
   const int64_t side = model_.image_size(), count = static_cast<int64_t>(images.size());
   std::vector<data::Image> squares(images.size());

@@ -23,6 +23,7 @@ struct Prediction {
   std::string image;
   models::Subnet subnet;
   std::vector<std::pair<std::string, double>> classes;  // name, probability; most probable first
+  double sureness = 0;                                  // of a cascade's answer: its measure (train/cascade/measure.h)
 };
 struct Outcome {
   std::string image, problem;           // path; `problem` is empty if the picture was read
@@ -38,9 +39,12 @@ class Predictor {
   const std::vector<models::Subnet>& widths() const { return widths_; }
   // Reads all images into memory and runs them as one batch. Probabilities that are not finite are an error (Fault::input).
   std::vector<Outcome> look(std::span<const ImagePath> images);
+  // The two halves of look(). Reads images: those that can be read, normalised, in order [B, 3, side, side]; the others get
+  // their problem. And what these logits of one image say.
+  Tensor read(std::span<const ImagePath> images, std::vector<Outcome>& outcomes) const;
+  Prediction predict(const std::string& image, const models::Subnet& width, const Real* logits) const;
 
  private:
-  Tensor read(std::span<const ImagePath> images, std::vector<Outcome>& outcomes) const;
   std::vector<std::pair<std::string, double>> most_probable(const double* probability) const;
   models::ElasticModel& model_;
   const Header& header_;

@@ -21,10 +21,12 @@ std::string padded(const std::string& text, size_t width) {
   return text + std::string(width - std::min(width, characters(text)), ' ');
 }
 
-std::string prediction_json(const Prediction& p) {
+std::string prediction_json(const Prediction& p, const std::string& sureness) {
   Json classes = Json::empty_list();
   for (const auto& [name, probability] : p.classes) classes.push({{"class", name}, {"probability", probability}});
-  return Json{{"image", p.image}}.append(axes_json(p.subnet)).add("classes", classes).text();
+  Json json = Json{{"image", p.image}}.append(axes_json(p.subnet));
+  if (!sureness.empty()) json.add(sureness, p.sureness);
+  return json.add("classes", classes).text();
 }
 
 std::string problem_json(const std::string& image, const std::string& problem) {
@@ -34,15 +36,15 @@ std::string problem_json(const std::string& image, const std::string& problem) {
 class Table : public PredictFormat {
  public:
   Table(const std::vector<models::Subnet>& widths, const std::vector<std::string>& class_names,
-        const std::vector<ImagePath>& images)
-      : widths_(widths) {
+        const std::vector<ImagePath>& images, const std::string& sureness)
+      : widths_(widths), sureness_(sureness) {
     for (const ImagePath& image : images)
       image_column_ = std::max(image_column_, std::min<size_t>(100, characters(image.path)));
     for (const std::string& name : class_names) class_column_ = std::max(class_column_, std::min<size_t>(20, characters(name)));
     class_column_ = std::max(class_column_ + 7, widths.back().label.size()) + 2;  // 7: " 100.0%", 2: space between columns
   }
   std::string begin() override {
-    if (widths_.size() == 1) return "";
+    if (one()) return "";
     std::string line = padded("image", image_column_) + "  ";
     for (const models::Subnet& width : widths_) line += padded(width.label, class_column_);
     return trimmed(line);
@@ -50,9 +52,11 @@ class Table : public PredictFormat {
   std::string add(const Outcome& outcome) override {
     if (!outcome.problem.empty()) return "";
     std::string line = padded(printable(outcome.image), image_column_) + "  ";
-    if (widths_.size() == 1) {
-      line += widths_[0].label + " ";
-      for (const auto& guess : outcome.predictions[0].classes) line += "  " + cell(guess);
+    if (one()) {
+      const Prediction& prediction = outcome.predictions[0];
+      line += prediction.subnet.label + " ";
+      if (!sureness_.empty()) line += sureness_ + print(" %.3f ", prediction.sureness);
+      for (const auto& guess : prediction.classes) line += "  " + cell(guess);
     } else {
       for (const Prediction& prediction : outcome.predictions) line += padded(cell(prediction.classes.at(0)), class_column_);
     }
@@ -60,6 +64,7 @@ class Table : public PredictFormat {
   }
 
  private:
+  bool one() const { return widths_.size() == 1 || !sureness_.empty(); }  // one prediction per image
   static std::string cell(const std::pair<std::string, double>& guess) {
     return printable(guess.first) + print(" %.1f%%", 100 * guess.second);
   }
@@ -68,20 +73,24 @@ class Table : public PredictFormat {
     return line + "\n";
   }
   std::vector<models::Subnet> widths_;
+  std::string sureness_;
   size_t image_column_ = 5, class_column_ = 0;
 };
 
 class Csv : public PredictFormat {
  public:
-  explicit Csv(const models::Subnet& like) {
+  Csv(const models::Subnet& like, const std::string& sureness) : sureness_(sureness) {
     for (const models::Axis& axis : like.axes) axes_ += axis.chosen ? "," + axis.name : "";
   }
-  std::string begin() override { return concat("image", axes_, ",rank,class,probability\n"); }
+  std::string begin() override {
+    return concat("image", axes_, sureness_.empty() ? "" : "," + sureness_, ",rank,class,probability\n");
+  }
   std::string add(const Outcome& outcome) override {
     std::string lines;
     for (const Prediction& p : outcome.predictions) {
       std::string axes;
       for (const models::Axis& axis : p.subnet.axes) axes += axis.chosen ? "," + axis_text(axis) : "";
+      if (!sureness_.empty()) axes += print(",%.9g", p.sureness);
       for (size_t i = 0; i < p.classes.size(); ++i) {
         lines += concat(csv_field(p.image), axes, ",", i + 1, ",", csv_field(p.classes[i].first),
                         print(",%.9g\n", p.classes[i].second));  // nine digits determine a float
@@ -92,26 +101,32 @@ class Csv : public PredictFormat {
 
  private:
   std::string axes_;  // names of the columns of the axes
+  std::string sureness_;
 };
 
 class JsonLines : public PredictFormat {
  public:
+  explicit JsonLines(const std::string& sureness) : sureness_(sureness) {}
   std::string add(const Outcome& outcome) override {
     if (!outcome.problem.empty()) return problem_json(outcome.image, outcome.problem) + "\n";
     std::string lines;
-    for (const Prediction& prediction : outcome.predictions) lines += prediction_json(prediction) + "\n";
+    for (const Prediction& prediction : outcome.predictions) lines += prediction_json(prediction, sureness_) + "\n";
     return lines;
   }
+
+ private:
+  std::string sureness_;
 };
 
 class OneJson : public PredictFormat {
  public:
+  explicit OneJson(const std::string& sureness) : sureness_(sureness) {}
   std::string begin() override { return "{\"results\":["; }
   std::string add(const Outcome& outcome) override {
     if (!outcome.problem.empty()) errors_ += (errors_.empty() ? "\n" : ",\n") + problem_json(outcome.image, outcome.problem);
     std::string items;
     for (const Prediction& prediction : outcome.predictions) {
-      items += (any_ ? ",\n" : "\n") + prediction_json(prediction);
+      items += (any_ ? ",\n" : "\n") + prediction_json(prediction, sureness_);
       any_ = true;
     }
     return items;
@@ -120,7 +135,7 @@ class OneJson : public PredictFormat {
 
  private:
   bool any_ = false;
-  std::string errors_;
+  std::string errors_, sureness_;
 };
 
 }  // namespace
@@ -141,12 +156,12 @@ const std::vector<std::string>& predict_formats() {
 
 std::unique_ptr<PredictFormat> make_predict_format(const std::string& name, const std::vector<models::Subnet>& widths,
                                                    const std::vector<std::string>& class_names,
-                                                   const std::vector<ImagePath>& images) {
-  if (name == "csv") return std::make_unique<Csv>(widths.at(0));
-  if (name == "json") return std::make_unique<OneJson>();
-  if (name == "jsonl") return std::make_unique<JsonLines>();
+                                                   const std::vector<ImagePath>& images, const std::string& sureness) {
+  if (name == "csv") return std::make_unique<Csv>(widths.at(0), sureness);
+  if (name == "json") return std::make_unique<OneJson>(sureness);
+  if (name == "jsonl") return std::make_unique<JsonLines>(sureness);
   HV_CHECK(name == "table", "predict: unknown format ", name);
-  return std::make_unique<Table>(widths, class_names, images);
+  return std::make_unique<Table>(widths, class_names, images, sureness);
 }
 
 }  // namespace hv::train

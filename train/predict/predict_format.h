@@ -9,6 +9,7 @@
 //   jsonl  a line per image and subnetwork: {"image", a member per axis ("heads"), "classes": [{"class", "probability"}]},
 //          or {"image", "error"} for a picture that cannot be read
 //   json   the same objects in one: {"results": [...], "errors": [...]}
+// A cascade has one prediction per image, by the width that answered; beside the width stands how sure it was.
 // Thread rule: one thread uses an object.
 #pragma once
 
@@ -30,10 +31,11 @@ class PredictFormat {
 };
 
 const std::vector<std::string>& predict_formats();  // "table", "csv", "json", "jsonl"
-// `class_names` and `images` decide the widths of the columns of the table. An unknown name is an error (Fault::failure).
+// `class_names` and `images` decide the widths of the columns of the table. `sureness` is the name of a cascade's measure, else
+// "". An unknown format is an error (Fault::failure).
 std::unique_ptr<PredictFormat> make_predict_format(const std::string& name, const std::vector<models::Subnet>& widths,
                                                    const std::vector<std::string>& class_names,
-                                                   const std::vector<ImagePath>& images);
+                                                   const std::vector<ImagePath>& images, const std::string& sureness = "");
 std::string csv_field(const std::string& text);  // quoted if it has to be (RFC 4180, section 2), and no formula
 
 }  // namespace hv::train

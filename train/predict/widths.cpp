@@ -10,7 +10,8 @@ namespace hv::train {
 
 Fields WidthChoice::fields() {
   return {{kSubnetsOption, &subnets, "widths, as 5, 3-8, 3,5,8 or all (it was trained for); default: the widest of these"},
-          {"budget-macs", &budget_macs, "the widest that takes at most so many multiply-adds an image, as 5e6 or 12M"},
+          {"budget-macs", &budget_macs,
+           "the widest that takes at most so many multiply-adds an image, as 5e6 or 12M; of a cascade: the mean"},
           {"budget-ms", &budget_ms, "the widest that takes at most so many milliseconds for an image, measured here first"}};
 }
 

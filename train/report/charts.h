@@ -6,12 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "train/cascade/twice.h"
+#include "train/draw/matrix.h"
 #include "train/draw/plot.h"
 #include "train/report/run_data.h"
 
 namespace hv::train {
 
 using Runs = std::vector<RunData>;
+
+// What looking twice would bring. Missing columns, and fewer than two widths or no images, are an error (Fault::input).
+Twice looking_twice(const RunData& run, bool continues);
 
 enum class Cost { macs, params, images_per_second };
 // The metric that decides, per width, over its cost; and the same as a table whose first row holds the titles.
@@ -32,17 +37,7 @@ struct Draws {
 std::optional<Draws> draws_chart(const RunData& run);  // empty without events.jsonl
 std::optional<Bars> time_chart(const RunData& run);    // empty if the times were not measured
 
-struct Confusion {
-  struct Pair {
-    int64_t label = 0, predicted = 0, count = 0;
-  };
-  int64_t classes = 0;
-  std::vector<Pair> cells;  // of the matrix [label][predicted], row by row; without the zeros, so at most one per image
-  std::vector<Pair> pairs;  // the pairs of classes that are confused most often, in descending order
-};
 // `predictions` is a table like predictions.csv. Missing columns and classes outside [0, classes) are errors (Fault::input).
-// The drawing is "" if there are more than 100 classes.
 Confusion confusion(const Table& predictions, const models::Subnet& subnet, int64_t classes);
-std::string svg(const Confusion& confusion, const std::vector<std::string>& names, const models::Subnet& subnet);
 
 }  // namespace hv::train

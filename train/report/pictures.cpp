@@ -139,10 +139,22 @@ bool RunImages::first_images(const Table& predictions) const {
   return image_of(predictions, predictions.rows() - 1, *test_) == static_cast<int64_t>(predictions.rows()) - 1;
 }
 
+std::vector<Tile> RunImages::show(const Table& predictions, const std::vector<size_t>& rows,
+                                  const models::Subnet& subnet) const {
+  const std::vector<double>&labels = column(predictions, "label"), &predicted = column(predictions, "predicted_" + subnet.name),
+        &confidence = column(predictions, "confidence_" + subnet.name);
+  std::vector<Tile> tiles;
+  for (const size_t i : rows) {
+    const int64_t index = image_of(predictions, i, *test_);
+    tiles.push_back({shown(test_image(index)), concat("#", index, " ", class_name(labels[i]), ", seen as ",
+                                                      class_name(predicted[i]), " ", percent(confidence[i]))});
+  }
+  return tiles;
+}
+
 std::vector<Tile> RunImages::worst(const Table& predictions, size_t count) const {
-  const std::string& widest = run_.widths.back().subnet.name;
-  const std::vector<double>&labels = column(predictions, "label"), &loss = column(predictions, "loss_" + widest),
-        &predicted = column(predictions, "predicted_" + widest), &confidence = column(predictions, "confidence_" + widest);
+  const models::Subnet& widest = run_.widths.back().subnet;
+  const std::vector<double>& loss = column(predictions, "loss_" + widest.name);
   HV_CHECK_INPUT(static_cast<int64_t>(loss.size()) <= test_->size(), "predictions.csv: ", loss.size(),
                  " rows, expected at most ", test_->size());
   std::vector<size_t> order(loss.size());
@@ -150,13 +162,7 @@ std::vector<Tile> RunImages::worst(const Table& predictions, size_t count) const
   const auto size_of = [&](size_t i) { return std::isfinite(loss[i]) ? loss[i] : std::numeric_limits<double>::max(); };
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return size_of(a) > size_of(b); });
   order.resize(std::min(order.size(), count));
-  std::vector<Tile> tiles;
-  for (const size_t i : order) {
-    const int64_t index = image_of(predictions, i, *test_);
-    tiles.push_back({shown(test_image(index)), concat("#", index, " ", class_name(labels[i]), ", seen as ",
-                                                      class_name(predicted[i]), " ", percent(confidence[i]))});
-  }
-  return tiles;
+  return show(predictions, order, widest);
 }
 
 std::vector<Tile> RunImages::augmented(size_t count) const {

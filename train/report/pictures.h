@@ -30,6 +30,9 @@ class RunImages {
   // The table of predictions.csv for `limit` test images (data/sample.h). It also sets the speed of each width, by label.
   Table predict(int64_t limit, std::map<std::string, double>& images_per_second);
   bool first_images(const Table& predictions) const;  // whether its rows are the first test images, without a gap
+  bool continues() const { return loaded_.model->continues(); }
+  // The images of these rows, with what this subnetwork takes them for.
+  std::vector<Tile> show(const Table& predictions, const std::vector<size_t>& rows, const models::Subnet& subnet) const;
   std::vector<Tile> worst(const Table& predictions, size_t count) const;  // those with the largest loss at the widest width
   std::vector<Tile> augmented(size_t count) const;                        // the first training images of the run, augmented
 

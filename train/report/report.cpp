@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "models/classifiers.h"
+#include "train/cascade/twice.h"
 #include "train/draw/html.h"
 #include "train/files/file.h"
 #include "train/log/progress.h"
@@ -39,6 +40,7 @@ class Report {
     curves();
     draws();
     errors();
+    twice();
     looks();
     data();
     time();
@@ -216,7 +218,7 @@ class Report {
     const std::vector<std::string>& names = run_.header->class_names;
     try {
       const Confusion confused = confusion(*run_.predictions, widest, static_cast<int64_t>(names.size()));
-      const std::string drawing = svg(confused, names, widest);
+      const std::string drawing = svg(confused, names, "Confusion matrix of the width with " + subnet_text(widest));
       if (drawing.empty()) {
         page_.missing(concat("No confusion matrix: ", names.size(), " classes are too many to draw."));
       } else {
@@ -236,6 +238,35 @@ class Report {
     page_.heading("The worst test images");
     page_.text("Those with the largest loss at the widest width: number, true class, what it was taken for and how surely.");
     with_images([&] { tiles("worst", images_->worst(*run_.predictions, 24), 8); });
+  }
+
+  // Only for models of several widths whose data have one label per image.
+  void twice() {
+    if (run_.widths.size() < 2 || !run_.header || (images_ && !images_->one_label())) return;
+    page_.section("twice", "Looking twice");
+    if (!run_.predictions) return page_.missing("No predictions: " + why("predictions.csv") + ".");
+    with_images([&] {
+      const Twice twice = looking_twice(run_, images_->continues());
+      page_.text(
+          "A narrow width looks first; only if it is not sure, a wider one looks again. Computed from the predictions for the "
+          "test images, so thresholds and pair are chosen on the images they are judged on. Sure is a confidence (the largest "
+          "probability) of at least the threshold; the entropy, which eval --cascade takes, needs logits that a run does not "
+          "keep.");
+      figure("twice", svg(twice.chart()), "Lines: from never to always looking again. Up and to the left is better.");
+      for (const Twice::Curve& curve : twice.curves()) {
+        page_.heading(twice.name(curve));
+        page_.table(twice.shares(curve));
+      }
+      page_.heading("Which classes are looked at again");
+      page_.text(concat(twice.name(twice.curves()[0]), ", where about half of all images are looked at again."));
+      page_.table(twice.classes(twice.curves()[0], run_.header->class_names, 10));
+      const models::Subnet& first = run_.widths[0].subnet;
+      page_.heading("Easy and hard images");
+      page_.text("Those of which the narrowest width is surest and right, then those of which it is least sure.");
+      for (const bool hard : {false, true}) {
+        tiles(hard ? "hardest" : "easiest", images_->show(*run_.predictions, twice.surest(8, hard), first), 8);
+      }
+    });
   }
 
   void looks() {

@@ -1,16 +1,14 @@
-// The confusion matrix: its rows are the true classes, its columns the predicted classes.
+#include "train/draw/matrix.h"
+
 #include <algorithm>
-#include <map>
 
 #include "core/check.h"
-#include "train/report/charts.h"
-#include "train/subnets.h"
+#include "train/draw/plot.h"
 
 namespace hv::train {
 namespace {
 
 constexpr int64_t kDrawn = 100;  // classes; the cells of a larger matrix would be too small to see
-constexpr size_t kPairs = 10;    // pairs of classes that are listed
 
 std::string shortened(const std::string& name, size_t letters) {
   if (name.size() <= letters) return name;
@@ -21,27 +19,7 @@ std::string shortened(const std::string& name, size_t letters) {
 
 }  // namespace
 
-Confusion confusion(const Table& predictions, const models::Subnet& subnet, int64_t classes) {
-  const std::vector<double>*labels = predictions.find("label"), *predicted = predictions.find("predicted_" + subnet.name);
-  HV_CHECK_INPUT(labels && predicted, "predictions.csv: has no columns label and predicted_", subnet.name);
-  std::map<std::pair<int64_t, int64_t>, int64_t> counts;
-  for (size_t i = 0; i < labels->size(); ++i) {
-    const double a = (*labels)[i], b = (*predicted)[i];
-    HV_CHECK_INPUT(a >= 0 && b >= 0 && a < static_cast<double>(classes) && b < static_cast<double>(classes),
-                   "predictions.csv: row ", i + 1, ": class ", a, " taken for ", b, ", expected classes 0 to ", classes - 1);
-    ++counts[{static_cast<int64_t>(a), static_cast<int64_t>(b)}];
-  }
-  Confusion result{classes, {}, {}};
-  for (const auto& [cell, count] : counts) {
-    result.cells.push_back({cell.first, cell.second, count});
-    if (cell.first != cell.second) result.pairs.push_back(result.cells.back());
-  }
-  std::stable_sort(result.pairs.begin(), result.pairs.end(), [](const auto& x, const auto& y) { return x.count > y.count; });
-  if (result.pairs.size() > kPairs) result.pairs.resize(kPairs);
-  return result;
-}
-
-std::string svg(const Confusion& confusion, const std::vector<std::string>& names, const models::Subnet& subnet) {
+std::string svg(const Confusion& confusion, const std::vector<std::string>& names, const std::string& title) {
   const int64_t n = confusion.classes;
   if (n > kDrawn || n == 0) return "";
   const bool named = n <= 20;
@@ -56,8 +34,7 @@ std::string svg(const Confusion& confusion, const std::vector<std::string>& name
                   names[static_cast<size_t>(pair.predicted)], " ", pair.count, " times");
     if (&pair - confusion.pairs.data() >= 2) break;
   }
-  std::string out = svg_begin(460, bottom + (named ? widest + 30 : 40),
-                              concat("Confusion matrix of the width with ", subnet_text(subnet)), alt);
+  std::string out = svg_begin(460, bottom + (named ? widest + 30 : 40), title, alt);
   const Colour colour = group_colour(0);
   std::string cells = concat("<g class=\"s\" fill=\"currentColor\" style=\"--l:", colour.light, ";--d:", colour.dark, "\">"),
               texts;
