@@ -98,18 +98,18 @@ struct Said {
 
 // [image][stage]: every stage on every image, one image at a time.
 std::vector<std::vector<Said>> every_stage(models::ElasticModel& model, Cascade cascade, const Tensor& images) {
-  std::vector<std::vector<Said>> all;
+  std::vector<std::vector<Said>> every;
   for (int64_t i = 0; i < images.size(0); ++i) {
     models::Look at;
-    all.emplace_back();
+    every.emplace_back();
     for (size_t s = 0; s < cascade.stages.size(); ++s) {
       at = model.look(images.slice(0, i, i + 1).contiguous(), cascade.stages[s], model.continues() ? at : models::Look());
       const Real* logits = at.logits.data();
       const int64_t classes = at.logits.size(1);
-      all.back().push_back({s, {logits, logits + classes}, cascade.measure.of(logits, classes)});
+      every.back().push_back({s, {logits, logits + classes}, cascade.measure.of(logits, classes)});
     }
   }
-  return all;
+  return every;
 }
 
 const Said& select(const std::vector<Said>& of_image, const Measure& measure, double threshold) {
@@ -201,12 +201,12 @@ TEST_CASE("cascade: regrouped, every image gets the answer that it gets alone, a
     for (const Measure& measure : {kEntropy, kConfidence}) {
       Looks model(goes_on);
       const Cascade cascade{looks, measure};
-      const std::vector<std::vector<Said>> all = every_stage(model, cascade, images);
+      const std::vector<std::vector<Said>> every = every_stage(model, cascade, images);
       // Two measures themselves: one image is exactly at the threshold, and so is its twin.
-      for (const double threshold : {0.0, all[3][0].measure, all[20][1].measure, kInfinity}) {
+      for (const double threshold : {0.0, every[3][0].measure, every[20][1].measure, kInfinity}) {
         std::vector<Said> expected;
         int64_t looked[3] = {};
-        for (const std::vector<Said>& of_image : all) {
+        for (const std::vector<Said>& of_image : every) {
           expected.push_back(select(of_image, measure, threshold));
           for (size_t s = 0; s <= expected.back().stage; ++s) ++looked[s];
         }
@@ -238,9 +238,9 @@ TEST_CASE("cascade: HydraViT regrouped: the same stages and logits, the same bit
   Stream stream(4, Purpose::init);
   const Tensor images = Tensor::normal({40, 3, 32, 32}, 0, 1, stream);
   const Cascade cascade{{model->subnet(1), model->subnet(3)}, kEntropy};
-  const std::vector<std::vector<Said>> all = every_stage(*model, cascade, images);
+  const std::vector<std::vector<Said>> every = every_stage(*model, cascade, images);
   std::vector<double> measures;
-  for (const std::vector<Said>& of_image : all) measures.push_back(of_image[0].measure);
+  for (const std::vector<Said>& of_image : every) measures.push_back(of_image[0].measure);
   std::sort(measures.begin(), measures.end());
   const double threshold = (measures[23] + measures[24]) / 2;
   const std::vector<Said> one = regrouped(*model, cascade, threshold, images, 7, {16});
@@ -249,8 +249,8 @@ TEST_CASE("cascade: HydraViT regrouped: the same stages and logits, the same bit
   CHECK((!kPooled || memory_stats().chunks == chunks));
   set_num_threads(3);
   CHECK(regrouped(*model, cascade, threshold, images, 7, {16}) == one);
-  for (size_t i = 0; i < all.size(); ++i) {
-    const Said& alone = select(all[i], cascade.measure, threshold);
+  for (size_t i = 0; i < every.size(); ++i) {
+    const Said& alone = select(every[i], cascade.measure, threshold);
     CHECK(one[i].stage == alone.stage);
     for (size_t k = 0; k < alone.logits.size(); ++k) CHECK(one[i].logits[k] == doctest::Approx(alone.logits[k]).epsilon(1e-4));
   }
@@ -261,7 +261,7 @@ TEST_CASE("cascade: a mean budget lets the least sure go on, as many as it pays 
   for (const Measure& measure : {kEntropy, kConfidence}) {
     Looks model(false);
     const Cascade cascade{{looks[0], looks[2]}, measure};
-    const std::vector<std::vector<Said>> all = every_stage(model, cascade, images);
+    const std::vector<std::vector<Said>> every = every_stage(model, cascade, images);
     const double first = 1000, second = 9000;
     CHECK(macs_through(model, cascade) == std::vector<double>{first, first + second});
     for (const int64_t count : {0, 1, 20, 21, 22, 23, 24, 52, 53}) {
@@ -281,11 +281,11 @@ TEST_CASE("cascade: a mean budget lets the least sure go on, as many as it pays 
         for (size_t i = 0; i < 53; ++i) {
           int64_t before = 0;  // images that go on rather than this one
           for (size_t k = 0; k < 53; ++k) {
-            const double mine = all[i][0].measure, other = all[k][0].measure;
+            const double mine = every[i][0].measure, other = every[k][0].measure;
             before += measure.surer(mine, other) || (mine == other && k < i);
             exact = exact && !(mine == other && said[i].stage != said[k].stage);
           }
-          CHECK(said[i] == all[i][before < count ? 1 : 0]);
+          CHECK(said[i] == every[i][before < count ? 1 : 0]);
         }
         CHECK(spent.exact == exact);
         if (exact) CHECK(regrouped(model, cascade, spent.thresholds[0], images, 10, {10}) == said);
@@ -296,13 +296,13 @@ TEST_CASE("cascade: a mean budget lets the least sure go on, as many as it pays 
   Looks model(true);
   const Cascade cascade{looks, kEntropy};
   CHECK(macs_through(model, cascade) == std::vector<double>{1000, 4000, 9000});
-  const std::vector<std::vector<Said>> all = every_stage(model, cascade, images);
+  const std::vector<std::vector<Said>> every = every_stage(model, cascade, images);
   for (const auto& [budget, second, third] : {std::tuple{2500.0, 26, 0}, {4000.0, 53, 0}, {4500.0, 53, 5}, {1e9, 53, 53}}) {
     size_t at[3] = {};
     Spender spender(model, cascade, budget, 7, [&](const Answer& a) {
       ++at[a.stage];
       const Said said{a.stage, {a.logits, a.logits + kClasses}, a.measure};
-      CHECK(said == all[static_cast<size_t>(a.image)][a.stage]);
+      CHECK(said == every[static_cast<size_t>(a.image)][a.stage]);
     });
     spender.add(images);
     CHECK(spender.finish().looked == std::vector<int64_t>{53, second, third});
@@ -478,11 +478,11 @@ TEST_CASE("program: eval and predict look again, with thresholds and exact mean 
     INFO(result.err);
     REQUIRE(result.code == 3);
     if (err) *err = result.err;
-    const ParsedJson all = ParsedJson::parse(result.out);
-    CHECK(all["errors"].size() == 1);
-    REQUIRE(all["results"].size() == 69);
-    for (size_t i = 1; i < 69; ++i) CHECK(all["results"][i - 1]["image"] < all["results"][i]["image"]);
-    return all["results"];
+    const ParsedJson every = ParsedJson::parse(result.out);
+    CHECK(every["errors"].size() == 1);
+    REQUIRE(every["results"].size() == 69);
+    for (size_t i = 1; i < 69; ++i) CHECK(every["results"][i - 1]["image"] < every["results"][i]["image"]);
+    return every["results"];
   };
   const ParsedJson narrow = answers("--threshold 9"), wide = answers("--threshold 0");
   std::vector<double> entropies;

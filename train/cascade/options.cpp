@@ -79,6 +79,14 @@ std::optional<Cascade> chosen_cascade(const CascadeChoice& choice, const std::se
   return cascade;
 }
 
+void add_stages(std::vector<models::Subnet>& subnets, const Cascade& cascade) {
+  for (const models::Subnet& stage : cascade.stages) {
+    const auto same = [&](const models::Subnet& subnet) { return subnet.id == stage.id; };
+    if (std::none_of(subnets.begin(), subnets.end(), same)) subnets.push_back(stage);
+  }
+  std::sort(subnets.begin(), subnets.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+}
+
 std::vector<double> parse_thresholds(const std::string& option, const std::string& text) {
   std::vector<double> thresholds;
   for (const std::string& part : split(text, ',')) {

@@ -20,6 +20,7 @@ struct CascadeChoice {
 // cascade, as "--threshold") is given: then its subnetworks are the stages. What does not fit is an error (Fault::usage).
 std::optional<Cascade> chosen_cascade(const CascadeChoice& choice, const std::set<std::string>& given,
                                       const models::ElasticModel& model, const std::string& wanted);
+void add_stages(std::vector<models::Subnet>& subnets, const Cascade& cascade);  // those that are missing, in the model's order
 
 // Numbers from 0 on, finite: "0.2,0.5". Anything else is an error (Fault::usage) that begins with `option`.
 std::vector<double> parse_thresholds(const std::string& option, const std::string& text);

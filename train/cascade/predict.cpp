@@ -1,9 +1,28 @@
 #include "train/cascade/predict.h"
 
+#include "train/cascade/options.h"
 #include "train/io/memory.h"
 #include "train/io/numbers.h"
+#include "train/subnets.h"
 
 namespace hv::train {
+
+CascadePredictor::When when_again(const std::set<std::string>& given, const std::string& threshold_text,
+                                  const std::string& budget_text) {
+  const auto exclude = [&](const char* option, const char* why) {
+    HV_CHECK_USAGE(!given.contains(option), "--", option, ": not with a cascade, ", why);
+  };
+  exclude(kSubnetsOption, "which chooses the width of each picture itself");
+  exclude("budget-ms", "whose time is not known beforehand; give --budget-macs");
+  exclude("explain", "which has one width a picture; give --heads");
+  const bool threshold = given.contains("threshold"), budget = given.contains("budget-macs");
+  HV_CHECK_USAGE(threshold || budget, "--cascade: does not say when to look again; give --threshold or --budget-macs");
+  HV_CHECK_USAGE(!threshold || !budget, "--threshold and --budget-macs: both say when to look again; give one of the two");
+  if (budget) return {0, parse_amount("--budget-macs", budget_text), true};
+  const std::vector<double> thresholds = parse_thresholds("--threshold", threshold_text);
+  HV_CHECK_USAGE(thresholds.size() == 1, "--threshold: '", threshold_text, "': give one");
+  return {thresholds[0], 0, false};
+}
 
 CascadePredictor::CascadePredictor(const Predictor& predictor, models::ElasticModel& model, const Cascade& cascade,
                                    const When& when, int64_t batch, Take take)

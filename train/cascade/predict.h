@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <span>
 #include <variant>
 #include <vector>
@@ -46,5 +47,9 @@ class CascadePredictor {
   std::vector<int64_t> answered_;  // by stage
   size_t next_ = 0;                // the first that is not given out
 };
+
+// Out of the options --threshold and --budget-macs. What does not go together with a cascade is an error (Fault::usage).
+CascadePredictor::When when_again(const std::set<std::string>& given, const std::string& threshold_text,
+                                  const std::string& budget_text);
 
 }  // namespace hv::train

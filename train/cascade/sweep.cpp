@@ -65,6 +65,21 @@ double measured_seconds(models::ElasticModel& model, const Cascade& cascade, dou
 
 }  // namespace
 
+StageResults stage_results(const models::ElasticModel& model, const Cascade& cascade, const std::vector<Result>& results,
+                           const std::vector<std::vector<float>>& logits) {
+  StageResults stages;
+  double before = 0;  // seconds per image of all looks before
+  for (const models::Subnet& stage : cascade.stages) {
+    const auto same = [&](const Result& result) { return result.subnet.id == stage.id; };
+    const auto at = static_cast<size_t>(std::find_if(results.begin(), results.end(), same) - results.begin());
+    const double seconds = 1 / results.at(at).images_per_second;
+    stages.logits.push_back(logits[at]);
+    stages.seconds.push_back(std::max(0.0, seconds - before));
+    if (model.continues()) before = seconds;
+  }
+  return stages;
+}
+
 std::vector<CascadePoint> sweep(models::ElasticModel& model, const Cascade& cascade, const std::vector<double>& thresholds,
                                 const data::Dataset& dataset, const EvaluateOptions& options, const StageResults& stages,
                                 bool measured) {

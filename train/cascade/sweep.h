@@ -20,6 +20,9 @@ struct StageResults {
   std::vector<std::vector<float>> logits;  // [stage][image * classes]
   std::vector<double> seconds;             // [stage]: per image, of its look alone
 };
+// Out of the results of an evaluation that has all stages, in whose order `logits` are.
+StageResults stage_results(const models::ElasticModel& model, const Cascade& cascade, const std::vector<Result>& results,
+                           const std::vector<std::vector<float>>& logits);
 
 struct CascadePoint {
   double threshold = 0;

@@ -1,5 +1,4 @@
 // hydravit eval: one row per subnetwork, on the test images.
-#include <algorithm>
 #include <cstdio>
 
 #include "data/sample.h"
@@ -88,22 +87,6 @@ void print_table(const std::vector<Result>& results) {
   }
 }
 
-// The stages of a cascade among the results of an evaluation, in whose order `logits` are.
-StageResults stage_results(const models::ElasticModel& model, const Cascade& cascade, const std::vector<Result>& results,
-                           const std::vector<std::vector<float>>& logits) {
-  StageResults stages;
-  double before = 0;  // seconds per image of all looks before
-  for (const models::Subnet& stage : cascade.stages) {
-    const auto same = [&](const Result& result) { return result.subnet.id == stage.id; };
-    const auto at = static_cast<size_t>(std::find_if(results.begin(), results.end(), same) - results.begin());
-    const double seconds = 1 / results.at(at).images_per_second;
-    stages.logits.push_back(logits[at]);
-    stages.seconds.push_back(std::max(0.0, seconds - before));
-    if (model.continues()) before = seconds;
-  }
-  return stages;
-}
-
 int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
   if (!a.predictions.empty()) check_output({"--predictions", a.predictions, FileKind::safetensors, a.force});
   std::vector<double> thresholds;
@@ -113,11 +96,7 @@ int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
   const std::optional<Cascade> cascade =
       chosen_cascade(a.cascade, given, *loaded.model, given.contains("thresholds") ? "--thresholds" : "");
   std::vector<models::Subnet> subnets = choose_trained(loaded.model->subnets(), loaded.header, a.subnets);
-  for (const models::Subnet& stage : cascade ? cascade->stages : std::vector<models::Subnet>()) {
-    const auto same = [&](const models::Subnet& subnet) { return subnet.id == stage.id; };
-    if (std::none_of(subnets.begin(), subnets.end(), same)) subnets.push_back(stage);
-  }
-  std::sort(subnets.begin(), subnets.end(), [](const auto& x, const auto& y) { return x.id < y.id; });
+  if (cascade) add_stages(subnets, *cascade);
   const TestData data = open_test_data(loaded, a.data, a.kind, a.ignore_class_names);
   const data::DatasetPtr& test = data.set;
   HV_CHECK_USAGE(!cascade || test->scorer() == "classes", "--cascade: ", test->name(),

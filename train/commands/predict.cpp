@@ -44,27 +44,10 @@ struct PredictArguments {
   bool ema = false, json = false, force = false;
 };
 
-// When the cascade looks again. What does not go together is refused here.
-CascadePredictor::When when_again(const PredictArguments& a, const std::set<std::string>& given) {
-  const auto exclude = [&](const char* option, const char* why) {
-    HV_CHECK_USAGE(!given.contains(option), "--", option, ": not with a cascade, ", why);
-  };
-  exclude(kSubnetsOption, "which chooses the width of each picture itself");
-  exclude("budget-ms", "whose time is not known beforehand; give --budget-macs");
-  exclude("explain", "which has one width a picture; give --heads");
-  const bool threshold = given.contains("threshold"), budget = given.contains("budget-macs");
-  HV_CHECK_USAGE(threshold || budget, "--cascade: does not say when to look again; give --threshold or --budget-macs");
-  HV_CHECK_USAGE(!threshold || !budget, "--threshold and --budget-macs: both say when to look again; give one of the two");
-  if (budget) return {0, parse_amount("--budget-macs", a.width.budget_macs), true};
-  const std::vector<double> thresholds = parse_thresholds("--threshold", a.threshold);
-  HV_CHECK_USAGE(thresholds.size() == 1, "--threshold: '", a.threshold, "': give one");
-  return {thresholds[0], 0, false};
-}
-
 // What can be refused before anything is loaded.
 void check_arguments(PredictArguments& a, const std::set<std::string>& given) {
   check_choice(a.width, given);
-  if (given.contains("cascade") || given.contains("threshold")) when_again(a, given);
+  if (given.contains("cascade") || given.contains("threshold")) when_again(given, a.threshold, a.width.budget_macs);
   HV_CHECK_USAGE(!a.json || !given.contains("format") || a.format == "json", "--json and --format ", a.format,
                  ": give one of the two");
   if (a.json) a.format = "json";
@@ -143,7 +126,8 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   };
   std::optional<CascadePredictor> in_turn;
   if (cascade) {
-    in_turn.emplace(predictor, *loaded.model, *cascade, when_again(a, given), static_cast<int64_t>(batch), take);
+    in_turn.emplace(predictor, *loaded.model, *cascade, when_again(given, a.threshold, a.width.budget_macs),
+                    static_cast<int64_t>(batch), take);
   }
   output.write(format->begin());
   for (size_t begin = 0; begin < images.size(); begin += batch) {
