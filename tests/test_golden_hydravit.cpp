@@ -18,7 +18,8 @@ struct Theirs {
   Golden weights;
   models::HydraViTConfig config;
   models::HydraViT model;
-  std::vector<train::TimmShape> shapes = train::timm_shapes(config);
+  models::PlainVit vit = *models::plain_vit(model.config());
+  std::vector<train::TimmShape> shapes = train::timm_shapes(vit);
   std::map<std::string, Tensor> ours;
 
   explicit Theirs(const std::string& file) : weights(file), config(config_of(weights)), model(config, 0) {
@@ -26,7 +27,7 @@ struct Theirs {
     REQUIRE(ours.size() == shapes.size());
     const NoGrad off;
     for (const train::TimmShape& shape : shapes) {
-      const Tensor view = train::timm_view(ours.at(shape.name), shape, config.head_dim);
+      const Tensor view = train::timm_view(ours.at(shape.name), shape, vit);
       view.copy_(weights[shape.name].view(view.shape()));
     }
   }
@@ -43,10 +44,8 @@ struct Theirs {
     c.classes = weights.whole("classes");
     return c;
   }
-  Tensor value(const train::TimmShape& shape) const { return train::timm_view(ours.at(shape.name), shape, config.head_dim); }
-  Tensor gradient(const train::TimmShape& shape) const {
-    return train::timm_view(ours.at(shape.name).grad(), shape, config.head_dim);
-  }
+  Tensor value(const train::TimmShape& shape) const { return train::timm_view(ours.at(shape.name), shape, vit); }
+  Tensor gradient(const train::TimmShape& shape) const { return train::timm_view(ours.at(shape.name).grad(), shape, vit); }
 };
 
 void compare_logits() {
