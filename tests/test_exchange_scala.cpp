@@ -10,6 +10,7 @@
 #include "tests/error_of.h"
 #include "tests/golden.h"
 #include "tests/program.h"
+#include "tests/trainer_fixtures.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/ranges.h"
 
@@ -76,6 +77,7 @@ void write_foreign(const std::string& path, const TimmModel& timm) {
 }  // namespace
 
 TEST_CASE("exchange: every ratio, and the nested model: the same bytes after import, the same logits") {
+  const trainer_fixtures::Threads one;  // models this small only wait for each other
   const Folder folder;
   const std::string ckpt = folder / "a.ckpt", out = folder / "a.safetensors", twice = folder / "b.safetensors";
   const NoGrad off;
@@ -141,6 +143,7 @@ TEST_CASE("exchange: a middle ratio is the last rows and columns, its queries mu
 }
 
 TEST_CASE("exchange: a width returns to its part of a nested model; what fits nowhere is refused") {
+  const trainer_fixtures::Threads one;  // models this small only wait for each other
   const Folder folder;
   const NoGrad off;
   models::Scala model(tiny(true), 1), other(tiny(true), 2);
@@ -171,6 +174,7 @@ TEST_CASE("exchange: a width returns to its part of a nested model; what fits no
 }
 
 TEST_CASE("exchange: a distilled DeiT is a Scala of one ratio; what is no such thing is refused with one line") {
+  const trainer_fixtures::Threads one;  // models this small only wait for each other
   const Folder folder;
   const std::string path = folder / "a.safetensors";
   const NoGrad off;
@@ -294,7 +298,7 @@ TEST_CASE("program: a Scala out and in, by ratios") {
   models::Scala model(models::scala_from_config(models::named_model("scala-nano", 10)), 1);
   save((program / "a.ckpt").string(), model);
   const auto good = [&](const std::string& arguments) {
-    const Result result = program(arguments);
+    const program_fixtures::Result result = program(arguments);
     INFO(arguments, '\n', result.err);
     CHECK(result.code == 0);
     return result.out + result.err;
