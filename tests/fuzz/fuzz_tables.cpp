@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       for (const Chart& chart : {accuracy_chart(runs, Cost::macs), loss_chart(runs), test_chart(runs)}) svg(chart);
     }
     if (!run.summary->find("predicted_" + widest.name)) return;
-    svg(confusion(*run.summary, widest, 2), {"a", "b"}, widest);
+    svg(confusion(*run.summary, widest, 2), {"a", "b"}, widest.label);
   });
   run.summary.reset();
   if (text.starts_with("step,")) Summary(fuzz::memory_file(data, size), folder.subnets(), {}, false, 9);
