@@ -42,10 +42,11 @@ Measure chosen_measure(const CascadeChoice& choice) {
 
 }  // namespace
 
-Fields CascadeChoice::fields() {
+Fields CascadeChoice::fields(Field when) {
   return {{"cascade", &stages, "widths that look one after another until one is sure, narrowest first, as 2,6"},
           {"measure", &measure, "how sure an answer is", 0, 0, {"entropy", "confidence"}},
-          {"entropy-classes", &entropy_classes, "the entropy is that of so many most probable classes, or of all"}};
+          {"entropy-classes", &entropy_classes, "the entropy is that of so many most probable classes, or of all"},
+          std::move(when)};
 }
 
 std::optional<Cascade> chosen_cascade(const CascadeChoice& choice, const std::set<std::string>& given,

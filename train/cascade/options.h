@@ -14,7 +14,7 @@ namespace hv::train {
 
 struct CascadeChoice {
   std::string stages, measure = "entropy", entropy_classes = "10";
-  Fields fields();
+  Fields fields(Field when);  // `when`: the option of the thresholds, which comes last
 };
 // The stages of a model. Without --cascade there are none, unless the model continues and `wanted` (an option that asks for a
 // cascade, as "--threshold") is given: then its subnetworks are the stages. What does not fit is an error (Fault::usage).

@@ -6,11 +6,11 @@
 #include "train/cascade/sweep.h"
 #include "train/commands/commands.h"
 #include "train/evaluate.h"
-#include "train/exchange/timm_safetensors.h"
 #include "train/io/json.h"
 #include "train/io/memory.h"
 #include "train/io/print.h"
 #include "train/log/summary.h"
+#include "train/predict/evaluated.h"
 #include "train/predict/need.h"
 #include "train/start/output.h"
 #include "train/start/provenance.h"
@@ -29,41 +29,6 @@ struct EvalArguments {
   int64_t limit = 0, batch_size = 250, threads = 0;
   bool ema = false, json = false, ignore_class_names = false, force = false;
 };
-
-// Everything an evaluation saw, for a notebook: images [N, 3, H, W] as bytes, labels [N], and logits.<subnetwork> [N, classes].
-void write_predictions(const std::string& path, const Loaded& loaded, const data::Dataset& test,
-                       const std::vector<int64_t>& images, const std::vector<Result>& results,
-                       const std::vector<std::vector<float>>& logits) {
-  const int64_t n = std::ssize(images), classes = test.classes();
-  std::vector<TensorToWrite> tensors;
-  for (size_t w = 0; w < results.size(); ++w) {
-    tensors.push_back({"logits." + results[w].subnet.name, "F32", {n, classes}, [&logits, w](const Put& put) {
-                         put(logits[w].data(), sizeof(float) * logits[w].size());
-                       }});
-  }
-  tensors.push_back({"labels", "I64", {n}, [&](const Put& put) {
-                       for (const int64_t i : images) {
-                         const int64_t label = test.label(i);
-                         put(&label, sizeof label);
-                       }
-                     }});
-  tensors.push_back({"images", "U8", {n, 3, test.height(), test.width()}, [&](const Put& put) {
-                       std::vector<uint8_t> image(static_cast<size_t>(test.image_bytes()));
-                       for (const int64_t i : images) {
-                         test.image(i, image.data());
-                         put(image.data(), image.size());
-                       }
-                     }});
-  std::string names;
-  for (const std::string& name : loaded.header.class_names) names += name + "\n";
-  write_safetensors(path,
-                    {{"class_names", names},
-                     {"mean", triple_text(loaded.header.mean)},
-                     {"std", triple_text(loaded.header.std)},
-                     {"data", test.name()},
-                     {"data_checksum", test.checksum()}},
-                    std::move(tensors));
-}
 
 Json evaluate_json(const std::vector<Result>& results) {
   Json rows = Json::empty_list();
@@ -120,7 +85,7 @@ int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
   }
   const std::vector<Result> results = evaluate(*loaded.model, subnets, *test, how);
   if (!a.predictions.empty()) {
-    write_predictions(a.predictions, loaded, *test, data::sample(*test, a.limit, how.seed), results, logits);
+    write_evaluated(a.predictions, loaded, *test, data::sample(*test, a.limit, how.seed), results, logits);
     if (cascade) say("NOTICE: --predictions: the file holds the logits of each width; those of the cascade are among them");
   }
   std::vector<CascadePoint> points;
@@ -160,9 +125,8 @@ Command eval_command() {
       {"force", &a->force, "replace a file of another kind, or the input", 0, 0, {}, true},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
-  Fields cascade = a->cascade.fields();
-  cascade.push_back({"thresholds", &a->thresholds, "where an answer is sure enough, as 0.2,0.5; auto: about eight of them"});
-  add_fields(fields, "cascade", cascade);
+  const char* help = "where an answer is sure enough, as 0.2,0.5; auto: about eight of them";
+  add_fields(fields, "cascade", a->cascade.fields({"thresholds", &a->thresholds, help}));
   return {"eval",
           "accuracy, cost and speed of every width of a checkpoint",
           std::move(fields),

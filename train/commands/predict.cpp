@@ -179,9 +179,7 @@ Command predict_command() {
                     {"ema", &a->ema, "use the averaged weights", 0, 0, {}, true},
                     memory_field(),
                 });
-  Fields cascade = a->cascade.fields();
-  cascade.push_back({"threshold", &a->threshold, "where an answer is sure enough"});
-  add_fields(fields, "cascade", cascade);
+  add_fields(fields, "cascade", a->cascade.fields({"threshold", &a->threshold, "where an answer is sure enough"}));
   return {"predict",
           "classes of pictures",
           std::move(fields),
