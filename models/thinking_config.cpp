@@ -111,6 +111,8 @@ ThinkingConfig thinking_from_config(const Config& config) {
   ConfigReader read(config, "thinking");
   visit_fields(c, read);
   c.stages = stages_of(read.text("stages"));
+  HV_CHECK_INPUT(c.classifiers == "shared",
+                 "model: classifiers: all stages of a thinking model share one, expected shared, found '", c.classifiers, "'");
   check_vit(c, 1, parameter_count(c, c.stages.size() - 1));  // before MACs are counted, which might exceed 2^63
   read.finish();
   return c;
@@ -139,6 +141,21 @@ Kind thinking_kind() {
   kind.costs = [](const Config& config) { return costs_of(thinking_from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) {
     return std::make_unique<Thinking>(thinking_from_config(config), seed);
+  };
+  kind.plain = [](const Config& config, int64_t width) -> std::optional<PlainVit> {  // the first stage alone
+    const ThinkingConfig c = thinking_from_config(config);
+    if ((width == 0 ? c.width() : width) != c.width(0)) return {};
+    PlainVit vit = plain_of(c, shape_of(c, 0));
+    vit.stacked = true;
+    return vit;
+  };
+  kind.alone = [](const PlainVit& vit, const Config& like) -> std::optional<Config> {
+    if (vit.distilled || vit.eps != 1e-6 || vit.scale_dim != vit.head_size()) return {};
+    ThinkingConfig c = like.empty() ? ThinkingConfig{} : thinking_from_config(like);
+    put_plain(vit, c);
+    c.head_dim = vit.head_size();
+    c.stages = {vit.heads};
+    return to_config(c);
   };
   return kind;
 }

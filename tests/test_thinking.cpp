@@ -72,13 +72,13 @@ TEST_CASE("thinking: each stage is the extracted model, uses what it counts, and
     cross_entropy(logits, targets).backward();
     int64_t used = 0;
     const std::vector<Tensor> parts = model.active(stage);
-    const std::vector<nn::Parameter> all = model.parameters();
+    const std::vector<nn::Parameter> whole = model.parameters();
     for (size_t i = 0; i < parts.size(); ++i) {
       used += parts[i].defined() ? parts[i].numel() : 0;
-      if (!all[i].value.grad().defined()) continue;
+      if (!whole[i].value.grad().defined()) continue;
       const auto squares = [](const Tensor& x) { return sum(x * x).item(); };
       const Tensor inside = parts[i].defined() ? parts[i].grad() : Tensor::zeros({1});
-      CHECK_MESSAGE(squares(all[i].value.grad()) == doctest::Approx(squares(inside)), all[i].name);
+      CHECK_MESSAGE(squares(whole[i].value.grad()) == doctest::Approx(squares(inside)), whole[i].name);
     }
     CHECK(used == model.params(stage));
   }
@@ -200,6 +200,11 @@ TEST_CASE("thinking: what is wrong is told in one line") {
     CHECK(error_of([&] { models::costs(config); }) ==
           concat("model: stages: '", stages, "' is no list of heads; expected rising numbers from 1 to 256, as 3,6 or 2,4,6"));
   }
+  config["stages"] = "3";
+  config["classifiers"] = "own";
+  CHECK(error_of([&] { models::costs(config); }) ==
+        "model: classifiers: all stages of a thinking model share one, expected shared, found 'own'");
+  config.erase("classifiers");
   config["stages"] = "256";
   config["head_dim"] = "1024";
   CHECK(error_of([&] { models::costs(config); }).find("model: too large: ") == 0);
