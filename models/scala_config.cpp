@@ -100,7 +100,8 @@ Kind scala_kind() {
             {{"scala-nano", to_config(nano())}, {"scala-cifar", to_config(ScalaConfig{})}, {"scala-deit", to_config(deit())}},
             {},
             {}};
-  kind.settings = {{"isolate", "the widths between the ends use the last parts of the weights, not the first", {"on", "off"}},
+  kind.settings = {{"distilled", "a DIST token with a classifier of its own, which learns from wider nets", {"on", "off"}},
+                   {"isolate", "the widths between the ends use the last parts of the weights, not the first", {"on", "off"}},
                    classifiers_setting()};
   kind.recipe = "scala";
   kind.costs = [](const Config& config) {

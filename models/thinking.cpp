@@ -10,11 +10,12 @@ Thinking::Thinking(const ThinkingConfig& c, uint64_t seed)
     : config_(thinking_from_config(to_config(c))),
       subnets_(subnets_of(c)),
       costs_(costs_of(c)),
+      bands_(bands_of(c)),
       init_(c.init, seed),
       patch_embed_(c.channels, c.patch, c.width(), init_),
       pos_drop_(c.dropout),
       norm_(c.width(), nn::Elastic::both),
-      head_(c.width(), c.classes, init_, nn::Elastic::in) {
+      head_(bands_, c.classes, init_) {
   cls_token_ = add_parameter("cls_token", init_.normal({1, 1, c.width()}, 1e-6), {false, false, true}, false);
   pos_embed_ = add_parameter("pos_embed", init_.trunc_normal({1, c.tokens(), c.width()}, 0.02), {false, false, true}, false);
   add_child("patch_embed", patch_embed_);
@@ -22,7 +23,7 @@ Thinking::Thinking(const ThinkingConfig& c, uint64_t seed)
   blocks_ = vit_blocks(c, {.width = c.width(), .heads = {.size = c.head_dim}, .elastic = nn::Elastic::both}, init_);
   for (size_t i = 0; i < blocks_.size(); ++i) add_child(concat("blocks.", i), *blocks_[i]);
   add_child("norm", norm_);
-  add_child("head", head_);
+  add_child(head_.child_name(), head_);
   for (size_t s = 1; s < c.stages.size(); ++s) {  // proj_layer, proj_layer2, ...: the authors' names
     const std::string map = s == 1 ? "proj_layer" : concat("proj_layer", s);
     const int64_t before = c.width(s - 1);
@@ -62,14 +63,14 @@ Tensor Thinking::tokens_before(const Tensor& images, size_t stage) {
 
 Tensor Thinking::forward(const Tensor& images, const Subnet& subnet) {
   const size_t s = stage(subnet);
-  return head_(look_once(images, s, tokens_before(images, s), nn::first_token));
+  return head_(look_once(images, s, tokens_before(images, s), nn::first_token), subnet.id);
 }
 
 Look Thinking::look(const Tensor& images, const Subnet& subnet, const Look& before) {
   const size_t s = stage(subnet);
-  if (s + 1 == subnets_.size()) return {head_(look_once(images, s, before.memory, nn::first_token)), {}};
+  if (s + 1 == subnets_.size()) return {head_(look_once(images, s, before.memory, nn::first_token), subnet.id), {}};
   const Tensor tokens = look_once(images, s, before.memory, nn::all_tokens);  // the next stage reads all of them
-  return {head_(nn::first_token(tokens)), tokens};
+  return {head_(nn::first_token(tokens), subnet.id), tokens};
 }
 
 Tensor Thinking::rollout(const Tensor& images, const Subnet& subnet) {
@@ -88,7 +89,7 @@ std::vector<Tensor> Thinking::active(const Subnet& subnet) const {
     });
   };
   for (const nn::Parameter& parameter : all) {
-    views.push_back(later(parameter) ? Tensor() : nn::live(parameter, config_.width(stage(subnet)), config_.width()));
+    views.push_back(later(parameter) ? nn::part(parameter.value, 0, 0) : bands_.live(parameter, subnet));
   }
   return views;
 }
@@ -96,6 +97,7 @@ std::vector<Tensor> Thinking::active(const Subnet& subnet) const {
 std::unique_ptr<ElasticModel> Thinking::extract(const Subnet& subnet) const {
   ThinkingConfig c = config_;
   c.stages.resize(stage(subnet) + 1);
+  c.classifiers = "shared";  // the last stage's own one
   auto model = std::make_unique<Thinking>(c, 0);
   copy_part(*this, subnet, *model);
   return model;

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "models/classifiers.h"
 #include "models/vit.h"
 
 namespace hv::models {
@@ -33,6 +34,7 @@ struct ThinkingConfig : VitConfig {
 Config to_config(const ThinkingConfig& config);
 ThinkingConfig thinking_from_config(const Config& config);     // untrusted: every value is checked (Fault::input)
 std::vector<Subnet> subnets_of(const ThinkingConfig& config);  // one per stage
+Bands bands_of(const ThinkingConfig& config);                  // which classifier each uses
 std::vector<Cost> costs_of(const ThinkingConfig& config);      // of each stage, together with all stages before it
 Kind thinking_kind();                                          // presets thinking-nano, thinking-cifar, thinking-deit
 
@@ -67,13 +69,14 @@ class Thinking : public ElasticModel {
   ThinkingConfig config_;
   std::vector<Subnet> subnets_;
   std::vector<Cost> costs_;
+  Bands bands_;
   nn::Init init_;
   nn::Parameter cls_token_, pos_embed_;
   nn::PatchEmbed patch_embed_;
   nn::Dropout pos_drop_;
   std::vector<std::unique_ptr<nn::Block>> blocks_;
   nn::LayerNorm norm_;
-  nn::Linear head_;
+  Classifiers head_;
   std::vector<Recall> recalls_;  // [s - 1]: of stage s
 };
 

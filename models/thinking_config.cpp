@@ -97,6 +97,7 @@ std::vector<Cost> costs_of(const ThinkingConfig& c) {
     }
     all.push_back(cost);
   }
+  bands_of(c).describe(all, c.classes, 1);
   return all;
 }
 
@@ -111,11 +112,16 @@ ThinkingConfig thinking_from_config(const Config& config) {
   ConfigReader read(config, "thinking");
   visit_fields(c, read);
   c.stages = stages_of(read.text("stages"));
-  HV_CHECK_INPUT(c.classifiers == "shared",
-                 "model: classifiers: all stages of a thinking model share one, expected shared, found '", c.classifiers, "'");
-  check_vit(c, 1, parameter_count(c, c.stages.size() - 1));  // before MACs are counted, which might exceed 2^63
+  // Before MACs are counted, which might exceed 2^63.
+  check_vit(c, 1, parameter_count(c, c.stages.size() - 1) + bands_of(c).params_beyond_widest(c.classes, 1));
   read.finish();
   return c;
+}
+
+Bands bands_of(const ThinkingConfig& c) {
+  std::vector<int64_t> widths;
+  for (size_t s = 0; s < c.stages.size(); ++s) widths.push_back(c.width(s));
+  return {c.classifiers, widths};
 }
 
 std::vector<Subnet> subnets_of(const ThinkingConfig& c) {
@@ -136,7 +142,7 @@ Kind thinking_kind() {
              {"thinking-deit", to_config(deit())}},
             {},
             {}};
-  kind.settings = {{"stages", "heads of each look at an image, fewest first, as 3,6 or 2,4,6"}};
+  kind.settings = {{"stages", "heads of each look at an image, fewest first, as 3,6 or 2,4,6"}, classifiers_setting()};
   kind.recipe = "thinking";
   kind.costs = [](const Config& config) { return costs_of(thinking_from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) {
@@ -146,6 +152,7 @@ Kind thinking_kind() {
     const ThinkingConfig c = thinking_from_config(config);
     if ((width == 0 ? c.width() : width) != c.width(0)) return {};
     PlainVit vit = plain_of(c, shape_of(c, 0));
+    bands_of(c).describe(vit, width);
     vit.stacked = true;
     return vit;
   };

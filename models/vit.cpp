@@ -122,7 +122,7 @@ Tensor vit_rollout(const std::vector<std::unique_ptr<nn::Block>>& blocks, Tensor
 void copy_part(const ElasticModel& from, const Subnet& subnet, const ElasticModel& to) {
   const NoGrad off;
   std::vector<Tensor> parts = from.active(subnet);
-  std::erase_if(parts, [](const Tensor& part) { return !part.defined() || part.numel() == 0; });  // `to` lacks what is unused
+  std::erase_if(parts, [](const Tensor& part) { return part.numel() == 0; });  // `to` lacks what is unused
   const std::vector<nn::Parameter> own = to.parameters();
   HV_CHECK(own.size() == parts.size(), "extract: ", own.size(), " parameters, expected ", parts.size());
   for (size_t i = 0; i < own.size(); ++i) own[i].value.copy_(parts[i]);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "models/scala.h"
+#include "models/thinking.h"
 #include "tests/error_of.h"
 #include "tests/golden.h"
 #include "tests/program.h"
@@ -20,7 +21,7 @@ using trainer_fixtures::Threads;
 
 namespace {
 
-// A HydraViT and a Scala of four widths each, small enough to run in a moment.
+// A model of four widths, small enough to run in a moment.
 Config small(const std::string& kind, const std::string& classifiers) {
   Config config;
   if (kind == "hydravit") {
@@ -30,6 +31,13 @@ Config small(const std::string& kind, const std::string& classifiers) {
     c.head_dim = 8;
     c.heads_min = 1;
     c.heads = 4;
+    config = models::to_config(c);
+  } else if (kind == "thinking") {
+    models::ThinkingConfig c;
+    c.patch = 8;
+    c.depth = 1;
+    c.head_dim = 8;
+    c.stages = {1, 2, 3, 4};
     config = models::to_config(c);
   } else {
     models::ScalaConfig c;
@@ -124,7 +132,7 @@ TEST_CASE("classifiers: shared is what it was: configuration, names, weights") {
 
 TEST_CASE("classifiers: every width is its extracted model, in logits and in counts; N bands of N widths are own") {
   const Threads threads;
-  for (const char* kind : {"hydravit", "scala"}) {
+  for (const char* kind : {"hydravit", "scala", "thinking"}) {
     for (const char* text : {"own", "bands:2", "bands:3"}) {
       CAPTURE(kind);
       CAPTURE(text);
@@ -139,12 +147,12 @@ TEST_CASE("classifiers: every width is its extracted model, in logits and in cou
         CHECK(alone->config().count("classifiers") == 0);
         CHECK(alone->parameter("head.weight").size(1) == subnet.axes.at(1).value);
         const NoGrad off;
-        CHECK(relative(alone->forward(some_images(), alone->subnets()[0]), model->forward(some_images(), subnet)) < 1e-5);
+        CHECK(relative(alone->forward(some_images(), alone->subnets().back()), model->forward(some_images(), subnet)) < 1e-5);
         const models::Cost& cost = costs.at(static_cast<size_t>(subnet.id));
         CHECK(cost.params == model->params(subnet));
         CHECK(cost.params == alone->parameter_count());
         CHECK(cost.params == shared.at(static_cast<size_t>(subnet.id)).params);
-        CHECK(cost.macs == alone->macs(alone->subnets()[0]));
+        CHECK(cost.macs == alone->macs(alone->subnets().back()));
         int64_t used = 0, heads = 0;
         const std::vector<Tensor> parts = model->active(subnet);
         for (size_t i = 0; i < parts.size(); ++i) {

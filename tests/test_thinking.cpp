@@ -201,10 +201,6 @@ TEST_CASE("thinking: what is wrong is told in one line") {
           concat("model: stages: '", stages, "' is no list of heads; expected rising numbers from 1 to 256, as 3,6 or 2,4,6"));
   }
   config["stages"] = "3";
-  config["classifiers"] = "own";
-  CHECK(error_of([&] { models::costs(config); }) ==
-        "model: classifiers: all stages of a thinking model share one, expected shared, found 'own'");
-  config.erase("classifiers");
   config["stages"] = "256";
   config["head_dim"] = "1024";
   CHECK(error_of([&] { models::costs(config); }).find("model: too large: ") == 0);
