@@ -1,5 +1,5 @@
-// Export and import of models whose heads shrink, with and without a DIST token: files that stay the same bytes, logits that stay
-// the same, a width that returns to its place, and files of others. HydraViT's are in test_interchange.cpp.
+// Export and import of models whose heads shrink, with and without a DIST token: files that stay the same bytes, logits that
+// stay the same, a width that returns to its place, and files of others. HydraViT's are in test_interchange.cpp.
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -23,8 +23,8 @@ struct FileHints {
   FileHints(int64_t head = 0, double norm = 0) : head_dim(head), eps(norm) {}
 };
 
-// All but the tensors. Without metadata, classes are named by their numbers and images are normalised as ImageNet's. A file that
-// holds something else is an error (Fault::input) that lists the names or the shape that do not fit.
+// All but the tensors. Without metadata, classes are named by their numbers and images are normalised as ImageNet's. A file
+// that holds something else is an error (Fault::input) that lists the names or the shape that do not fit.
 TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header, const FileHints& hints = {});
 bool describes_itself(const SafetensorsHeader& header);  // does it have the metadata of files written here?
 
