@@ -1,4 +1,5 @@
-// A stand-alone vision transformer, plain or distilled, as an ONNX file, for ONNX Runtime and every other program that reads the format.
+// A stand-alone vision transformer, plain or distilled, as an ONNX file, for ONNX Runtime and every other program that reads
+// the format.
 //
 //   opset 17, IR version 8; images float32 [batch, C, H, W], normalised -> logits float32 [batch, classes]; batch is dynamic
 //
