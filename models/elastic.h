@@ -21,6 +21,7 @@ struct Axis {
   std::string name;  // the column of a table and the key of a JSON object
   double value = 0;
   bool chosen = true;  // one of those that tell subnetworks apart; false: it follows from them, and only full tables show it
+  int digits = 0;      // after the decimal point, at most: room in tables
 };
 
 struct Subnet {

@@ -1,4 +1,6 @@
 // Presets of Scala, a configuration as text and back, what a width costs: the row of models/kinds.h.
+#include <algorithm>
+
 #include "models/config_reader.h"
 #include "models/scala.h"
 
@@ -85,12 +87,15 @@ Bands bands_of(const ScalaConfig& c) {
 
 std::vector<Subnet> subnets_of(const ScalaConfig& c) {
   std::vector<Subnet> all;
+  const auto ratio_of = [&](int64_t k) { return static_cast<double>(k) / static_cast<double>(c.grid); };
+  int digits = 0;
+  for (int64_t k = c.smallest; k < c.grid; ++k) digits = std::max(digits, static_cast<int>(concat(ratio_of(k)).size()) - 2);
   for (int64_t k = c.smallest; k <= c.grid; ++k) {
-    const double ratio = static_cast<double>(k) / static_cast<double>(c.grid);
+    const double ratio = ratio_of(k);
     all.push_back({"ratio" + text_of(ratio),
                    "ratio=" + text_of(ratio),
                    k - c.smallest,
-                   {{"ratio", ratio}, {"dim", static_cast<double>(c.width * k / c.grid), false}}});
+                   {{"ratio", ratio, true, digits}, {"dim", static_cast<double>(c.width * k / c.grid), false}}});
   }
   return all;
 }

@@ -61,7 +61,7 @@ struct Looks : models::ElasticModel {
       if (memory) REQUIRE(memory[1] == static_cast<Real>(subnet.id));
       for (int64_t k = 0; k < kClasses; ++k) {
         logits[k] = image[k] * static_cast<Real>(subnet.id + 1);
-        if (memory) logits[k] += Real{0.5} * before.logits.data()[b * kClasses + k] + memory[0];
+        if (memory) logits[k] += before.logits.at({b, k}) / 2 + memory[0];
       }
       if (!goes_on) continue;
       now.memory.mutable_data()[b * 2] = image[0];

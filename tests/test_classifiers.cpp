@@ -84,9 +84,9 @@ TEST_CASE("classifiers: bands differ by at most one width, the first ones are la
   const std::vector<int64_t> widths = {8, 16, 24, 32, 40};
   const auto heads = [&](const std::string& text) {
     const Bands bands(text, widths);
-    std::string all;
-    for (int64_t id = 0; id < 5; ++id) all += concat(bands.head_of(id), ':', bands.width(bands.head_of(id)), ' ');
-    return all;
+    std::string served;
+    for (int64_t id = 0; id < 5; ++id) served += concat(bands.head_of(id), ':', bands.width(bands.head_of(id)), ' ');
+    return served;
   };
   CHECK(heads("shared") == "0:40 0:40 0:40 0:40 0:40 ");
   CHECK(heads("bands:1") == heads("shared"));
@@ -247,7 +247,7 @@ TEST_CASE("classifiers: --classifiers is an option of models that have widths") 
   CHECK(train::model_config(o, 10).at("classifiers") == "bands:2");
   option->set("bands:6");
   CHECK(error_of([&] { train::check_model(o); }) ==
-        "--classifiers: model: classifiers: expected shared, own or bands:N with N from 1 to 5, the number of widths, found "
+        "--classifiers: expected shared, own or bands:N with N from 1 to 5, the number of widths, found "
         "'bands:6'");
   o.preset = "mlp";
   CHECK(error_of([&] { train::check_model(o); }) == "--classifiers: preset mlp has none");
@@ -259,9 +259,9 @@ TEST_CASE("classifiers: a width's file holds its own one, the nested file all; i
   const NoGrad off;
   const trainer_fixtures::Folder folder;
   const auto parameters_of = [](const models::ElasticModel& model, const std::string& prefix = "") {
-    std::vector<NamedTensor> all;
-    for (const nn::Parameter& p : model.parameters()) all.push_back({prefix + p.name, p.value.detach()});
-    return all;
+    std::vector<NamedTensor> tensors;
+    for (const nn::Parameter& p : model.parameters()) tensors.push_back({prefix + p.name, p.value.detach()});
+    return tensors;
   };
   const auto save = [&](const models::ElasticModel& model) {
     Header header;
@@ -289,17 +289,18 @@ TEST_CASE("classifiers: a width's file holds its own one, the nested file all; i
         CHECK(relative(alone->forward(some_images(), alone->subnets()[0]), model->forward(some_images(), subnet)) < 1e-5);
       }
       write_timm_safetensors(folder / "all", source.width(0));
-      const TimmModel all = read_timm_safetensors(folder / "all");
-      CHECK(all.config == model->config());
-      const auto again = into(all, all.config), own = into(all, small(kind, "own")), shared = into(all, small(kind, ""));
-      CHECK(classifiers_notice(all.vit, all.vit).empty());
+      const TimmModel nested = read_timm_safetensors(folder / "all");
+      CHECK(nested.config == model->config());
+      const auto again = into(nested, nested.config), own = into(nested, small(kind, "own")),
+                 shared = into(nested, small(kind, ""));
+      CHECK(classifiers_notice(nested.vit, nested.vit).empty());
       for (const models::Subnet& subnet : model->subnets()) {
         CHECK(logits(*again, subnet) == logits(*model, subnet));
         if (std::string(kind) == "hydravit") CHECK(logits(*own, subnet) == logits(*model, subnet));
       }
       const models::Subnet& widest = model->subnets().back();
       CHECK(logits(*shared, widest) == logits(*model, widest));
-      CHECK(classifiers_notice(all.vit, *models::plain_vit(shared->config())) ==
+      CHECK(classifiers_notice(nested.vit, *models::plain_vit(shared->config())) ==
             concat("it has ", text[0] == 'o' ? 4 : 2, " classifiers; the model's only one takes that of its widest width"));
     }
     // One for all goes into each: no width's logits change.
@@ -310,9 +311,9 @@ TEST_CASE("classifiers: a width's file holds its own one, the nested file all; i
   }
   // A file that says another number of them than it holds.
   save(*trained(small("hydravit", "own")));
-  TimmModel all = load_timm(folder / "a.ckpt", 0, false);
-  all.config["classifiers"] = "bands:3";
-  write_timm_safetensors(folder / "bad", all);
+  TimmModel nested = load_timm(folder / "a.ckpt", 0, false);
+  nested.config["classifiers"] = "bands:3";
+  write_timm_safetensors(folder / "bad", nested);
   CHECK(error_of([&] { read_timm_safetensors(folder / "bad"); }).find("heads.0.weight is [10, 8], expected [10, 16]") !=
         std::string::npos);
 }
@@ -332,8 +333,7 @@ TEST_CASE("program: separate classifiers are trained, told, exported and taken u
   };
   const std::string train = concat(kTrain, "--report off --steps 1 --train-limit 16 --eval-limit 16 ");
   ok(train + "--classifiers own --out own");
-  check_refused(run(train + "--classifiers bands:9 --out bad"), 2,
-                "--classifiers: model: classifiers: expected shared, own or ");
+  check_refused(run(train + "--classifiers bands:9 --out bad"), 2, "--classifiers: expected shared, own or ");
 
   const std::string info = ok("info own");
   CHECK(contains(info, "classifiers    own"));

@@ -231,7 +231,7 @@ TEST_CASE("thinking: what is wrong is told in one line") {
   CHECK(train::model_config(o, 10).at("stages") == "1,2,4");
   train::find_field(fields, "stages")->set("4,2");
   CHECK(error_of([&] { train::check_model(o); }) ==
-        "--stages: model: stages: '4,2' is no list of heads; expected rising numbers from 1 to 256, as 3,6 or 2,4,6");
+        "--stages: '4,2' is no list of heads; expected rising numbers from 1 to 256, as 3,6 or 2,4,6");
   if (!program_fixtures::Program::binary()) return;
   const program_fixtures::Program program;
   const std::string train = "train --data data --steps 1 --batch-size 16 --threads 1 --report off --eval-limit 10 --preset ";

@@ -36,21 +36,24 @@ class Learn {
  public:
   // `take`: a function of (subnet, loss), for passes of one loss, or of all terms.
   template <class Take>
-  requires(!std::is_same_v<std::remove_cvref_t<Take>, Learn>) Learn(Take take) {
+  requires(!std::is_same_v<std::remove_cvref_t<Take>, Learn>) Learn(Take take) : take_(of_terms(std::move(take))) {}
+  void operator()(const models::Subnet& subnet, const Tensor& loss) const { take_({{subnet, loss}}); }
+  void operator()(const std::vector<Term>& terms) const { take_(terms); }
+
+ private:
+  using TakeTerms = std::function<void(const std::vector<Term>& terms)>;
+  template <class Take>
+  static TakeTerms of_terms(Take take) {
     if constexpr (std::is_invocable_v<Take, const std::vector<Term>&>) {
-      take_ = std::move(take);
+      return take;
     } else {
-      take_ = [take](const std::vector<Term>& terms) {
+      return [take](const std::vector<Term>& terms) {
         HV_CHECK(terms.size() == 1, "learn: ", terms.size(), " losses in a pass, expected 1");
         take(terms[0].subnet, terms[0].loss);
       };
     }
   }
-  void operator()(const models::Subnet& subnet, const Tensor& loss) const { take_({{subnet, loss}}); }
-  void operator()(const std::vector<Term>& terms) const { take_(terms); }
-
- private:
-  std::function<void(const std::vector<Term>& terms)> take_;
+  TakeTerms take_;
 };
 
 class Recipe {

@@ -10,7 +10,8 @@ namespace {
 constexpr const char* kTheModel = "the model; it runs with ";
 
 std::string aligned(const std::string& text, const models::Axis& axis) {
-  const size_t width = std::max<size_t>(5, axis.name.size());
+  const size_t digits = axis.digits > 0 ? static_cast<size_t>(axis.digits) + 2 : 0;
+  const size_t width = std::max({size_t{5}, axis.name.size(), digits});
   return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 

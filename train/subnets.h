@@ -33,7 +33,7 @@ std::vector<models::Subnet> trained_subnets(const models::ElasticModel& model, c
 std::string axis_text(const models::Axis& axis);  // "5", "0.7"
 // A JSON object with one member per axis: only the axes that distinguish the subnetworks (Axis::chosen), or all.
 Json axes_json(const models::Subnet& subnet, bool all = false);
-// The names and the values of the axes as columns of a table: right-aligned, at least 5 characters wide, one space apart.
+// The names and the values of the axes as columns of a table: right-aligned, one space apart.
 std::string axis_names(const models::Subnet& subnet);
 std::string axis_values(const models::Subnet& subnet);
 

@@ -11,7 +11,8 @@ namespace {
 // The entries that only some kinds have (models::Setting). An option for an entry that this kind does not have is an error.
 void set_entries(const TrainOptions& o, models::Config& config) {
   const models::Kind& kind = models::kind_of(config);
-  for (const auto& [name, value] : o.settings) {
+  for (const auto& setting : o.settings) {
+    const std::string &name = setting.first, &value = setting.second;
     if (value == kAsPreset) continue;
     const bool known = std::any_of(kind.settings.begin(), kind.settings.end(), [&](const auto& s) { return s.name == name; });
     HV_CHECK_USAGE(known, "--", option_of(name), ": preset ", o.preset, " has none");
@@ -19,7 +20,8 @@ void set_entries(const TrainOptions& o, models::Config& config) {
     try {
       models::costs(config);
     } catch (const Error& error) {
-      fail(Fault::usage, "--", option_of(name), ": ", error.what());
+      const std::string text = error.what(), entry = concat("model: ", name, ": ");
+      fail(Fault::usage, "--", option_of(name), ": ", text.starts_with(entry) ? text.substr(entry.size()) : text);
     }
   }
 }
