@@ -97,6 +97,11 @@ Tensor patchify(const Tensor& images,
 // added (core/ops/tokens.cpp).
 Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& positions);
 Tensor embed_tokens_composed(const Tensor& patches, const Tensor& cls, const Tensor& positions);
+// The k largest of scores [B, T] per image, largest first; of equals the lower index first. NaN counts as the largest, as in
+// argmax: a token with a bad number is not dropped unseen. Row-major [B, k]; no gradient.
+std::vector<int64_t> top_tokens(const Tensor& scores, int64_t k);
+// x [B, T, p] and k tokens per image, index [B, k] row-major -> [B, k, p], in this order. Repeats allowed: their gradients add.
+Tensor gather_tokens(const Tensor& x, std::span<const int64_t> index, int64_t k);
 
 // --- convolution (core/ops/conv.cpp) ----------------------------------------------------------------------------------------
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride = 1,

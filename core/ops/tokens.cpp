@@ -1,4 +1,5 @@
-// The first step of a vision transformer: patches become tokens behind a CLS token, and positions are added.
+// The first step of a vision transformer: patches become tokens behind a CLS token, and positions are added. Later on, the
+// tokens with the highest scores may be chosen and gathered.
 #include "core/kernels/tokens.h"
 
 #include "core/ops.h"
@@ -32,6 +33,35 @@ Tensor embed_tokens(const Tensor& patches, const Tensor& cls, const Tensor& posi
     const Sink dpos(in, 2, z.tokens(), z.channels);
     embed_backward(z, g.data(), dx, dcls, dpos);
     for (const Sink* s : {&dx, &dcls, &dpos}) s->finish();
+  });
+}
+
+std::vector<int64_t> top_tokens(const Tensor& scores, int64_t k) {
+  HV_CHECK(scores.rank() == 2, "top_tokens: scores must be [B, T]: ", scores.shape());
+  HV_CHECK(k >= 1 && k <= scores.size(1), "top_tokens: k must be from 1 to the number of tokens: ", k, " of ", scores.shape());
+  std::vector<int64_t> index(static_cast<size_t>(scores.size(0) * k));
+  top_rows({scores.data(), scores.size(0), scores.size(1), scores.strides()[0], scores.strides()[1]}, k, index.data());
+  return index;
+}
+
+Tensor gather_tokens(const Tensor& x, std::span<const int64_t> index, int64_t k) {
+  HV_CHECK(x.rank() == 3, "gather_tokens: x must be [B, T, p]: ", x.shape());
+  const int64_t batch = x.size(0), tokens = x.size(1), p = x.size(2);
+  HV_CHECK(k >= 0 && static_cast<int64_t>(index.size()) == numel({batch, k}), "gather_tokens: ", index.size(), " indices for ",
+           k, " tokens per image of ", x.shape());
+  std::vector<int64_t> kept(index.begin(), index.end());
+  for (size_t i = 0; i < kept.size(); ++i) {
+    HV_CHECK(kept[i] >= 0 && kept[i] < tokens, "gather_tokens: index out of range: ", kept[i], " for image ",
+             static_cast<int64_t>(i) / k, " of ", x.shape());
+  }
+  const Tensor from = p <= 1 || x.strides()[2] == 1 ? x.detach() : x.detach().contiguous();
+  const Tensor y = Tensor::empty({batch, k, p});
+  gather_forward({kept.data(), batch, tokens, k, p}, {from.data(), from.strides()[1]}, from.strides()[0], y.mutable_data());
+  // y[b, i] = x[b, index[b, i]];  dx[b, t] = the sum of g[b, i] over all i with index[b, i] = t
+  return record("gather_tokens", y, {x}, [=, kept = std::move(kept)](const Tensor& g, const Edges& in) {
+    const Sink dx(in, 0, batch, tokens * p);
+    gather_backward({kept.data(), batch, tokens, k, p}, g.data(), dx);
+    dx.finish();
   });
 }
 

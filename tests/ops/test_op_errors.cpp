@@ -10,7 +10,7 @@ namespace hv::test {
 
 TEST_CASE("errors name the operation and the shapes") {
   const auto t = [](const Shape& shape) { return Tensor::zeros(shape); };
-  const std::vector<int64_t> none, two = {0, 2}, five = {5, 0};
+  const std::vector<int64_t> none, two = {0, 2}, five = {5, 0}, below = {0, -1};
   const std::vector<std::pair<std::function<void()>, std::string>> cases = {
       {[&] {
          add(t({2, 3}), t({4}));
@@ -107,6 +107,30 @@ TEST_CASE("errors name the operation and the shapes") {
          patchify(t({1, 3, 5, 4}), 2);
        },
        "patchify: images must be [B, C, H, W] with H and W multiples of 2: [1, 3, 5, 4]"},
+      {[&] {
+         gather_tokens(t({2, 3, 4}), two, 2);
+       },
+       "gather_tokens: 2 indices for 2 tokens per image of [2, 3, 4]"},
+      {[&] {
+         gather_tokens(t({2, 3, 4}), five, 1);
+       },
+       "gather_tokens: index out of range: 5 for image 0 of [2, 3, 4]"},
+      {[&] {
+         gather_tokens(t({2, 3, 4}), below, 1);
+       },
+       "gather_tokens: index out of range: -1 for image 1 of [2, 3, 4]"},
+      {[&] {
+         gather_tokens(t({2, 3, 4}), none, -1);
+       },
+       "gather_tokens: 0 indices for -1 tokens per image of [2, 3, 4]"},
+      {[&] {
+         top_tokens(t({2, 3}), 4);
+       },
+       "top_tokens: k must be from 1 to the number of tokens: 4 of [2, 3]"},
+      {[&] {
+         top_tokens(t({2, 0}), 0);
+       },
+       "top_tokens: k must be from 1 to the number of tokens: 0 of [2, 0]"},
       // The rank comes first: sizes of dimensions that are not there say nothing.
       {[&] {
          hv::conv2d(t({3, 4, 4}), t({2, 3, 3, 3}), {});
@@ -141,6 +165,11 @@ TEST_CASE("errors name the operation and the shapes") {
          gather_rows(t({2, 3, 1}), two);
        },
        "gather_rows: x must be [M, N]: [2, 3, 1]"},
+      {[&] {
+         gather_tokens(t({2, 3}), two, 1);
+       },
+       "gather_tokens: x must be [B, T, p]: [2, 3]"},
+      {[&] { top_tokens(t({3}), 1); }, "top_tokens: scores must be [B, T]: [3]"},
       {[&] {
          hv::cat({t({2, 3}), t({2})}, 0);
        },
