@@ -103,6 +103,11 @@ std::vector<int64_t> top_tokens(const Tensor& scores, int64_t k);
 // x [B, T, p] and k tokens per image, index [B, k] row-major -> [B, k, p], in this order. Repeats allowed: their gradients add.
 Tensor gather_tokens(const Tensor& x, std::span<const int64_t> index, int64_t k);
 
+// --- images (core/ops/resize.cpp) -------------------------------------------------------------------------------------------
+// [B, C, H, W] -> [B, C, height, width], bilinear, as PyTorch's interpolate without antialias, in both of its conventions.
+// A table of positions [1, S, S, p] goes in as its view .permute({0, 3, 1, 2}), which is read in place.
+Tensor resize_bilinear(const Tensor& images, int64_t height, int64_t width, bool align_corners);
+
 // --- convolution (core/ops/conv.cpp) ----------------------------------------------------------------------------------------
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride = 1,
               int64_t padding = 0);  // weight [O, C, kh, kw]

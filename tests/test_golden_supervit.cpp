@@ -1,9 +1,20 @@
-// SuperViT's numbers that need no model: which tokens are left after three choices.
+// SuperViT's numbers that need no model: images at its three smaller sizes, and which tokens are left after three choices.
 #include "core/ops.h"
 #include "tests/golden.h"
 
 using namespace hv;
 using namespace hv::test;
+
+TEST_CASE("golden supervit: images are resized with aligned corners, as the authors do") {
+  if (!have_golden("supervit/forward")) return;
+  const Golden forward("supervit/forward");
+  const Tensor image = forward["images"].slice(0, 0, 1);
+  for (const int64_t size : {16, 24, 28}) {
+    const Tensor& expected = forward[concat("resized.", size)];
+    CHECK(relative(resize_bilinear(image, size, size, true), expected) < 1e-6);
+    CHECK(relative(resize_bilinear(image, size, size, false), expected) > 1e-2);  // the other convention is not close
+  }
+}
 
 TEST_CASE("golden supervit: tokens gathered three times are those that the authors keep") {
   if (!have_golden("supervit/forward")) return;

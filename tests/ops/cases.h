@@ -8,7 +8,7 @@ namespace hv::test {
 std::vector<OpRow> elementwise_rows();  // cases_elementwise.cpp
 std::vector<OpRow> view_rows();         // cases_moving.cpp
 std::vector<OpRow> moving_rows();
-std::vector<OpRow> token_rows();     // cases_tokens.cpp: gathered tokens
+std::vector<OpRow> token_rows();     // cases_tokens.cpp: gathered tokens, resized images
 std::vector<OpRow> product_rows();   // cases_products.cpp
 std::vector<OpRow> training_rows();  // cases_training.cpp: convolution, noise, losses
 

@@ -131,6 +131,18 @@ TEST_CASE("errors name the operation and the shapes") {
          top_tokens(t({2, 0}), 0);
        },
        "top_tokens: k must be from 1 to the number of tokens: 0 of [2, 0]"},
+      {[&] {
+         resize_bilinear(t({1, 3, 0, 4}), 2, 2, true);
+       },
+       "resize_bilinear: images without pixels: [1, 3, 0, 4]"},
+      {[&] {
+         resize_bilinear(t({1, 3, 4, 4}), 2, 0, true);
+       },
+       "resize_bilinear: sides must be from 1 to 2^30: [1, 3, 4, 4] to 2 x 0"},
+      {[&] {
+         resize_bilinear(t({1, 3, 4, 4}), int64_t{1} << 31, 1, false);
+       },
+       "resize_bilinear: sides must be from 1 to 2^30: [1, 3, 4, 4] to 2147483648 x 1"},
       // The rank comes first: sizes of dimensions that are not there say nothing.
       {[&] {
          hv::conv2d(t({3, 4, 4}), t({2, 3, 3, 3}), {});
@@ -170,6 +182,10 @@ TEST_CASE("errors name the operation and the shapes") {
        },
        "gather_tokens: x must be [B, T, p]: [2, 3]"},
       {[&] { top_tokens(t({3}), 1); }, "top_tokens: scores must be [B, T]: [3]"},
+      {[&] {
+         resize_bilinear(t({3, 4, 4}), 2, 2, false);
+       },
+       "resize_bilinear: images must be [B, C, H, W]: [3, 4, 4]"},
       {[&] {
          hv::cat({t({2, 3}), t({2})}, 0);
        },

@@ -1,4 +1,5 @@
-// Choosing and gathering tokens: what the table of operations does not show. Order, ties and NaN, no hidden copies.
+// Choosing and gathering tokens, resizing images: what the table of operations does not show. Order, ties and NaN, known values
+// of PyTorch, no hidden copies.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -14,6 +15,12 @@ namespace {
 
 using Numbers = std::vector<double>;
 using Indices = std::vector<int64_t>;
+
+void check_near(const Tensor& found, const Numbers& expected) {
+  const Numbers values = found.to_vector();
+  REQUIRE(values.size() == expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) CHECK(std::abs(values[i] - expected[i]) <= 5.1e-5);  // four digits are known
+}
 
 }  // namespace
 
@@ -57,10 +64,13 @@ TEST_CASE("gather_tokens: the best of each image in their order, and gradients o
   CHECK(x.grad().to_vector() == Numbers{0, 0, 11, 22, 0, 0, 5, 6, 0, 0, 3, 4});
 }
 
-TEST_CASE("tokens are gathered without a copy of their layout, in memory that comes back") {
-  const Tensor x = Tensor::ones({4, 9, 16}).requires_grad_();
+TEST_CASE("tokens are gathered and images resized without a copy of their layout, in memory that comes back") {
+  const Tensor x = Tensor::ones({4, 9, 16}).requires_grad_(), images = Tensor::ones({2, 8, 8, 3}).requires_grad_();
   const Indices index(4 * 5, 3);
-  const auto step = [&] { sum(gather_tokens(x.slice(1, 1, 8).slice(2, 0, 12), index, 5)).backward(); };
+  const auto step = [&] {
+    sum(gather_tokens(x.slice(1, 1, 8).slice(2, 0, 12), index, 5)).backward();
+    sum(resize_bilinear(images.permute({0, 3, 1, 2}), 6, 6, true)).backward();
+  };
   step();
   const MemoryStats before = memory_stats();
   for (int i = 0; i < 3; ++i) step();
@@ -70,6 +80,39 @@ TEST_CASE("tokens are gathered without a copy of their layout, in memory that co
 #endif
   gather_tokens(x.transpose(1, 2), Indices(4, 3), 1);
   CHECK(memory_stats().strided_copies == before.strided_copies + 1);
+}
+
+// The examples of torch.nn.Upsample's manual, and what the formula says for single pixels.
+TEST_CASE("resize_bilinear gives PyTorch's values in both conventions") {
+  const Tensor two = Tensor::from({1, 2, 3, 4}, {1, 1, 2, 2});
+  check_near(resize_bilinear(two, 4, 4, false),
+             {1, 1.25, 1.75, 2, 1.5, 1.75, 2.25, 2.5, 2.5, 2.75, 3.25, 3.5, 3, 3.25, 3.75, 4});
+  check_near(resize_bilinear(two, 4, 4, true),
+             {1, 1.3333, 1.6667, 2, 1.6667, 2, 2.3333, 2.6667, 2.3333, 2.6667, 3, 3.3333, 3, 3.3333, 3.6667, 4});
+  const Tensor three = Tensor::from({1, 2, 0, 3, 4, 0, 0, 0, 0}, {1, 1, 3, 3});
+  check_near(resize_bilinear(three, 6, 6, false).slice(2, 1, 4),
+             {1.5, 1.75, 2.25, 1.875, 0.625, 0, 2.5, 2.75, 3.25, 2.625, 0.875, 0, 2.25, 2.4375, 2.8125, 2.25, 0.75, 0});
+  check_near(resize_bilinear(three, 6, 6, true).slice(2, 1, 4),
+             {1.8, 2.2, 2.6, 2.24, 1.12, 0, 2.6, 3, 3.4, 2.88, 1.44, 0, 2.4, 2.72, 3.04, 2.56, 1.28, 0});
+  const Tensor four = Tensor::arange(16).view({1, 1, 4, 4});
+  check_near(resize_bilinear(four, 2, 2, false), {2.5, 4.5, 10.5, 12.5});
+  check_near(resize_bilinear(four, 2, 2, true), {0, 3, 12, 15});
+  check_near(resize_bilinear(three, 1, 1, false), {4});  // the middle
+  check_near(resize_bilinear(three, 1, 1, true), {1});   // the first corner
+  for (const bool align_corners : {false, true}) {
+    check_near(resize_bilinear(Tensor::full({1, 1, 1, 1}, 7), 2, 3, align_corners), Numbers(6, 7));
+    CHECK(resize_bilinear(three, 3, 3, align_corners).to_vector() == three.to_vector());
+  }
+}
+
+TEST_CASE("resize_bilinear: a bad number stays where it has a share") {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Tensor x = Tensor::from({1, inf, 3, 4}, {1, 1, 1, 4});
+  CHECK(resize_bilinear(x, 1, 2, true).to_vector() == Numbers{1, 4});
+  const Numbers same = resize_bilinear(x, 1, 4, false).to_vector();
+  CHECK(same[0] == 1);
+  CHECK(!std::isfinite(same[1]));
+  CHECK(same[2] == 3);
 }
 
 }  // namespace hv::test
