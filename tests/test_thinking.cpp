@@ -229,6 +229,14 @@ TEST_CASE("thinking: what is wrong is told in one line") {
   const train::Fields fields = train::train_fields(o);
   train::find_field(fields, "stages")->set("1,2,4");
   CHECK(train::model_config(o, 10).at("stages") == "1,2,4");
+  // Three classifiers need three stages: options are checked together, in whatever order they are set.
+  train::find_field(fields, "classifiers")->set("bands:3");
+  CHECK(train::model_config(o, 10).at("classifiers") == "bands:3");
+  train::find_field(fields, "stages")->set("3,6");
+  CHECK(error_of([&] {
+          train::check_model(o);
+        }).rfind("--classifiers: expected shared, own or bands:N with N from 1 to 2", 0) == 0);
+  train::find_field(fields, "classifiers")->set("shared");
   train::find_field(fields, "stages")->set("4,2");
   CHECK(error_of([&] { train::check_model(o); }) ==
         "--stages: '4,2' is no list of heads; expected rising numbers from 1 to 256, as 3,6 or 2,4,6");

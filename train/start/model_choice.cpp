@@ -9,6 +9,7 @@ namespace hv::train {
 namespace {
 
 // The entries that only some kinds have (models::Setting). An option for an entry that this kind does not have is an error.
+// What is allowed for one entry may depend on another (bands of --stages), so they are checked together.
 void set_entries(const TrainOptions& o, models::Config& config) {
   const models::Kind& kind = models::kind_of(config);
   for (const auto& setting : o.settings) {
@@ -17,12 +18,16 @@ void set_entries(const TrainOptions& o, models::Config& config) {
     const bool known = std::any_of(kind.settings.begin(), kind.settings.end(), [&](const auto& s) { return s.name == name; });
     HV_CHECK_USAGE(known, "--", option_of(name), ": preset ", o.preset, " has none");
     config[name] = value;
-    try {
-      models::costs(config);
-    } catch (const Error& error) {
-      const std::string text = error.what(), entry = concat("model: ", name, ": ");
-      fail(Fault::usage, "--", option_of(name), ": ", text.starts_with(entry) ? text.substr(entry.size()) : text);
+  }
+  try {
+    models::costs(config);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    for (const models::Setting& setting : kind.settings) {
+      const std::string entry = concat("model: ", setting.name, ": ");
+      if (text.starts_with(entry)) fail(Fault::usage, "--", option_of(setting.name), ": ", text.substr(entry.size()));
     }
+    fail(Fault::usage, "--preset ", o.preset, ": ", text);
   }
 }
 
