@@ -35,7 +35,7 @@ std::vector<std::string> Bands::names() const {
 Tensor Bands::live(const nn::Parameter& parameter, const Subnet& subnet) const {
   const int64_t p = widths_.at(static_cast<size_t>(subnet.id));
   const std::string& name = parameter.name;  // of heads alone it begins so: "heads.2.weight", "heads_dist.2.bias"
-  if (name.rfind("heads", 0) != 0) return nn::live(parameter, p, widths_.back());
+  if (name.rfind("heads", 0) != 0) return nn::live(parameter, p, full());
   const int64_t head = std::stoll(name.substr(name.find('.') + 1));
   return head == head_of(subnet.id) ? nn::live(parameter, p, width(head)) : nn::part(parameter.value, 0, 0);
 }
@@ -78,8 +78,7 @@ Classifiers::Classifiers(const Bands& bands, int64_t classes, nn::Init& init) : 
     nn::Linear& head = add_child(std::to_string(h), *heads_[static_cast<size_t>(h)]);
     if (&head == heads_.back().get()) break;
     const std::vector<nn::Parameter> own = head.parameters();
-    for (size_t i = 0; i < own.size(); ++i)
-      own[i].value.copy_(nn::live(widest[i], bands.width(h), bands.width(bands.heads() - 1)));
+    for (size_t i = 0; i < own.size(); ++i) own[i].value.copy_(nn::live(widest[i], bands.width(h), bands.full()));
   }
 }
 

@@ -31,6 +31,7 @@ class Bands {
   int64_t heads() const { return std::ssize(last_); }
   int64_t head_of(int64_t subnet) const;  // of Subnet::id
   int64_t width(int64_t head) const { return widths_.at(static_cast<size_t>(last_.at(static_cast<size_t>(head)))); }
+  int64_t full() const { return widths_.back(); }  // of the widest subnetwork
   bool shared() const { return shared_; }
   std::vector<std::string> names() const;  // "head", or "heads.0", "heads.1", ...
 

@@ -14,8 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "models/classifiers.h"
-#include "models/vit.h"
+#include "models/stacked_vit.h"
 
 namespace hv::models {
 
@@ -45,7 +44,7 @@ int64_t mac_count(const HydraViTConfig& config, int64_t heads);
 // What fvcore's convention, and so timm's tables, adds to that: 5 per number that passes a LayerNorm.
 int64_t layer_norm_macs(const HydraViTConfig& config, int64_t heads);
 
-class HydraViT : public ElasticModel {
+class HydraViT : public StackedVit {
  public:
   HydraViT(const HydraViTConfig& config, uint64_t seed);
 
@@ -61,24 +60,13 @@ class HydraViT : public ElasticModel {
   int64_t macs(const Subnet& subnet) const override { return mac_count(config_, heads(subnet)); }
   std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const override;
   Config config() const override { return to_config(config_); }
-  int64_t classes() const override { return config_.classes; }
-  int64_t image_size() const override { return config_.image; }
   const HydraViTConfig& settings() const { return config_; }
 
  private:
   int64_t heads(const Subnet& subnet) const { return config_.heads_min + subnet.id; }
-  Tensor embed(const Tensor& images, int64_t heads);  // [B, C, H, W] -> [B, T, p]
 
   HydraViTConfig config_;
   std::vector<Subnet> subnets_;
-  Bands bands_;
-  nn::Init init_;
-  nn::Parameter cls_token_, pos_embed_;
-  nn::PatchEmbed patch_embed_;
-  nn::Dropout pos_drop_;
-  std::vector<std::unique_ptr<nn::Block>> blocks_;
-  nn::LayerNorm norm_;
-  Classifiers head_;
 };
 
 }  // namespace hv::models

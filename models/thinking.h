@@ -17,8 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "models/classifiers.h"
-#include "models/vit.h"
+#include "models/stacked_vit.h"
 
 namespace hv::models {
 
@@ -38,7 +37,7 @@ Bands bands_of(const ThinkingConfig& config);                  // which classifi
 std::vector<Cost> costs_of(const ThinkingConfig& config);      // of each stage, together with all stages before it
 Kind thinking_kind();                                          // presets thinking-nano, thinking-cifar, thinking-deit
 
-class Thinking : public ElasticModel {
+class Thinking : public StackedVit {
  public:
   Thinking(const ThinkingConfig& config, uint64_t seed);
 
@@ -54,8 +53,6 @@ class Thinking : public ElasticModel {
   int64_t macs(const Subnet& subnet) const override { return costs_[stage(subnet)].macs; }
   std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const override;  // a ThinkingViT of the stages up to this one
   Config config() const override { return to_config(config_); }
-  int64_t classes() const override { return config_.classes; }
-  int64_t image_size() const override { return config_.image; }
 
  private:
   static size_t stage(const Subnet& subnet) { return static_cast<size_t>(subnet.id); }
@@ -69,14 +66,6 @@ class Thinking : public ElasticModel {
   ThinkingConfig config_;
   std::vector<Subnet> subnets_;
   std::vector<Cost> costs_;
-  Bands bands_;
-  nn::Init init_;
-  nn::Parameter cls_token_, pos_embed_;
-  nn::PatchEmbed patch_embed_;
-  nn::Dropout pos_drop_;
-  std::vector<std::unique_ptr<nn::Block>> blocks_;
-  nn::LayerNorm norm_;
-  Classifiers head_;
   std::vector<Recall> recalls_;  // [s - 1]: of stage s
 };
 
