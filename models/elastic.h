@@ -21,7 +21,7 @@ struct Axis {
   std::string name;  // the column of a table and the key of a JSON object
   double value = 0;
   bool chosen = true;  // one of those that tell subnetworks apart; false: it follows from them, and only full tables show it
-  int digits = 0;      // after the decimal point, at most: room in tables
+  int digits = 0;      // the most digits after the decimal point: tables keep space for them
 };
 
 struct Subnet {
@@ -36,7 +36,7 @@ using Config = std::map<std::string, std::string>;
 // What one subnetwork makes of a batch that other subnetworks may look at again (ElasticModel::look).
 struct Look {
   Tensor logits;  // [B, classes]
-  Tensor memory;  // [B, ..]: what a later look at the same images goes on from; undefined if each look starts anew
+  Tensor memory;  // [B, ..]: what a later look at these images needs; undefined if it needs nothing
 };
 
 class ElasticModel : public nn::Module {
@@ -44,7 +44,7 @@ class ElasticModel : public nn::Module {
   virtual const std::vector<Subnet>& subnets() const = 0;
   // images [B, C, H, W], normalised -> logits [B, classes]
   virtual Tensor forward(const Tensor& images, const Subnet& subnet) = 0;
-  // What training teaches: the logits of each classifier, where a model has several. forward() says how they decide together.
+  // What training teaches: the logits of each classifier, if a model has several. forward() says how they decide together.
   virtual std::vector<Tensor> outputs(const Tensor& images, const Subnet& subnet) { return {forward(images, subnet)}; }
   // One look of several at the same images, narrowest subnetwork first. `before` is the previous look, or an empty one: its
   // rows are these images. Logits are those of forward().

@@ -30,7 +30,7 @@ struct Cost {
   Subnet subnet;
   int64_t params = 0, macs = 0, macs_with_norms = 0;
   Need need = {};
-  int64_t head = 0, head_params = 0;  // which classifier it uses, and the size of that, where a model has several
+  int64_t head = 0, head_params = 0;  // the classifier that it uses, and how many weights and biases this has
 };
 
 struct Preset {

@@ -14,7 +14,7 @@ CascadePredictor::When when_again(const std::set<std::string>& given, const std:
   };
   exclude(kSubnetsOption, "which chooses the width of each picture itself");
   exclude("budget-ms", "whose time is not known beforehand; give --budget-macs");
-  exclude("explain", "which has one width a picture; give --heads");
+  exclude("explain", "because it shows the same widths of every picture; give --heads");
   const bool threshold = given.contains("threshold"), budget = given.contains("budget-macs");
   HV_CHECK_USAGE(threshold || budget, "--cascade: does not say when to look again; give --threshold or --budget-macs");
   HV_CHECK_USAGE(!threshold || !budget, "--threshold and --budget-macs: both say when to look again; give one of the two");
