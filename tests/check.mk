@@ -27,7 +27,7 @@ endif
 ifeq ($(MODE),fuzz)
 OPT = $(if $(filter core/% nn/% models/%,$<),-O1,-O2)
 FLAGS += -DHV_ASAN -DFUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=nonnull-attribute \
-         -fno-sanitize-recover=all -fno-omit-frame-pointer
+         -fno-sanitize-recover=all -fno-omit-frame-pointer -fsanitize-coverage-ignorelist=tests/fuzz/uncovered
 endif
 
 # Everything that a run of the whole suite needs.

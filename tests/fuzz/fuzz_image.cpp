@@ -1,5 +1,5 @@
 // Pictures of every format, through decoding and resizing as predict and image folders do it. The same bytes must give the same
-// pixels twice, the second time over memory with other contents..
+// pixels twice, the second time over memory with other contents.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
