@@ -85,6 +85,9 @@ Tensor layer_norm_composed(const Tensor& x, const Tensor& gain, const Tensor& sh
 Tensor attention(const Tensor& qkv, const HeadLayout& layout);
 Tensor attention_composed(const Tensor& qkv, const HeadLayout& layout);
 Tensor attention_probabilities(const Tensor& qkv, const HeadLayout& layout);  // [B, heads, T, T], without gradient: to be shown
+// What the first token (CLS) draws from each token: the mean over heads of its row of probabilities, [B, T], without gradient.
+// It costs 1 / T of the scores, and stores nothing of size T x T.
+Tensor cls_attention(const Tensor& qkv, const HeadLayout& layout);
 
 // --- moving data (core/ops/shape_ops.cpp) -----------------------------------------------------------------------------------
 Tensor cat(const std::vector<Tensor>& parts, int64_t dim);

@@ -58,4 +58,13 @@ Tensor attention_probabilities(const Tensor& qkv, const HeadLayout& layout) {
   return softmax(matmul(unpacked(qkv, z, 0), unpacked(qkv, z, 1).transpose(-2, -1)) * static_cast<double>(z.scale()), -1);
 }
 
+Tensor cls_attention(const Tensor& qkv, const HeadLayout& layout) {
+  NoGrad off;
+  const AttentionSizes z = sizes_of(qkv, layout, "cls_attention");
+  HV_CHECK(z.tokens > 0, "cls_attention: no tokens: ", qkv.shape());
+  const Tensor q = unpacked(qkv, z, 0).slice(2, 0, 1), k = unpacked(qkv, z, 1);  // [B, heads, 1, D], [B, heads, T, D]
+  const Tensor row = softmax(matmul(q, k.transpose(-2, -1)) * static_cast<double>(z.scale()), -1);
+  return mean(row, {1}).view({z.batch, z.tokens});
+}
+
 }  // namespace hv
