@@ -11,9 +11,8 @@ MultiHeadAttention::MultiHeadAttention(int64_t width, const Heads& heads, double
   add_child("drop", drop_);
 }
 
-Lazy MultiHeadAttention::operator()(const Lazy& x, Keep keep) const {
-  return drop_(
-      proj_(keep(hv::attention(qkv_(x), heads_.at(x.shape()[-1])))));  // [B, T, p] -> [B, T, 3p] -> [B, T, p] -> kept rows of p
+Lazy MultiHeadAttention::mix(const Tensor& qkv, const Keep& keep) const {
+  return drop_(proj_(keep(hv::attention(qkv, heads_.at(qkv.size(2) / 3)))));  // [B, T, 3p] -> [B, T, p] -> kept rows of p
 }
 
 Tensor MultiHeadAttention::probabilities(const Lazy& x) const {
@@ -47,9 +46,27 @@ Block::Block(const BlockConfig& c, Init& init)
   add_child("ls2", scale2_);
 }
 
-Tensor Block::forward(const Tensor& x, Keep keep) const {
-  const Tensor y = keep(x) + drop_path_(scale1_(attn_(norm1_(x), keep)));
+Tensor Block::forward(const Tensor& x, const Keep& keep) const { return from_qkv(x, attn_.qkv(norm1_(x)), keep); }
+
+Tensor Block::from_qkv(const Tensor& x, const Tensor& qkv, const Keep& keep) const {
+  const Tensor y = keep(x) + drop_path_(scale1_(attn_.mix(qkv, keep)));
   return y + drop_path_(scale2_(mlp_(norm2_(y))));
+}
+
+// Tokens are gathered before the projection, not after it as in the paper's code. A token's projection needs no other token,
+// so the result is the same, and dropped tokens cost less.
+Tensor Block::prune(const Tensor& x, int64_t first, int64_t others, std::vector<int64_t>* picked) const {
+  const Tensor qkv = attn_.qkv(norm1_(x));
+  const int64_t batch = x.size(0), kept = first + others;
+  const std::vector<int64_t> best = top_tokens(attn_.cls_row(qkv).slice(1, first, x.size(1)), others);
+  std::vector<int64_t> index;
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t s = 0; s < first; ++s) index.push_back(s);
+    for (int64_t i = 0; i < others; ++i) index.push_back(first + best[static_cast<size_t>(b * others + i)]);
+  }
+  const Tensor y = from_qkv(x, qkv, [&](const Tensor& tokens) { return gather_tokens(tokens, index, kept); });
+  if (picked) *picked = std::move(index);
+  return y;
 }
 
 PatchEmbed::PatchEmbed(int64_t channels, int64_t patch, int64_t width, Init& init) : patch_(patch) {

@@ -4,13 +4,15 @@
 // Invariants and thread rule: as nn/layers.h. All layers of a block are elastic, or none is.
 #pragma once
 
+#include <functional>
+
 #include "nn/layers.h"
 
 namespace hv::nn {
 
 // Which tokens a block goes on with after attention, where no token sees another any more. A classifier reads only the CLS
 // token of its last block, so first_token there saves five eighths of the products of that block (at MLP ratio 2).
-using Keep = Tensor (*)(const Tensor& tokens);
+using Keep = std::function<Tensor(const Tensor& tokens)>;
 inline Tensor all_tokens(const Tensor& x) { return x; }
 inline Tensor first_token(const Tensor& x) { return x.select(1, 0); }  // [B, T, p] -> [B, p]
 
@@ -29,8 +31,15 @@ struct Heads {
 class MultiHeadAttention : public Module {
  public:
   MultiHeadAttention(int64_t width, const Heads& heads, double dropout, Init& init, Elastic elastic = Elastic::none);
-  Lazy operator()(const Lazy& x, Keep keep = all_tokens) const;  // [B, T, p] -> keep([B, T, p])
-  Tensor probabilities(const Lazy& x) const;                     // [B, heads, T, T], without a gradient: for display
+  Lazy operator()(const Lazy& x, const Keep& keep = all_tokens) const {
+    return mix(qkv(x), keep);
+  }                                           // [B, T, p] -> keep([B, T, p])
+  Tensor probabilities(const Lazy& x) const;  // [B, heads, T, T], without a gradient: for display
+
+  // The two halves of operator(), for a block that chooses tokens by what is between them.
+  Tensor qkv(const Lazy& x) const { return qkv_(x); }   // [B, T, p] -> [B, T, 3p]
+  Lazy mix(const Tensor& qkv, const Keep& keep) const;  // [B, T, 3p] -> keep([B, T, p])
+  Tensor cls_row(const Tensor& qkv) const { return cls_attention(qkv, heads_.at(qkv.size(2) / 3)); }  // [B, T]
 
  private:
   Heads heads_;
@@ -63,10 +72,15 @@ struct BlockConfig {
 class Block : public Module {
  public:
   Block(const BlockConfig& config, Init& init);
-  Tensor forward(const Tensor& x, Keep keep = all_tokens) const;                      // [B, T, p] -> keep([B, T, p])
+  Tensor forward(const Tensor& x, const Keep& keep = all_tokens) const;  // [B, T, p] -> keep([B, T, p])
+  // Token pruning (Lin et al., "Super Vision Transformer", IJCV 2023, section 3.2): the first S tokens go on, and those
+  // `others` to which CLS attends most in this block, in descending order. `picked`, if not null, becomes the places of these
+  // S + others in x, [B, S + others] row-major. The choice has no gradient.
+  Tensor prune(const Tensor& x, int64_t first, int64_t others, std::vector<int64_t>* picked = nullptr) const;
   Tensor attention(const Tensor& x) const { return attn_.probabilities(norm1_(x)); }  // [B, heads, T, T], without a gradient
 
  private:
+  Tensor from_qkv(const Tensor& x, const Tensor& qkv, const Keep& keep) const;
   LayerNorm norm1_;
   MultiHeadAttention attn_;
   LayerNorm norm2_;

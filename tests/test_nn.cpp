@@ -336,7 +336,7 @@ TEST_CASE("block: equal to plain operations, values and gradients, with and with
     const Block block(config, init);
     disturb(block);
     for (const int64_t width : {8, 16, 24}) {
-      for (const Keep keep : {Keep(all_tokens), Keep(first_token)}) {
+      for (const Keep& keep : {Keep(all_tokens), Keep(first_token)}) {
         CAPTURE(variant);
         CAPTURE(width);
         const Tensor x = random_tensor({3, 5, width});
