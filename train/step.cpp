@@ -40,6 +40,21 @@ data::AugmentConfig augmentation(const TrainOptions& o) {
   return config;
 }
 
+Live live_parts(const models::ElasticModel& model, const std::vector<models::Subnet>& trained, bool active_only) {
+  Live parts;
+  for (const models::Subnet& subnet : trained) parts.push_back(model.active(subnet));
+  if (active_only) return parts;
+  const std::vector<nn::Parameter> all = model.parameters();
+  std::vector<Tensor> used;
+  bool rests = false;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const bool use = std::any_of(parts.begin(), parts.end(), [&](const auto& own) { return own[i].numel() > 0; });
+    used.push_back(use ? all[i].value : Tensor());
+    rests = rests || !use;
+  }
+  return rests ? Live{used} : Live{};
+}
+
 Stepper::Stepper(models::ElasticModel& model, const data::Dataset& images, const TrainOptions& options,
                  std::unique_ptr<Recipe> recipe)
     : model_(model),
@@ -94,10 +109,7 @@ void Stepper::update(int64_t step, double lr) {
          cause_of_bad_value(nullptr, model_.parameters()));
   }
   if (options_.clip_grad > 0 && norm > options_.clip_grad) scale *= options_.clip_grad / norm;
-  Live live;
-  if (options_.active_only) {
-    for (const models::Subnet& subnet : recipe_->trains(step)) live.push_back(model_.active(subnet));
-  }
+  const Live live = live_parts(model_, recipe_->trains(step), options_.active_only);
   whole_ = false;
   optimizer_->step(lr, scale, ema_.values(), ema_.decay(step), live);
   whole_ = true;

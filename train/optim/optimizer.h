@@ -7,7 +7,7 @@
 //      in a fixed order. So any number of threads gives the same bits.
 //   2. By default the update acts on whole tensors. The gradient is 0 in the elements that no subnetwork of the step uses;
 //      weight decay and momentum still change them, as in the HydraViT authors' code. If `live` is given, only the elements
-//      that some subnetwork of the step uses are updated, once each, together with their moments.
+//      in these parts are updated, once each, together with their moments (train/step.h: live_parts).
 //   3. A parameter whose Parameter::decay is false has no weight decay.
 //   4. The bias correction of Adam uses the number of steps of the run for every element, also for one that `live` left out of
 //      some of these steps.
@@ -37,7 +37,8 @@ struct Chunk {
   int64_t offset, rows, length, stride;
 };
 
-// The result of ElasticModel::active for each subnetwork that a step trains. If empty, the step updates whole tensors.
+// Parts of the parameters, of all of them in each list; an undefined or empty part is none. If there is no list, the step
+// updates whole tensors.
 using Live = std::vector<std::vector<Tensor>>;
 
 class Optimizer {
