@@ -7,7 +7,8 @@
 
 namespace hv::models {
 
-Bands::Bands(const std::string& text, std::vector<int64_t> widths) : shared_(text == "shared"), widths_(std::move(widths)) {
+Bands::Bands(const std::string& text, std::vector<int64_t> widths, int64_t views)
+    : shared_(text == "shared"), widths_(std::move(widths)), views_(views) {
   const int64_t count = std::ssize(widths_);
   int64_t heads = shared_ ? 1 : count;
   if (!shared_ && text != "own") {
@@ -22,7 +23,7 @@ Bands::Bands(const std::string& text, std::vector<int64_t> widths) : shared_(tex
 }
 
 int64_t Bands::head_of(int64_t subnet) const {
-  return std::lower_bound(last_.begin(), last_.end(), subnet) - last_.begin();  // the first band that goes so far
+  return std::lower_bound(last_.begin(), last_.end(), subnet / views_) - last_.begin();  // the first band that goes so far
 }
 
 std::vector<std::string> Bands::names() const {
@@ -33,7 +34,7 @@ std::vector<std::string> Bands::names() const {
 }
 
 Tensor Bands::live(const nn::Parameter& parameter, const Subnet& subnet) const {
-  const int64_t p = widths_.at(static_cast<size_t>(subnet.id));
+  const int64_t p = width_of(subnet.id);
   const std::string& name = parameter.name;  // of heads alone it begins so: "heads.2.weight", "heads_dist.2.bias"
   if (name.rfind("heads", 0) != 0) return nn::live(parameter, p, full());
   const int64_t head = std::stoll(name.substr(name.find('.') + 1));

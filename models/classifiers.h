@@ -25,13 +25,15 @@ namespace hv::models {
 
 class Bands {
  public:
-  // `text` is the entry "classifiers" of a configuration, untrusted; `widths` of the subnetworks, narrowest first.
-  Bands(const std::string& text, std::vector<int64_t> widths);
+  // `text` is the entry "classifiers" of a configuration, untrusted; `widths`, narrowest first. Each width is `views`
+  // subnetworks that follow one another (models/token_axes.h), and share a classifier.
+  Bands(const std::string& text, std::vector<int64_t> widths, int64_t views = 1);
 
   int64_t heads() const { return std::ssize(last_); }
   int64_t head_of(int64_t subnet) const;  // of Subnet::id
   int64_t width(int64_t head) const { return widths_.at(static_cast<size_t>(last_.at(static_cast<size_t>(head)))); }
   int64_t full() const { return widths_.back(); }  // of the widest subnetwork
+  int64_t width_of(int64_t subnet) const { return widths_.at(static_cast<size_t>(subnet / views_)); }  // of Subnet::id
   bool shared() const { return shared_; }
   std::vector<std::string> names() const;  // "head", or "heads.0", "heads.1", ...
 
@@ -47,7 +49,8 @@ class Bands {
  private:
   bool shared_;
   std::vector<int64_t> widths_;
-  std::vector<int64_t> last_;  // per head: the widest subnetwork that uses it
+  int64_t views_;
+  std::vector<int64_t> last_;  // per head: the widest width that uses it
 };
 
 // The heads of one kind (those of the CLS token, say).

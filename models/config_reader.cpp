@@ -15,7 +15,29 @@ Number parsed(const std::string& name, const std::string& text) {
   return value;
 }
 
+template <class Number>
+std::vector<Number> rising(const std::string& text, const ListRule& rule) {
+  std::vector<Number> list;
+  const char *at = text.data(), *const end = at + text.size();
+  for (bool more = true; more;) {
+    Number value{};
+    const auto [after, error] = std::from_chars(at, end, value);
+    const double real = static_cast<double>(value);
+    const bool rises = (list.empty() || value > list.back()) && real >= rule.least && real <= rule.most;
+    more = after != end;
+    HV_CHECK_INPUT(error == std::errc() && rises && (!more || *after == ','), "model: ", rule.entry, ": '", text,
+                   "' is no list of ", rule.of, "; expected rising numbers from ", rule.least, " to ", rule.most, ", as ",
+                   rule.example);
+    list.push_back(value);
+    at = after + 1;
+  }
+  return list;
+}
+
 }  // namespace
+
+std::vector<int64_t> whole_list(const std::string& text, const ListRule& rule) { return rising<int64_t>(text, rule); }
+std::vector<double> real_list(const std::string& text, const ListRule& rule) { return rising<double>(text, rule); }
 
 ConfigReader::ConfigReader(const Config& config, const std::string& kind) : config_(config) {
   const std::string& found = text("model");

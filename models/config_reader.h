@@ -37,6 +37,14 @@ class ConfigReader {
   std::set<std::string> known_;
 };
 
+// "3,6,9": a list of rising numbers, which is an entry of a configuration. What is none is an error that says what it lists.
+struct ListRule {
+  const char *entry, *of, *example;  // "stages", "heads", "3,6 or 2,4,6"
+  double least, most;
+};
+std::vector<int64_t> whole_list(const std::string& text, const ListRule& rule);
+std::vector<double> real_list(const std::string& text, const ListRule& rule);
+
 std::string text_of(double value);   // reads back as the same number
 std::string shortest(double value);  // the same, and no longer than that needs
 

@@ -60,12 +60,18 @@ class ElasticModel : public nn::Module {
   // Which parts of the image the decision draws on: [B, rows, cols] of shares that sum to 1. Undefined if the model cannot
   // tell.
   virtual Tensor rollout(const Tensor& images, const Subnet& subnet) { return (void)images, (void)subnet, Tensor(); }
+  // Which parts of the image are still looked at after each choice of tokens: [B, rows, cols] of 1 or 0. Empty if the
+  // subnetwork drops none.
+  virtual std::vector<Tensor> survivors(const Tensor& images, const Subnet& subnet) {
+    return (void)images, (void)subnet, std::vector<Tensor>{};
+  }
   // A stand-alone model with the same logits, holding only this subnetwork's weights.
   virtual std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const = 0;
   virtual Config config() const = 0;
   virtual int64_t classes() const = 0;
   virtual int64_t image_size() const = 0;
-  // The subnetwork whose first axis has this value; an error (Fault::usage) that lists the known ones.
+  // The last subnetwork whose first axis has this value: of this width, the one of all tokens. An error (Fault::usage) lists
+  // the known ones.
   const Subnet& subnet(double first_axis) const;
 };
 

@@ -34,7 +34,8 @@ const std::vector<std::string>& preset_names();
 // As text, for checkpoints and back. Reading checks every value against a bound before anything is allocated (Fault::input).
 Config to_config(const HydraViTConfig& config);
 HydraViTConfig from_config(const Config& config);
-std::vector<Subnet> subnets_of(const HydraViTConfig& config);  // one per width, narrowest first
+std::vector<Cost> costs_of(const HydraViTConfig& config);      // of every subnetwork, narrowest first
+std::vector<Subnet> subnets_of(const HydraViTConfig& config);  // the same ones
 Bands bands_of(const HydraViTConfig& config);                  // which classifier each uses
 Kind hydravit_kind();
 
@@ -48,25 +49,16 @@ class HydraViT : public StackedVit {
  public:
   HydraViT(const HydraViTConfig& config, uint64_t seed);
 
+  using StackedVit::forward;
   // images [B, C, H, W] -> logits [B, classes] of the first `heads` heads.
-  Tensor forward(const Tensor& images, int64_t heads);
-  Tensor forward(const Tensor& images, const Subnet& subnet) override { return forward(images, heads(subnet)); }
+  Tensor forward(const Tensor& images, int64_t heads) { return forward(images, subnet(static_cast<double>(heads))); }
 
-  Tensor rollout(const Tensor& images, const Subnet& subnet) override;  // [B, side, side]: vit_rollout
-
-  const std::vector<Subnet>& subnets() const override { return subnets_; }
-  std::vector<Tensor> active(const Subnet& subnet) const override;
-  int64_t params(const Subnet& subnet) const override { return models::parameter_count(config_, heads(subnet)); }
-  int64_t macs(const Subnet& subnet) const override { return mac_count(config_, heads(subnet)); }
   std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const override;
   Config config() const override { return to_config(config_); }
   const HydraViTConfig& settings() const { return config_; }
 
  private:
-  int64_t heads(const Subnet& subnet) const { return config_.heads_min + subnet.id; }
-
   HydraViTConfig config_;
-  std::vector<Subnet> subnets_;
 };
 
 }  // namespace hv::models

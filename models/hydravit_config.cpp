@@ -45,6 +45,7 @@ void visit_fields(C& c, Visit& visit) {
   visit("head_dim", c.head_dim, 1, 1024);
   visit("heads_min", c.heads_min, 1, 256);
   visit("heads", c.heads, 1, 256);
+  visit_tokens(c, visit);
 }
 
 VitShape shape_of(const HydraViTConfig& c, int64_t heads) { return {.width = heads * c.head_dim, .heads = heads}; }
@@ -66,7 +67,9 @@ HydraViTConfig from_config(const Config& config) {
   ConfigReader read(config, "hydravit");
   visit_fields(c, read);
   HV_CHECK_INPUT(c.heads_min <= c.heads, "model: heads_min ", c.heads_min, " above heads ", c.heads);
-  check_vit(c, 1, parameter_count(c, c.heads) + bands_of(c).params_beyond_widest(c.classes, 1));
+  check_vit(c, 1,
+            parameter_count(c, c.heads) + bands_of(c).params_beyond_widest(c.classes, 1) +
+                Positions(c, 1).params_beyond_largest(c.width()));
   read.finish();
   return c;
 }
@@ -74,17 +77,30 @@ HydraViTConfig from_config(const Config& config) {
 Bands bands_of(const HydraViTConfig& c) {
   std::vector<int64_t> widths;
   for (int64_t k = c.heads_min; k <= c.heads; ++k) widths.push_back(k * c.head_dim);
-  return {c.classifiers, widths};
+  return {c.classifiers, widths, c.token_axes().views()};
 }
 
 std::vector<Subnet> subnets_of(const HydraViTConfig& c) {
-  std::vector<Subnet> all;
+  std::vector<Subnet> widths;
   for (int64_t k = c.heads_min; k <= c.heads; ++k) {
-    all.push_back({concat("heads", k),
-                   concat("heads=", k),
-                   k - c.heads_min,
-                   {{"heads", static_cast<double>(k)}, {"dim", static_cast<double>(k * c.head_dim), false}}});
+    widths.push_back({concat("heads", k),
+                      concat("heads=", k),
+                      k - c.heads_min,
+                      {{"heads", static_cast<double>(k)}, {"dim", static_cast<double>(k * c.head_dim), false}}});
   }
+  return c.token_axes().with_views(widths);
+}
+
+std::vector<Cost> costs_of(const HydraViTConfig& c) {
+  const TokenAxes axes = c.token_axes();
+  std::vector<Cost> all;
+  for (const Subnet& subnet : subnets_of(c)) {
+    VitShape shape = shape_of(c, c.heads_min + axes.width(subnet.id));
+    shape.view = axes.view(subnet.id);
+    all.push_back(vit_cost(subnet, c, shape));
+  }
+  bands_of(c).describe(all, c.classes, 1);
+  Positions(c, 1).describe(all);
   return all;
 }
 
@@ -92,13 +108,8 @@ Kind hydravit_kind() {
   Kind kind{"hydravit", {}, {}, {}};
   for (const std::string& name : preset_names()) kind.presets.push_back({name, to_config(preset(name))});
   kind.settings = {classifiers_setting()};
-  kind.costs = [](const Config& config) {
-    const HydraViTConfig c = from_config(config);
-    std::vector<Cost> all;
-    for (const Subnet& subnet : subnets_of(c)) all.push_back(vit_cost(subnet, c, shape_of(c, c.heads_min + subnet.id)));
-    bands_of(c).describe(all, c.classes, 1);
-    return all;
-  };
+  for (const Setting& setting : token_settings()) kind.settings.push_back(setting);
+  kind.costs = [](const Config& config) { return costs_of(from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<HydraViT>(from_config(config), seed); };
   kind.plain = [](const Config& config, int64_t width) -> std::optional<PlainVit> {
     const HydraViTConfig c = from_config(config);

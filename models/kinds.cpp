@@ -1,16 +1,17 @@
 #include "models/kinds.h"
 
-#include <algorithm>
+#include <set>
 
 #include "models/hydravit.h"
 #include "models/mlp_classifier.h"
 #include "models/scala.h"
+#include "models/supervit.h"
 #include "models/thinking.h"
 
 namespace hv::models {
 
 std::vector<Kind>& kinds() {
-  static std::vector<Kind> table = {hydravit_kind(), mlp_kind(), scala_kind(), thinking_kind()};
+  static std::vector<Kind> table = {hydravit_kind(), mlp_kind(), scala_kind(), thinking_kind(), supervit_kind()};
   return table;
 }
 
@@ -52,7 +53,12 @@ std::vector<Cost> costs(const Config& config) { return kind_of(config).costs(con
 
 int64_t all_params(const std::vector<Cost>& costs) {
   int64_t sum = costs.back().params;
-  for (size_t i = 0; i + 1 < costs.size(); ++i) sum += costs[i].head != costs[i + 1].head ? costs[i].head_params : 0;
+  // Narrower subnetworks use parts of what wider ones do, so the last one to use a classifier or a table uses all of it.
+  std::set<int64_t> heads = {costs.back().head}, tables = {costs.back().table};
+  for (auto cost = costs.rbegin(); cost != costs.rend(); ++cost) {
+    if (heads.insert(cost->head).second) sum += cost->head_params;
+    if (tables.insert(cost->table).second) sum += cost->table_params;
+  }
   return sum;
 }
 

@@ -30,7 +30,8 @@ struct Cost {
   Subnet subnet;
   int64_t params = 0, macs = 0, macs_with_norms = 0;
   Need need = {};
-  int64_t head = 0, head_params = 0;  // the classifier that it uses, and how many weights and biases this has
+  int64_t head = 0, head_params = 0;    // the classifier that it uses, and how many weights and biases this has
+  int64_t table = 0, table_params = 0;  // the table of positions that it uses, and how many numbers this has
 };
 
 struct Preset {
@@ -67,7 +68,7 @@ Config named_model(const std::string& name, int64_t classes);
 // By config["model"]; another kind is an error (Fault::input) that lists the known ones.
 const Kind& kind_of(const Config& config);
 std::vector<Cost> costs(const Config& config);
-int64_t all_params(const std::vector<Cost>& costs);  // of the whole model: the widest subnetwork, and classifiers of others
+int64_t all_params(const std::vector<Cost>& costs);  // of the whole model: the full one, classifiers and positions of others
 std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed);
 
 }  // namespace hv::models

@@ -97,7 +97,7 @@ std::unique_ptr<ElasticModel> Scala::extract(const Subnet& subnet) const {
   c.literal_ends = false;
   c.classifiers = "shared";
   auto model = std::make_unique<Scala>(c, 0);
-  copy_part(*this, subnet, *model);
+  copy_part(active(subnet), *model);
   return model;
 }
 

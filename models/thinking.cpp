@@ -7,10 +7,7 @@
 namespace hv::models {
 
 Thinking::Thinking(const ThinkingConfig& c, uint64_t seed)
-    : StackedVit{"thinking", thinking_from_config(to_config(c)), c.head_dim, bands_of(c), seed},
-      config_(c),
-      subnets_(subnets_of(c)),
-      costs_(costs_of(c)) {
+    : StackedVit{thinking_from_config(to_config(c)), {"thinking", c.head_dim, bands_of(c), costs_of(c)}, seed}, config_(c) {
   for (size_t s = 1; s < c.stages.size(); ++s) {  // proj_layer, proj_layer2, ...: the authors' names
     const std::string map = s == 1 ? "proj_layer" : concat("proj_layer", s);
     const int64_t before = c.width(s - 1);
@@ -23,7 +20,7 @@ Thinking::Thinking(const ThinkingConfig& c, uint64_t seed)
 Tensor Thinking::begin(const Tensor& images, size_t stage, const Tensor& before) {
   const ThinkingConfig& c = config_;
   const int64_t p = c.width(stage);  // the only place that chooses the width
-  const Tensor x = embed(images, p);
+  const Tensor x = embed(images, subnet(stage));
   if (stage == 0) return x;
   const Shape expected{images.size(0), c.tokens(), c.width(stage - 1)};
   HV_CHECK(before.defined() && before.shape() == expected, "thinking: stage ", stage, " goes on from tokens ", expected,
@@ -34,8 +31,8 @@ Tensor Thinking::begin(const Tensor& images, size_t stage, const Tensor& before)
   return linear(before, nn::live(recall.weight, p, full()) * alpha, nn::live(recall.bias, p, full()) * alpha, x);
 }
 
-Tensor Thinking::look_once(const Tensor& images, size_t stage, const Tensor& before, nn::Keep keep) {
-  return encode(begin(images, stage, before), keep);
+Tensor Thinking::look_once(const Tensor& images, size_t stage, const Tensor& before, const nn::Keep& keep) {
+  return encode(begin(images, stage, before), subnet(stage), keep);
 }
 
 Tensor Thinking::tokens_before(const Tensor& images, size_t stage) {
@@ -46,20 +43,20 @@ Tensor Thinking::tokens_before(const Tensor& images, size_t stage) {
 
 Tensor Thinking::forward(const Tensor& images, const Subnet& subnet) {
   const size_t s = stage(subnet);
-  return head_(look_once(images, s, tokens_before(images, s), nn::first_token), subnet.id);
+  return classify(look_once(images, s, tokens_before(images, s), nn::first_token), subnet);
 }
 
 Look Thinking::look(const Tensor& images, const Subnet& subnet, const Look& before) {
   const size_t s = stage(subnet);
-  if (s + 1 == subnets_.size()) return {head_(look_once(images, s, before.memory, nn::first_token), subnet.id), {}};
+  if (s + 1 == subnets().size()) return {classify(look_once(images, s, before.memory, nn::first_token), subnet), {}};
   const Tensor tokens = look_once(images, s, before.memory, nn::all_tokens);  // the next stage reads all of them
-  return {head_(nn::first_token(tokens), subnet.id), tokens};
+  return {classify(nn::first_token(tokens), subnet), tokens};
 }
 
 Tensor Thinking::rollout(const Tensor& images, const Subnet& subnet) {
   const NoGrad off;
   const size_t s = stage(subnet);
-  return rollout_from(begin(images, s, tokens_before(images, s)));
+  return rollout_from(begin(images, s, tokens_before(images, s)), subnet);
 }
 
 // A subnetwork has the maps of its own stages, and of all parameters what the width of its last stage takes.
@@ -72,7 +69,7 @@ std::vector<Tensor> Thinking::active(const Subnet& subnet) const {
     });
   };
   for (const nn::Parameter& parameter : all) {
-    views.push_back(later(parameter) ? nn::part(parameter.value, 0, 0) : bands_.live(parameter, subnet));
+    views.push_back(later(parameter) ? nn::part(parameter.value, 0, 0) : bands().live(parameter, subnet));
   }
   return views;
 }
@@ -82,7 +79,7 @@ std::unique_ptr<ElasticModel> Thinking::extract(const Subnet& subnet) const {
   c.stages.resize(stage(subnet) + 1);
   c.classifiers = "shared";  // the last stage's own one
   auto model = std::make_unique<Thinking>(c, 0);
-  copy_part(*this, subnet, *model);
+  copy_part(active(subnet), *model);
   return model;
 }
 

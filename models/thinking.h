@@ -47,25 +47,21 @@ class Thinking : public StackedVit {
   // Of the stage's own attention. Where the tokens that were handed on came from is not followed.
   Tensor rollout(const Tensor& images, const Subnet& subnet) override;
 
-  const std::vector<Subnet>& subnets() const override { return subnets_; }
   std::vector<Tensor> active(const Subnet& subnet) const override;
-  int64_t params(const Subnet& subnet) const override { return costs_[stage(subnet)].params; }
-  int64_t macs(const Subnet& subnet) const override { return costs_[stage(subnet)].macs; }
   std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const override;  // a ThinkingViT of the stages up to this one
   Config config() const override { return to_config(config_); }
 
  private:
   static size_t stage(const Subnet& subnet) { return static_cast<size_t>(subnet.id); }
-  Tensor begin(const Tensor& images, size_t stage, const Tensor& before);                     // [B, T, p], before the blocks
-  Tensor look_once(const Tensor& images, size_t stage, const Tensor& before, nn::Keep keep);  // kept tokens, after the norm
+  const Subnet& subnet(size_t stage) const { return subnets().at(stage); }
+  Tensor begin(const Tensor& images, size_t stage, const Tensor& before);  // [B, T, p], before the blocks
+  Tensor look_once(const Tensor& images, size_t stage, const Tensor& before, const nn::Keep& keep);  // kept, after the norm
   Tensor tokens_before(const Tensor& images, size_t stage);  // what the stage before hands on; undefined if there is none
 
   struct Recall {  // how a stage takes up what the one before hands on
     nn::Parameter alpha, weight, bias;
   };
   ThinkingConfig config_;
-  std::vector<Subnet> subnets_;
-  std::vector<Cost> costs_;
   std::vector<Recall> recalls_;  // [s - 1]: of stage s
 };
 

@@ -1,6 +1,5 @@
 // Presets of ThinkingViT, a configuration as text and back, what a stage costs: the row of models/kinds.h.
 #include <algorithm>
-#include <charconv>
 
 #include "models/config_reader.h"
 #include "models/thinking.h"
@@ -22,20 +21,7 @@ std::string joined(const std::vector<int64_t>& stages) {
 }
 
 std::vector<int64_t> stages_of(const std::string& text) {
-  constexpr int64_t kMostHeads = 256;
-  std::vector<int64_t> stages;
-  const char *at = text.data(), *const end = at + text.size();
-  for (bool more = true; more;) {
-    int64_t heads = 0;
-    const auto [after, error] = std::from_chars(at, end, heads);
-    const bool rises = heads > (stages.empty() ? 0 : stages.back()) && heads <= kMostHeads;
-    more = after != end;
-    HV_CHECK_INPUT(error == std::errc() && rises && (!more || *after == ','), "model: stages: '", text,
-                   "' is no list of heads; expected rising numbers from 1 to ", kMostHeads, ", as 3,6 or 2,4,6");
-    stages.push_back(heads);
-    at = after + 1;
-  }
-  return stages;
+  return whole_list(text, {"stages", "heads", "3,6 or 2,4,6", 1, 256});
 }
 
 // preset          img  P   L  head_dim stages ratio classes

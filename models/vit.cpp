@@ -12,6 +12,7 @@ constexpr int64_t kMostParameters = int64_t{1} << 29;  // 2 GiB of weights
 void check_vit(const VitConfig& c, int64_t first_tokens, int64_t parameters) {
   HV_CHECK_INPUT(nn::Init::known(c.init), "model: init: unknown style '", c.init, "'; known: trunc_normal, reference");
   HV_CHECK_INPUT(c.image % c.patch == 0, "model: the patch must divide the image: ", c.patch, " and ", c.image);
+  c.token_axes();  // an error if its entries are wrong
   HV_CHECK_INPUT(c.patches() <= kMostTokens, "model: too many tokens: ", c.patches() + first_tokens, ", at most ",
                  kMostTokens + first_tokens);
   HV_CHECK_INPUT(parameters <= kMostParameters, "model: too large: ", parameters, " parameters, at most ", kMostParameters);
@@ -22,42 +23,74 @@ void check_images(const char* model, const Tensor& images, const VitConfig& c) {
            ": images ", images.shape(), ", expected [B, ", c.channels, ", ", c.image, ", ", c.image, "]");
 }
 
+namespace {
+
+int64_t patches_of(const VitConfig& c, const VitShape& v) { return c.patches(v.view.size > 0 ? v.view.size : c.image); }
+
+}  // namespace
+
+std::vector<TokenCounts> token_counts(const VitConfig& c, const VitShape& v) {
+  int64_t tokens = v.first_tokens + patches_of(c, v);
+  if (v.view.keep == 1) return std::vector<TokenCounts>(static_cast<size_t>(c.depth), {tokens, tokens});
+  std::vector<TokenCounts> blocks;
+  const TokenAxes axes = c.token_axes();
+  for (int64_t i = 0; i < c.depth; ++i) {
+    const int64_t in = tokens;
+    if (axes.prunes(i)) tokens = v.first_tokens + others_kept(in, v.first_tokens, v.view.keep);
+    blocks.push_back({in, tokens});
+  }
+  return blocks;
+}
+
 int64_t vit_params(const VitConfig& c, const VitShape& v) {
-  const int64_t e = v.width, r = c.mlp_ratio, s = v.first_tokens, t = s + c.patches();
+  const int64_t e = v.width, r = c.mlp_ratio, s = v.first_tokens, t = s + patches_of(c, v);
   const int64_t embedding = e * c.channels * c.patch * c.patch + e + s * e + t * e;  // kernel, bias, first tokens, positions
   const int64_t attention = 4 * e * e + 4 * e, mlp = 2 * r * e * e + r * e + e, norms = 4 * e;
   return embedding + c.depth * (attention + mlp + norms) + 2 * e + v.outputs * (e * c.classes + c.classes);
 }
 
-// N E C P^2 + L (T (4 + 2r) E^2 + 2 T^2 E) + E K
+// N E C P^2 + sum over blocks of (T 4 E^2 + 2 T^2 E + T' 2 r E^2) + E K, with T tokens in attention and T' in the MLP. As in
+// SuperViT's code, all T tokens count as projected, although ours projects only T'.
 int64_t vit_macs(const VitConfig& c, const VitShape& v) {
-  const int64_t e = v.width, n = c.patches(), t = v.first_tokens + n;
-  return n * e * c.channels * c.patch * c.patch + c.depth * (t * (4 + 2 * c.mlp_ratio) * e * e + 2 * t * t * e) +
-         v.outputs * e * c.classes;
+  const int64_t e = v.width;
+  int64_t macs = patches_of(c, v) * e * c.channels * c.patch * c.patch + v.outputs * e * c.classes;
+  for (const auto& [in, out] : token_counts(c, v)) macs += 4 * in * e * e + 2 * in * in * e + 2 * c.mlp_ratio * out * e * e;
+  return macs;
 }
 
-// Two a block and the last: (2L + 1) T E numbers.
+// Two norms per block, on T and T' tokens, and the last.
 int64_t vit_norm_macs(const VitConfig& c, const VitShape& v) {
-  return 5 * (2 * c.depth + 1) * (v.first_tokens + c.patches()) * v.width;
+  int64_t rows = 0, last = 0;
+  for (const auto& [in, out] : token_counts(c, v)) {
+    rows += in + out;
+    last = out;
+  }
+  return 5 * (rows + last) * v.width;
 }
 
 // One block at a time is live in a forward pass, all of them are in a training step. The factors are upper bounds of what the
 // tensor pool was measured to hold (tests/test_need.cpp).
 Need vit_need(const VitConfig& c, const VitShape& v) {
-  const double t = static_cast<double>(v.first_tokens + c.patches()), h = static_cast<double>(v.heads);
+  const double t = static_cast<double>(v.first_tokens + patches_of(c, v)), h = static_cast<double>(v.heads);
   const double d = static_cast<double>(v.width / v.heads), r = static_cast<double>(c.mlp_ratio);
   const double depth = static_cast<double>(c.depth), pixels = static_cast<double>(c.image * c.image * c.channels);
   const double x = t * h * d, logits = static_cast<double>(c.classes * v.outputs);
   const double sums = 2 * h * (t + 16), scores = t * (t + 16);  // rows of scores are whole vectors
+  // A resized copy of the images; in a pruning block its tokens, before and after, and the row of CLS.
+  const bool resized = v.view.size > 0 && v.view.size != c.image;
+  const double pruned = v.view.keep < 1 ? 3 * x + h * t : 0;
+  const double images = pixels + (resized ? static_cast<double>(v.view.size * v.view.size * c.channels) : 0);
   Need need;
-  need.forward = pixels + (6 + 2 * r) * x + sums + 2 * logits;
-  need.training = 2 * pixels + (depth + 1) * ((6 + 1.5 * r) * x + sums) + 4 * logits;
+  need.forward = images + (6 + 2 * r) * x + sums + pruned + 2 * logits;
+  need.training = 2 * images + (depth + 1) * ((6 + 1.5 * r) * x + sums + pruned) + 4 * logits;
   need.rollout = need.forward + (3 * h + 4) * t * t;
   need.thread = 2 * scores + 4 * d * (t + 16) + (1 << 16);
   // A score costs an exponential and its memory. If the scores of a head exceed a cache, the columns of v that are no whole
   // vector cost a cache miss per score each. Measured with two threads of AVX-512.
   const double columns = t > 1024 ? static_cast<double>(v.width / v.heads % 16) : 0;
-  need.work = static_cast<double>(vit_macs(c, v)) + depth * h * t * t * (100 + 250 * columns);
+  double squares = 0;  // T^2, summed over the blocks
+  for (const auto& [in, out] : token_counts(c, v)) squares += static_cast<double>(in * in);
+  need.work = static_cast<double>(vit_macs(c, v)) + squares * h * (100 + 250 * columns);
   need.rollout_work = need.work + depth * t * t * (t + 100 * h);  // the product of the blocks' maps, and each head's map
   return need;
 }
@@ -92,8 +125,8 @@ void put_plain(const PlainVit& from, VitConfig& to) {
   to.classifiers = "shared";  // of one width
 }
 
-std::vector<std::unique_ptr<nn::Block>> vit_blocks(const VitConfig& c, nn::BlockConfig block, nn::Init& init) {
-  std::vector<std::unique_ptr<nn::Block>> blocks;
+Blocks vit_blocks(const VitConfig& c, nn::BlockConfig block, nn::Init& init) {
+  Blocks blocks;
   block.hidden = c.mlp_ratio * block.width;
   block.dropout = c.dropout;
   for (int64_t i = 0; i < c.depth; ++i) {
@@ -103,25 +136,63 @@ std::vector<std::unique_ptr<nn::Block>> vit_blocks(const VitConfig& c, nn::Block
   return blocks;
 }
 
-Tensor vit_rollout(const std::vector<std::unique_ptr<nn::Block>>& blocks, Tensor x, int64_t side) {
+Tensor vit_block(const Blocks& blocks, int64_t i, const Tensor& x, const Pruning& how, std::vector<int64_t>* picked) {
+  if (picked) picked->clear();
+  const nn::Block& block = *blocks.at(static_cast<size_t>(i));
+  if (!how.at(i)) return block.forward(x);
+  return block.prune(x, how.first_tokens, others_kept(x.size(1), how.first_tokens, how.keep), picked);
+}
+
+Tensor vit_encode(const Blocks& blocks, Tensor x, const Pruning& how, const nn::Keep& keep) {
+  const int64_t last = std::ssize(blocks) - 1;
+  for (int64_t i = 0; i < last; ++i) x = vit_block(blocks, i, x, how);
+  return blocks.back()->forward(x, keep);
+}
+
+Tensor vit_rollout(const Blocks& blocks, Tensor x, int64_t side, const Pruning& how) {
   const NoGrad off;
-  const int64_t b = x.size(0), t = x.size(1);
-  Tensor flow;                              // [B, T, T]: where the content of each token came from
-  Tensor residual = Tensor::zeros({t, t});  // I
-  Real* const ones = residual.mutable_data();
-  for (int64_t i = 0; i < t; ++i) ones[i * t + i] = 1;
-  for (const auto& block : blocks) {
-    const Tensor mixing = (mean(block->attention(x), {1}) + residual) * 0.5;  // the heads' mean: [B, T, T]
+  const int64_t b = x.size(0), first = how.first_tokens;
+  Tensor flow;  // [B, T, T0]: where the content of each token came from
+  std::vector<int64_t> picked;
+  for (int64_t i = 0; i < std::ssize(blocks); ++i) {
+    const int64_t t = x.size(1);
+    Tensor residual = Tensor::zeros({t, t});  // I
+    Real* const ones = residual.mutable_data();
+    for (int64_t k = 0; k < t; ++k) ones[k * t + k] = 1;
+    // The heads' mean: [B, T, T]
+    const Tensor mixing = (mean(blocks[static_cast<size_t>(i)]->attention(x), {1}) + residual) * 0.5;
     flow = flow.defined() ? matmul(mixing, flow) : mixing;
-    x = block->forward(x);
+    x = vit_block(blocks, i, x, how, &picked);
+    if (!picked.empty()) flow = gather_tokens(flow, picked, x.size(1));
   }
-  const Tensor patches = flow.select(1, 0).slice(1, 1, t);  // [B, N]
+  const Tensor patches = flow.select(1, 0).slice(1, first, flow.size(2));  // [B, N]
   return (patches / sum(patches, {1}, true)).reshape({b, side, side});
 }
 
-void copy_part(const ElasticModel& from, const Subnet& subnet, const ElasticModel& to) {
+std::vector<Tensor> vit_survivors(const Blocks& blocks, Tensor x, int64_t side, const Pruning& how) {
   const NoGrad off;
-  std::vector<Tensor> parts = from.active(subnet);
+  const int64_t batch = x.size(0), first = how.first_tokens;
+  std::vector<Tensor> all;
+  Tensor places = Tensor::arange(x.size(1)).view({1, x.size(1), 1}).expand({batch, x.size(1), 1});  // where a token began
+  std::vector<int64_t> picked;
+  for (int64_t i = 0; i < std::ssize(blocks); ++i) {
+    x = vit_block(blocks, i, x, how, &picked);
+    if (picked.empty()) continue;
+    places = gather_tokens(places, picked, x.size(1));
+    Tensor here = Tensor::zeros({batch, side, side});
+    for (int64_t b = 0; b < batch; ++b) {
+      for (int64_t k = first; k < x.size(1); ++k) {
+        const auto place = static_cast<int64_t>(places.data()[b * x.size(1) + k]);
+        here.mutable_data()[b * side * side + place - first] = 1;
+      }
+    }
+    all.push_back(here);
+  }
+  return all;
+}
+
+void copy_part(std::vector<Tensor> parts, const ElasticModel& to) {
+  const NoGrad off;
   std::erase_if(parts, [](const Tensor& part) { return part.numel() == 0; });  // `to` lacks what is unused
   const std::vector<nn::Parameter> own = to.parameters();
   HV_CHECK(own.size() == parts.size(), "extract: ", own.size(), " parameters, expected ", parts.size());

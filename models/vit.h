@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "models/kinds.h"
+#include "models/token_axes.h"
 #include "nn/transformer.h"
 
 namespace hv::models {
 
-struct VitConfig {
+struct VitConfig : TokenConfig {
   int64_t image = 32;  // pixels per side
   int64_t patch = 4;   // pixels per side
   int64_t channels = 3;
@@ -25,10 +25,12 @@ struct VitConfig {
   std::string init = "trunc_normal";   // or "reference": uniform +-1/sqrt(fan_in), as the authors' code of HydraViT
   std::string classifiers = "shared";  // or "own", "bands:N": models/classifiers.h
 
-  int64_t patches() const { return (image / patch) * (image / patch); }
+  int64_t patches(int64_t size) const { return (size / patch) * (size / patch); }  // of an image of so many pixels per side
+  int64_t patches() const { return patches(image); }
+  TokenAxes token_axes() const { return {*this, image, patch, depth}; }
 };
 
-// One list of the fields, for both directions (models/config_reader.h).
+// One list of the fields, for both directions (models/config_reader.h). Those of TokenConfig are a list of their own.
 template <class C, class Visit>
 void visit_vit(C& c, Visit& visit) {
   visit("image", c.image, 1, 4096);
@@ -51,7 +53,13 @@ struct VitShape {
   int64_t width = 0, heads = 0;
   int64_t first_tokens = 1;
   int64_t outputs = 1;  // classifiers that a pass computes
+  View view = {};       // size 0: that of the images, all tokens
 };
+// Tokens in each block: those that enter it, and those that go on after attention (models/token_axes.h, invariant 2).
+struct TokenCounts {
+  int64_t in = 0, out = 0;
+};
+std::vector<TokenCounts> token_counts(const VitConfig& config, const VitShape& shape);
 int64_t vit_params(const VitConfig& config, const VitShape& shape);
 // Of one image: convolution, linear layers, q k^T and attention times v, classifier. The convention of the published tables:
 // every block in full, although the last one computes fewer rows (nn::first_token).
@@ -65,16 +73,32 @@ Cost vit_cost(const Subnet& subnet, const VitConfig& config, const VitShape& sha
 PlainVit plain_of(const VitConfig& config, const VitShape& shape);
 void put_plain(const PlainVit& from, VitConfig& to);
 
+using Blocks = std::vector<std::unique_ptr<nn::Block>>;
 // The blocks of the configuration; `block` says what VitConfig does not: width, heads, eps, ...
-std::vector<std::unique_ptr<nn::Block>> vit_blocks(const VitConfig& config, nn::BlockConfig block, nn::Init& init);
+Blocks vit_blocks(const VitConfig& config, nn::BlockConfig block, nn::Init& init);
+
+// Where blocks prune, and how much.
+struct Pruning {
+  TokenAxes axes;
+  int64_t first_tokens = 1;
+  double keep = 1;
+  bool at(int64_t block) const { return keep < 1 && axes.prunes(block); }
+};
+// Block i on all its tokens, or if it prunes on those that it keeps. For `picked` see nn::Block::prune; it is left empty if
+// nothing is pruned.
+Tensor vit_block(const Blocks& blocks, int64_t i, const Tensor& x, const Pruning& how, std::vector<int64_t>* picked = nullptr);
+// All blocks, [B, T, p] -> the tokens that `keep` takes of the last one. They include CLS, and no pruning of the last block.
+Tensor vit_encode(const Blocks& blocks, Tensor x, const Pruning& how, const nn::Keep& keep);
 
 // Attention rollout (Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers"): each block mixes tokens by
 // A' = (mean over heads of A + I) / 2, where I stands for the residual. The CLS row of the product of all A' says how much of
 // each patch has reached the classifier. x [B, T, p]: a CLS token and side * side patches, as the first block takes them. The
-// result [B, side, side] leaves out the CLS token's own share. It has no gradient.
-Tensor vit_rollout(const std::vector<std::unique_ptr<nn::Block>>& blocks, Tensor x, int64_t side);
+// result [B, side, side] leaves out the CLS token's own share. It has no gradient. Rows of pruned tokens are dropped.
+Tensor vit_rollout(const Blocks& blocks, Tensor x, int64_t side, const Pruning& how);
+// Which patches are left after each pruning, from the same x: [B, side, side] of 1 or 0 each.
+std::vector<Tensor> vit_survivors(const Blocks& blocks, Tensor x, int64_t side, const Pruning& how);
 
-// Writes the subnetwork's part of `from` into `to`, a model of that subnetwork alone.
-void copy_part(const ElasticModel& from, const Subnet& subnet, const ElasticModel& to);
+// Writes parts of a model, as ElasticModel::active gives them, into a model of that subnetwork alone.
+void copy_part(std::vector<Tensor> parts, const ElasticModel& to);
 
 }  // namespace hv::models

@@ -1,0 +1,111 @@
+#include "models/supervit.h"
+
+#include "models/config_reader.h"
+
+namespace hv::models {
+namespace {
+
+// One list of the fields, for both directions.
+template <class C, class Visit>
+void visit_fields(C& c, Visit& visit) {
+  visit_vit(c, visit);
+  visit("heads", c.heads, 1, 256);
+  visit("head_dim", c.head_dim, 1, 1024);
+  visit_tokens(c, visit);
+}
+
+Bands bands_of(const SuperViTConfig& c) { return {c.classifiers, {c.width()}, c.token_axes().views()}; }
+
+// preset          img  P   L  head_dim heads ratio sizes                         prune    classes
+// supervit-nano    32   4   4  16       6     2     16, 24, 32                    1, 2     10
+// supervit-cifar   32   4   7  32       8     2     16, 24, 32                    1, 3, 5  10
+// supervit-deit   224  16  12  64       6     4     128, 160, 192, 224            3, 6, 9  1000    the paper's, on DeiT-S
+SuperViTConfig cifar() {
+  SuperViTConfig c;
+  c.sizes = "16,24,32";
+  c.keep = "0.5,0.7,1";
+  return c;
+}
+SuperViTConfig nano() {
+  SuperViTConfig c = cifar();
+  c.depth = 4;
+  c.heads = 6;
+  c.head_dim = 16;
+  return c;
+}
+SuperViTConfig deit() {
+  SuperViTConfig c = cifar();
+  c.image = 224;
+  c.patch = 16;
+  c.depth = 12;
+  c.heads = 6;
+  c.head_dim = 64;
+  c.mlp_ratio = 4;
+  c.classes = 1000;
+  c.sizes = "128,160,192,224";
+  return c;
+}
+
+VitShape shape_of(const SuperViTConfig& c) { return {.width = c.width(), .heads = c.heads}; }
+
+}  // namespace
+
+Config to_config(const SuperViTConfig& c) {
+  ConfigWriter write{{{"model", "supervit"}}};
+  visit_fields(c, write);
+  return write.out;
+}
+
+SuperViTConfig supervit_from_config(const Config& config) {
+  SuperViTConfig c;
+  ConfigReader read(config, "supervit");
+  visit_fields(c, read);
+  HV_CHECK_INPUT(c.classifiers == "shared", "model: classifiers: expected shared, for one width has one, found '",
+                 c.classifiers, "'");
+  check_vit(c, 1, vit_params(c, shape_of(c)) + Positions(c, 1).params_beyond_largest(c.width()));
+  read.finish();
+  return c;
+}
+
+std::vector<Cost> costs_of(const SuperViTConfig& c) {
+  const TokenAxes axes = c.token_axes();
+  const Subnet whole{
+      axes.views() == 1 ? "full" : "", axes.views() == 1 ? "full" : "", 0, {{"dim", static_cast<double>(c.width()), false}}};
+  std::vector<Cost> all;
+  for (const Subnet& subnet : axes.with_views({whole})) {
+    VitShape shape = shape_of(c);
+    shape.view = axes.view(subnet.id);
+    all.push_back(vit_cost(subnet, c, shape));
+  }
+  Positions(c, 1).describe(all);
+  return all;
+}
+
+SuperViT::SuperViT(const SuperViTConfig& c, uint64_t seed)
+    : StackedVit{supervit_from_config(to_config(c)), {"supervit", c.head_dim, bands_of(c), costs_of(c), true}, seed},
+      config_(c) {}
+
+std::unique_ptr<ElasticModel> SuperViT::extract(const Subnet& subnet) const {
+  SuperViTConfig c = config_;
+  static_cast<TokenConfig&>(c) = token_config_of(c, view(subnet));
+  auto model = std::make_unique<SuperViT>(c, 0);
+  copy_to(*model, subnet);
+  return model;
+}
+
+Kind supervit_kind() {
+  Kind kind{
+      "supervit",
+      {{"supervit-nano", to_config(nano())}, {"supervit-cifar", to_config(cifar())}, {"supervit-deit", to_config(deit())}},
+      {},
+      {}};
+  kind.settings = token_settings();
+  kind.recipe = "supervit";
+  kind.costs = [](const Config& config) { return costs_of(supervit_from_config(config)); };
+  kind.make = [](const Config& config, uint64_t seed) {
+    return std::make_unique<SuperViT>(supervit_from_config(config), seed);
+  };
+  return kind;
+}
+
+}  // namespace hv::models
