@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/parallel.h"
+#include "tests/error_of.h"
 #include "tests/ops/cases.h"
 
 namespace hv::test {
@@ -197,6 +198,20 @@ TEST_CASE("attention probabilities are rows that sum to 1 and give the attention
   const Tensor v = qkv.reshape({2, 5, 2, 3, 4}).select(3, 2).transpose(1, 2);
   const Tensor expected = matmul(p, v).transpose(1, 2).reshape({2, 5, 8});
   CHECK(hv::max(abs(expected - attention(qkv, 4))).item() < 1e-5);
+}
+
+TEST_CASE("cls_attention is the first row of the probabilities, averaged over heads, for every layout") {
+  const Tensor wide = noise({3, 7, 40}).requires_grad_();
+  const Tensor qkv = wide.slice(2, 4, 28).slice(1, 1, 6);  // [3, 5, 24], strided
+  for (const HeadLayout& layout : {HeadLayout(4), HeadLayout(2, false, 0.7), HeadLayout(8)}) {
+    const Tensor row = cls_attention(qkv, layout);
+    CHECK(row.shape() == Shape{3, 5});
+    CHECK(!row.requires_grad());
+    CHECK(hv::max(abs(row - mean(attention_probabilities(qkv, layout).select(2, 0), {1}))).item() < 1e-6);
+  }
+  CHECK(cls_attention(Tensor::zeros({0, 5, 24}), 4).shape() == Shape{0, 5});
+  CHECK(error_of([] { cls_attention(Tensor::zeros({2, 0, 24}), 4); }) == "cls_attention: no tokens: [2, 0, 24]");
+  CHECK(error_of([] { cls_attention(Tensor::zeros({2, 5, 25}), 4); }).starts_with("cls_attention: packed qkv must be"));
 }
 
 }  // namespace hv::test
