@@ -60,16 +60,23 @@ void check_bound(double bound, double threads, double real) {
 TEST_CASE("need: what a pass is estimated to hold is an upper bound, and no wild one") {
   std::vector<models::Config> configs = {models::named_model("nano", 10),  models::named_model("nano", 3000),
                                          models::to_config(tiny(256, 16)), models::to_config(tiny(512, 256)),
-                                         models::named_model("mlp", 10),   models::named_model("thinking-nano", 10)};
+                                         models::named_model("mlp", 10),   models::named_model("thinking-nano", 10),
+                                         models::named_model("supervit-nano", 10)};
   configs[1]["dropout"] = configs[1]["drop_path"] = "0.1";
   configs[1]["mlp_ratio"] = "4";
   models::HydraViTConfig heads = tiny(64, 4);
   heads.heads = heads.heads_min = 24;
   configs.push_back(models::to_config(heads));
   const int64_t batch = 4;
-  for (const models::Config& config : configs) {
+  std::vector<std::pair<models::Config, models::Cost>> cases;
+  for (const models::Config& config : configs) cases.emplace_back(config, models::costs(config).back());
+  // The smallest size with the fewest tokens; the same of the largest size.
+  const std::vector<models::Cost> views = models::costs(configs[6]);
+  for (const size_t i : {size_t{0}, views.size() - 3}) cases.emplace_back(configs[6], views[i]);
+  for (const auto& each : cases) {
+    const models::Config& config = each.first;
+    const models::Cost& cost = each.second;
     const auto model = models::make_model(config, 1);
-    const models::Cost cost = models::costs(config).back();
     INFO(config.at("model"), ": ", cost.subnet.label, ", image ", config.at("image"), ", classes ", config.at("classes"));
     Stream stream(1, Purpose::test);
     const Tensor images = Tensor::normal({batch, 3, model->image_size(), model->image_size()}, 0, 1, stream);
