@@ -3,7 +3,7 @@
 //
 // Letters: S first tokens, N patches, T = S + N, E the full width, p the width at hand.
 // Invariants
-//   1. With one table the parameter is "pos_embed" [1, T, E]. With several they are "pos_embed_list.0", ..., smallest size first.
+//   1. With one table the parameter is "pos_embed" [1, T, E]. With several they are "pos_embed_list.0", ..., rising by size.
 //   2. First tokens are not resized.
 // Thread rule: as nn/module.h.
 #pragma once

@@ -5,7 +5,7 @@
 //   1. The width is chosen once, by embed(). Every later layer reads the width from its input.
 //   2. QKV rows are packed (head, {q, k, v}, head_dim), so the first k heads are the first 3p rows and p columns.
 //   3. The order of parameters and of the draws of their first weights never changes: checkpoints and seeds depend on it.
-//   4. A subnetwork is a width and a view (models/token_axes.h): a size that images are resized to, and a rate of tokens to keep.
+//   4. A subnetwork is a width and a view (models/token_axes.h): a size that images are resized to, a rate of tokens to keep.
 // Thread rule: as nn/module.h.
 #pragma once
 
