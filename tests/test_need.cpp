@@ -58,9 +58,9 @@ void check_bound(double bound, double threads, double real) {
 }  // namespace
 
 TEST_CASE("need: what a pass is estimated to hold is an upper bound, and no wild one") {
-  std::vector<models::Config> configs = {models::named_model("nano", 10),  models::named_model("nano", 3000),
-                                         models::to_config(tiny(256, 16)), models::to_config(tiny(512, 256)),
-                                         models::named_model("mlp", 10),   models::named_model("thinking-nano", 10),
+  std::vector<models::Config> configs = {models::named_model("nano", 10),         models::named_model("nano", 3000),
+                                         models::to_config(tiny(256, 16)),        models::to_config(tiny(512, 256)),
+                                         models::named_model("mlp", 10),          models::named_model("thinking-nano", 10),
                                          models::named_model("supervit-nano", 10)};
   configs[1]["dropout"] = configs[1]["drop_path"] = "0.1";
   configs[1]["mlp_ratio"] = "4";

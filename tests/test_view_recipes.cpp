@@ -209,8 +209,7 @@ TEST_CASE("view recipes: options of the program, and what it refuses") {
   CHECK(recipe_of(o) == "supervit");
   if (!program_fixtures::Program::binary()) return;
   const program_fixtures::Program program;
-  const std::string train =
-      "train --data data --steps 1 --batch-size 16 --threads 1 --report off --eval-limit 10 --preset ";
+  const std::string train = "train --data data --steps 1 --batch-size 16 --threads 1 --report off --eval-limit 10 --preset ";
   using program_fixtures::check_refused;
   check_refused(program(train + "nano --recipe supervit"), 2, "--recipe supervit: for models of several --sizes");
   check_refused(program(train + "nano --sizes 16,30"), 2, "--sizes: the patch must divide the image: 4 and 30");

@@ -113,6 +113,12 @@ int main(int argc, char** argv) {
     train::write_file(config + name, lines);
   };
   put_config("model", models::to_config(c));
+  models::Config views = models::to_config(c);
+  for (const auto& [entry, value] :
+       {std::pair{"image", "16"}, {"sizes", "8,16"}, {"keep", "0.5,1"}, {"prune", "0"}, {"positions", "resized"}}) {
+    views[entry] = value;
+  }
+  put_config("model_views", views);
   for (const models::Kind& kind : models::kinds()) {
     if (!kind.presets.empty()) put_config("model_" + kind.name, models::named_model(kind.presets[0].name, 10));
   }
