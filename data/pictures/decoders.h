@@ -26,7 +26,12 @@
 
 namespace hv::data {
 
-constexpr int64_t kMaxFile = int64_t{64} << 20, kMaxSide = 8192, kMaxPixels = 40'000'000;
+constexpr int64_t kMaxFile = int64_t{64} << 20, kMaxSide = 8192;
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION  // small files of large pictures would take most of the time
+constexpr int64_t kMaxPixels = 1 << 16;
+#else
+constexpr int64_t kMaxPixels = 40'000'000;
+#endif
 constexpr int64_t kMaxDecoder = int64_t{512} << 20;  // bytes of one JPEG decoder
 
 struct Encoded {
