@@ -9,7 +9,6 @@
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
 #include "train/recipe.h"
-#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
@@ -47,7 +46,8 @@ Fields train_fields(TrainOptions& o) {
   add_fields(
       fields, "model",
       {{"preset", &o.preset, "model", 0, 0, models::model_names()},
-       {kSubnetsOption, &o.subnets, "widths to train, as 5, 3-8, 3,5,8 or all; default: all of the preset"},
+       {kSubnetsOption, &o.subnets.heads, "widths to train, as 5, 3-8, 3,5,8 or all; default: all of the preset"},
+       {kNamesOption, &o.subnets.names, kNamesHelp},
        {"recipe", &o.recipe, "way of training; preset: the one that suits its model", 0, 0, recipe_names()},
        {"init", &o.init,
         "first weights: trunc_normal, reference (uniform, as the authors' code), a checkpoint, or timm's in safetensors"}});
@@ -94,8 +94,10 @@ Fields train_fields(TrainOptions& o) {
               {"drop-path", &o.drop_path, "stochastic depth of the last block", 0, 0.99},
               {"dropout", &o.dropout, "dropout", 0, 0.99}});
   add_fields(fields, "evaluation",
-             {{"eval-every", &o.eval_every, "evaluate every width after this many epochs; 0: at the end only", 0, 1e6},
+             {{"eval-every", &o.eval_every, "evaluate after this many epochs; 0: at the end only", 0, 1e6},
               {"eval-limit", &o.eval_limit, "test images of these evaluations; 0: all. The last one uses all", 0, kMany},
+              {"eval-subnets", &o.eval_subnets,
+               "patterns of those that evaluations before the end measure, or all; default: at most 8"},
               {"eval-batch", &o.eval_batch, "images a pass of an evaluation", 1, 65536}});
   add_fields(fields, "saving",
              {{"save-every", &o.save_every, "save after this many steps; 0: after each epoch", 0, kMany},
@@ -159,9 +161,9 @@ std::string option_of(std::string setting) {
 }
 
 bool may_change_on_resume(const std::string& name) {
-  static const std::vector<std::string> names = {"data",       "epochs",     "steps",      "minutes",     "eval-every",
-                                                 "eval-limit", "save-every", "keep-last",  "keep-best",   "log-interval",
-                                                 "stop-after", "threads",    "eval-batch", "tensorboard", "on-nan"};
+  static const std::vector<std::string> names = {
+      "data",      "epochs",       "steps",      "minutes", "eval-every", "eval-limit",   "save-every",  "keep-last",
+      "keep-best", "log-interval", "stop-after", "threads", "eval-batch", "eval-subnets", "tensorboard", "on-nan"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <typeindex>
 
+#include "train/choice/choose.h"
 #include "train/io/fields.h"
 
 namespace hv::train {
@@ -15,8 +16,9 @@ namespace hv::train {
 inline constexpr const char* kAsPreset = "preset";  // of an entry of the model's configuration, or the recipe: the preset's own
 
 struct TrainOptions {
-  std::string preset = "nano", recipe = kAsPreset, subnets;  // recipe: see recipe_of(); subnets: of --heads
-  std::map<std::string, std::string> settings;               // models::Setting -> its value, or kAsPreset
+  std::string preset = "nano", recipe = kAsPreset;  // recipe: see recipe_of()
+  SubnetChoice subnets;                             // to train
+  std::map<std::string, std::string> settings;      // models::Setting -> its value, or kAsPreset
   std::string data, kind = "auto";
   int64_t epochs = 0, steps = 0;
   double minutes = 0;
@@ -33,6 +35,7 @@ struct TrainOptions {
   int64_t randaugment = -1;
   bool shuffle = true;
   int64_t train_limit = 0;
+  std::string eval_subnets;  // patterns; empty: a few (train/choice/few.h)
   int64_t eval_every = 1, eval_limit = 2000, eval_batch = 250;
   int64_t save_every = 0, keep_last = 2, log_interval = 50, stop_after = 0;
   bool keep_best = true, tensorboard = false;

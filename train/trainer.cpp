@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "train/choice/few.h"
 #include "train/io/interrupt.h"
 #include "train/state/load.h"
 #include "train/state/run_folder.h"
@@ -21,7 +22,10 @@ const char* ending_name(Ending ending) {
 }
 
 Trainer::Trainer(const RunSetup& setup, std::unique_ptr<Recipe> recipe)
-    : setup_(setup), stepper_(setup.model, setup.train, setup.options, std::move(recipe)), begin_(Clock::now()) {
+    : setup_(setup),
+      few_(few_subnets(setup.subnets, setup.options.eval_subnets)),
+      stepper_(setup.model, setup.train, setup.options, std::move(recipe)),
+      begin_(Clock::now()) {
   const TrainOptions& o = setup_.options;
   if (o.steps > 0) {
     total_steps_ = o.steps;
@@ -106,6 +110,12 @@ Ending Trainer::run(Listener& listener) {
   save_first();
   listener.begin(start_event());
   for (const std::string& notice : notices(setup_.options, stepper_.batches(), total_steps_)) listener.warn(notice);
+  if (setup_.test && few_.size() < setup_.subnets.size()) {
+    std::string names;
+    for (const models::Subnet& one : few_) names += (names.empty() ? "" : ", ") + one.name;
+    listener.warn(concat("NOTICE: before the end, evaluations measure ", few_.size(), " of ", setup_.subnets.size(),
+                         " subnetworks, and best.ckpt is the best for these: ", names, " (--", kFewOption, " chooses others)"));
+  }
   try {
     const Ending ending = train_and_evaluate();
     listener.end(step_, ending_name(ending));
@@ -140,7 +150,7 @@ Ending Trainer::train_and_evaluate() {
     if (interrupted()) return leave(Ending::interrupted);
     // The evaluation comes before the step, so that a run that was stopped before it begins with it when it is resumed.
     if (evaluation_due()) {
-      if (!evaluate_and_report(o.eval_limit)) continue;  // a signal interrupted it
+      if (!evaluate_and_report(o.eval_limit, few_)) continue;  // a signal interrupted it
       note_best();
       save_or_warn();
     }
@@ -164,19 +174,19 @@ Ending Trainer::train_and_evaluate() {
   }
   if (saved_step_ != step_) save();  // before the last evaluation, because a signal may interrupt that
   if (!setup_.test) return Ending::finished;
-  // The first evaluation uses as many images as the earlier ones, so that their scores can be compared; the second uses all.
+  // The first evaluation is like the earlier ones, so that their scores can be compared; the last uses all images.
   const bool part = o.eval_limit > 0 && o.eval_limit < setup_.test->size();
-  if (!evaluate_and_report(part ? o.eval_limit : 0)) return Ending::interrupted;
+  if (!evaluate_and_report(part ? o.eval_limit : 0, part ? few_ : setup_.subnets)) return Ending::interrupted;
   note_best();
-  if (part && !evaluate_and_report(0)) return Ending::interrupted;
+  if (part && !evaluate_and_report(0, setup_.subnets)) return Ending::interrupted;
   save();
   return Ending::finished;
 }
 
-// Evaluates all subnetworks. Returns false if a signal came; then nothing has changed.
-bool Trainer::evaluate_and_report(int64_t limit) {
+// Returns false if a signal came; then nothing has changed.
+bool Trainer::evaluate_and_report(int64_t limit, const std::vector<models::Subnet>& subnets) {
   listener_->flush();
-  if (!evaluate_all(limit)) return false;
+  if (!evaluate_these(limit, subnets)) return false;
   if (loss_count_ > 0) mean_loss_ = loss_sum_ / static_cast<double>(loss_count_);
   listener_->evaluated({here(), mean_loss_, live_, average_});
   loss_sum_ = 0;
@@ -193,17 +203,26 @@ bool Trainer::evaluate_and_report(int64_t limit) {
   return true;
 }
 
-// The best checkpoint has the highest mean of the first metric over the subnetworks, with the live or the averaged weights.
+// The mean of the first metric over the few, also of an evaluation of all, so that it can be compared.
+double Trainer::score(const std::vector<Result>& results) const {
+  std::vector<Result> of_few = results;
+  std::erase_if(of_few, [&](const Result& result) {
+    return std::none_of(few_.begin(), few_.end(), [&](const auto& one) { return one.id == result.subnet.id; });
+  });
+  return mean_score(of_few);
+}
+
+// The best checkpoint has the highest score, with the live or the averaged weights.
 void Trainer::note_best() {
-  const double score = std::max(mean_score(live_), mean_score(average_));
-  if (score <= best_) return;
+  const double now = std::max(score(live_), score(average_));
+  if (now <= best_) return;
   best_before_ = best_;
-  best_ = score;
+  best_ = now;
   new_best_ = true;
 }
 
 // Fills live_ and average_. Returns false if a signal came; then nothing has changed.
-bool Trainer::evaluate_all(int64_t limit) {
+bool Trainer::evaluate_these(int64_t limit, const std::vector<models::Subnet>& subnets) {
   EvaluateOptions options;
   options.batch_size = setup_.options.eval_batch;
   options.limit = limit;
@@ -213,12 +232,12 @@ bool Trainer::evaluate_all(int64_t limit) {
   // Of the last evaluation, which uses all images and the live weights, the listener is given the logits of every image.
   const bool last = finished() && (limit == 0 || limit >= setup_.test->size());
   if (last) options.seen = [&](size_t subnet, const Tensor& logits) { listener_->predicted(subnet, logits); };
-  std::vector<Result> live = evaluate(setup_.model, setup_.subnets, *setup_.test, options), average;
+  std::vector<Result> live = evaluate(setup_.model, subnets, *setup_.test, options), average;
   if (live.empty()) return false;
   options.seen = {};
   if (stepper_.ema().on()) {
     const WithEma lent(stepper_.ema());
-    average = evaluate(setup_.model, setup_.subnets, *setup_.test, options);
+    average = evaluate(setup_.model, subnets, *setup_.test, options);
     if (average.empty()) return false;
   }
   live_ = std::move(live);

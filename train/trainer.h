@@ -36,7 +36,7 @@ namespace hv::train {
 
 struct RunSetup {
   models::ElasticModel& model;
-  std::vector<models::Subnet> subnets;  // those that are trained and evaluated
+  std::vector<models::Subnet> subnets;  // those that are trained, and evaluated at the end
   const data::Dataset& train;
   const data::Dataset* test = nullptr;  // null if the run does not evaluate
   TrainOptions options;
@@ -80,8 +80,9 @@ class Trainer {
   Ending train_and_evaluate();
   std::optional<StepLoss> train_step(double lr);  // empty if --on-nan skipped the step or rolled back
   void restore_tensors(const Checkpoint& checkpoint);
-  bool evaluate_and_report(int64_t limit);
-  bool evaluate_all(int64_t limit);
+  bool evaluate_and_report(int64_t limit, const std::vector<models::Subnet>& subnets);
+  bool evaluate_these(int64_t limit, const std::vector<models::Subnet>& subnets);
+  double score(const std::vector<Result>& results) const;
   std::string trained_now() const;
   void save_first();
   void save();
@@ -95,6 +96,7 @@ class Trainer {
   [[noreturn]] void diverged(const std::string& what);
 
   RunSetup setup_;
+  std::vector<models::Subnet> few_;  // what evaluations before the end measure (train/choice/few.h)
   Stepper stepper_;
   Schedule schedule_;
   std::function<void()> hold_;

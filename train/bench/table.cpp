@@ -22,7 +22,11 @@ void print_table(const BenchReport& report, bool detail, bool scaling) {
               "GFLOP/s", "share");
   std::printf("%s", scaling ? "  speedup" : "");
   std::puts(detail ? " efficiency   split: products attention norm+GELU optimiser other" : "");
+  const BenchResult* before = nullptr;
   for (const BenchResult& r : report.results) {
+    const bool other_mode = before && before->mode != r.mode;
+    if (before) std::fputs(other_mode && chosen_axes(r.subnet) > 1 ? "\n" : group_gap(before->subnet, r.subnet), stdout);
+    before = &r;
     std::printf("%5s %s %10.0f %10.1f %9.0f %5.0f%%", r.mode.c_str(), axis_values(r.subnet).c_str(), r.images_per_second,
                 r.step_ms, r.gflops, 100 * r.gflops / report.gemm_gflops);
     const double all = std::accumulate(r.split.begin(), r.split.end(), 0.0);

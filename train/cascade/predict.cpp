@@ -12,7 +12,7 @@ CascadePredictor::When when_again(const std::set<std::string>& given, const std:
   const auto exclude = [&](const char* option, const char* why) {
     HV_CHECK_USAGE(!given.contains(option), "--", option, ": not with a cascade, ", why);
   };
-  exclude(kSubnetsOption, "which chooses the width of each picture itself");
+  for (const char* option : {kSubnetsOption, kNamesOption}) exclude(option, "which chooses the width of each picture itself");
   exclude("budget-ms", "whose time is not known beforehand; give --budget-macs");
   exclude("explain", "because it shows the same widths of every picture; give --heads");
   const bool threshold = given.contains("threshold"), budget = given.contains("budget-macs");

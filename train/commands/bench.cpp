@@ -23,7 +23,8 @@ namespace hv::train {
 namespace {
 
 struct BenchArguments {
-  std::string preset = "cifar", subnets, mode = "train,infer", recipe, precision = "fp32";
+  SubnetChoice subnets;
+  std::string preset = "cifar", mode = "train,infer", recipe, precision = "fp32";
   int64_t batch_size = 128, steps = 10, threads = 0;
   bool detail = false, scaling = false, json = false;
 };
@@ -162,7 +163,8 @@ Command bench_command() {
   const auto a = std::make_shared<BenchArguments>();
   Fields fields = {
       {"preset", &a->preset, "model", 0, 0, models::model_names()},
-      {kSubnetsOption, &a->subnets, "widths, as 5, 3-8, 3,5,8 or all; default: all"},
+      {kSubnetsOption, &a->subnets.heads, "widths, as 5, 3-8, 3,5,8 or all; default: all"},
+      {kNamesOption, &a->subnets.names, kNamesHelp},
       {"mode", &a->mode, "train, infer or train,infer"},
       {"recipe", &a->recipe, "instead: a step of this recipe beside its passes alone; e.g. scala"},
       {"batch-size", &a->batch_size, "images a step", 1, 65536},

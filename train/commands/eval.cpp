@@ -4,12 +4,13 @@
 #include "data/sample.h"
 #include "train/cascade/options.h"
 #include "train/cascade/sweep.h"
+#include "train/choice/choose.h"
 #include "train/commands/commands.h"
 #include "train/evaluate.h"
 #include "train/io/json.h"
 #include "train/io/memory.h"
 #include "train/io/print.h"
-#include "train/log/summary.h"
+#include "train/log/results.h"
 #include "train/predict/evaluated.h"
 #include "train/predict/need.h"
 #include "train/start/output.h"
@@ -17,40 +18,18 @@
 #include "train/start/setup.h"
 #include "train/start/test_data.h"
 #include "train/state/load.h"
-#include "train/subnets.h"
 
 namespace hv::train {
 namespace {
 
 struct EvalArguments {
   std::vector<std::string> checkpoint;
-  std::string subnets, data, kind = "auto", predictions, thresholds = "auto";
+  SubnetChoice subnets;
+  std::string data, kind = "auto", sort = "model", predictions, thresholds = "auto";
   CascadeChoice cascade;
   int64_t limit = 0, batch_size = 250, threads = 0;
   bool ema = false, json = false, ignore_class_names = false, force = false;
 };
-
-Json evaluate_json(const std::vector<Result>& results) {
-  Json rows = Json::empty_list();
-  for (const Result& r : results) {
-    Json row = axes_json(r.subnet).add("params", r.params).add("macs", r.macs);
-    for (const Metric& metric : r.metrics) row.add(metric.name, metric.value);
-    rows.push(row.add("images", r.images));
-  }
-  return Json{{"results", rows}};
-}
-
-void print_table(const std::vector<Result>& results) {
-  std::string head = axis_names(results.at(0).subnet) + print(" %12s %14s", "params", "MACs");
-  for (const Metric& metric : results[0].metrics) head += ' ' + metric_title(metric);
-  std::printf("%s %10s\n", head.c_str(), "images/s");
-  for (const Result& r : results) {
-    std::string row =
-        axis_values(r.subnet) + print(" %12lld %14lld", static_cast<long long>(r.params), static_cast<long long>(r.macs));
-    for (const Metric& metric : r.metrics) row += ' ' + metric_value(metric);
-    std::printf("%s %10.0f\n", row.c_str(), r.images_per_second);
-  }
-}
 
 int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
   if (!a.predictions.empty()) check_output({"--predictions", a.predictions, FileKind::safetensors, a.force});
@@ -97,12 +76,12 @@ int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
     points = sweep(*loaded.model, *cascade, thresholds, *test, how, stages);
   }
   if (a.json) {
-    Json json = evaluate_json(results);
+    Json json = results_json(ordered(results, a.sort));
     if (cascade) json.add("cascade", sweep_json(*cascade, points));
     std::printf("%s\n", json.text().c_str());
     return 0;
   }
-  print_table(results);
+  std::fputs(results_table(ordered(results, a.sort), a.sort).c_str(), stdout);
   if (cascade) std::printf("\n%s", sweep_table(*cascade, points).c_str());
   return 0;
 }
@@ -112,7 +91,9 @@ int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
 Command eval_command() {
   const auto a = std::make_shared<EvalArguments>();
   Fields fields = {
-      {kSubnetsOption, &a->subnets, "widths, as 5, 3-8, 3,5,8 or all; default: all it was trained for"},
+      {kSubnetsOption, &a->subnets.heads, "widths, as 5, 3-8, 3,5,8 or all; default: all it was trained for"},
+      {kNamesOption, &a->subnets.names, kNamesHelp},
+      {"sort", &a->sort, "order of the rows; top1: by what decides", 0, 0, result_orders()},
       {"data", &a->data, "folder with the data, or shapes10; default: as in training"},
       {"kind", &a->kind, "what the folder holds", 0, 0, data::kind_names()},
       {"limit", &a->limit, "use this many test images; 0: all", 0, 1e9},

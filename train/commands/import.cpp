@@ -8,6 +8,7 @@
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
+#include "train/io/ranges.h"
 #include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"

@@ -17,7 +17,7 @@ namespace {
 
 struct InfoArguments {
   std::vector<std::string> checkpoint;
-  std::string heads;
+  SubnetChoice subnets;
   bool verify = false, tensors = false, json = false;
 };
 
@@ -128,11 +128,11 @@ std::string info_json(const SafetensorsHeader& header, const models::Config& mod
       .text();
 }
 
-std::vector<models::Cost> chosen(const std::vector<models::Cost>& all, const std::string& heads) {
+std::vector<models::Cost> chosen(const std::vector<models::Cost>& all, const SubnetChoice& choice) {
   std::vector<models::Subnet> subnets;
   for (const models::Cost& cost : all) subnets.push_back(cost.subnet);
   std::vector<models::Cost> some;
-  for (const models::Subnet& subnet : choose_subnets(subnets, heads, "the model; it runs with ")) {
+  for (const models::Subnet& subnet : choose_subnets(subnets, choice, "the model; it runs with ")) {
     some.push_back(all.at(static_cast<size_t>(subnet.id)));
   }
   return some;
@@ -146,7 +146,7 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
   } catch (const Error& error) {
     fail(Fault::input, path, ": describes no model this program can build: ", error.what());
   }
-  costs = chosen(costs, a.heads);
+  costs = chosen(costs, a.subnets);
   if (a.json) {
     std::printf("%s\n", info_json(header, costs).c_str());
     return;
@@ -183,7 +183,7 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
   } catch (const Error& error) {
     unknown = error.what();
   }
-  if (!costs.empty()) costs = chosen(costs, a.heads);
+  if (!costs.empty()) costs = chosen(costs, a.subnets);
   if (a.json) {
     std::printf("%s\n", info_json(header, model, costs).c_str());
     return;
@@ -219,7 +219,8 @@ int run_info(const InfoArguments& a) {
 Command info_command() {
   const auto a = std::make_shared<InfoArguments>();
   Fields fields = {
-      {kSubnetsOption, &a->heads, "widths to list, as 5, 3-8, 3,5,8 or all; default: all"},
+      {kSubnetsOption, &a->subnets.heads, "widths to list, as 5, 3-8, 3,5,8 or all; default: all"},
+      {kNamesOption, &a->subnets.names, kNamesHelp},
       {"verify", &a->verify, "check every byte", 0, 0, {}, true},
       {"tensors", &a->tensors, "list the tensors", 0, 0, {}, true},
       {"json", &a->json, "the header, machine-readable", 0, 0, {}, true},

@@ -110,10 +110,10 @@ Command lr_find_command() {
   // The options of a training that change a step.
   Fields fields;
   const Fields all = train_fields(a->options);
-  for (const char* name : {"preset",      kSubnetsOption, "recipe",   "data",      "kind",      "batch-size", "grad-accum",
-                           "optimizer",   "weight-decay", "momentum", "clip-grad", "smoothing", "drop-path",  "dropout",
-                           "active-only", "init",         "augment",  "mixup",     "cutmix",    "erase",      "randaugment",
-                           "shuffle",     "train-limit",  "seed",     "threads",   "precision"}) {
+  for (const char* name : {"preset",      kSubnetsOption, kNamesOption,   "recipe",   "data",      "kind",      "batch-size",
+                           "grad-accum",  "optimizer",    "weight-decay", "momentum", "clip-grad", "smoothing", "drop-path",
+                           "dropout",     "active-only",  "init",         "augment",  "mixup",     "cutmix",    "erase",
+                           "randaugment", "shuffle",      "train-limit",  "seed",     "threads",   "precision"}) {
     fields.push_back(*find_field(all, name));
   }
   for (const RecipeKind& kind : recipe_kinds()) {

@@ -16,7 +16,8 @@ namespace {
 
 struct ReportArguments {
   std::vector<std::string> run;
-  std::string compare, out, images, heads;
+  std::string compare, out, images;
+  SubnetChoice subnets;
   int64_t threads = 0;
   bool force = false;
 };
@@ -34,7 +35,7 @@ std::vector<int64_t> parse_images(const std::string& text) {
 }
 
 int run_report(const ReportArguments& a) {
-  ReportOptions options{a.run.at(0), {}, a.out, parse_images(a.images), a.heads};
+  ReportOptions options{a.run.at(0), {}, a.out, parse_images(a.images), a.subnets};
   // The command line gives --compare its first folder and leaves the others among the runs.
   if (!a.compare.empty()) options.compare.push_back(a.compare);
   options.compare.insert(options.compare.end(), a.run.begin() + 1, a.run.end());
@@ -50,7 +51,8 @@ Command report_command() {
   const auto a = std::make_shared<ReportArguments>();
   Fields fields = {
       {"compare", &a->compare, "further run folders, to draw into the same accuracy plots and curves"},
-      {kSubnetsOption, &a->heads, "widths to show, as 5, 3-8, 3,5,8 or all (it was trained for); default: all"},
+      {kSubnetsOption, &a->subnets.heads, "widths to show, as 5, 3-8, 3,5,8 or all (it was trained for); default: all"},
+      {kNamesOption, &a->subnets.names, kNamesHelp},
       {"out", &a->out, "the page to write; default: report.html in the run folder"},
       {"images", &a->images, "test images to look into, as 3,14,15; default: a choice"},
       memory_field(),

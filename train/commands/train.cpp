@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "train/choice/few.h"
 #include "train/commands/commands.h"
 #include "train/files/file.h"
 #include "train/io/interrupt.h"
@@ -65,7 +66,8 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   if (resume) {
     const bool same_tests = check_same_run(checkpoint, setup.provenance, *p.train, p.source.data);
     trainer.restore(checkpoint);
-    if (!same_tests || !resumed.folder) trainer.forget_best();  // a new folder has no best.ckpt
+    // A new folder has no best.ckpt, and the mean of others is no measure.
+    if (!same_tests || !resumed.folder || given.contains(kFewOption)) trainer.forget_best();
   }
   checkpoint.tensors.clear();
   check_header(trainer.header(), trainer.tensors());
@@ -85,7 +87,10 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   write_file(held / "config.json", config_json(trainer.header(), o));
   say(concat(resume ? "resuming at step " : "training ",
              resume ? std::to_string(trainer.step()) : p.model->config().at("model"), " in ", folder, ", ",
-             p.model->parameter_count(), " parameters, ", p.subnets.size(), p.subnets.size() == 1 ? " width" : " widths",
+             p.model->parameter_count(), " parameters, ", p.subnets.size(),
+             chosen_axes(p.subnets[0]) > 1 ? " subnetworks"
+             : p.subnets.size() == 1       ? " width"
+                                           : " widths",
              trainer.total_steps() > 0 ? concat(", ", trainer.total_steps(), " steps") : "",
              o.minutes > 0 ? concat(", at most ", o.minutes, " minutes") : ""));
 

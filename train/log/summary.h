@@ -1,5 +1,5 @@
 // summary.csv of a run folder, with one row per evaluation: the metrics of every subnetwork with the live and with the averaged
-// weights. Also the tables of results that commands print.
+// weights. A cell is empty if that evaluation did not measure it. Also the tables of results that commands print.
 // Thread rule: one thread uses a Summary; the other functions are pure.
 #pragma once
 
@@ -25,6 +25,7 @@ class Summary {
 
  private:
   Place place_;
+  std::vector<models::Subnet> subnets_;
   std::string head_;
   std::vector<std::pair<std::string, std::string>> rows_;  // "step,images" and the whole line
 };
@@ -32,7 +33,8 @@ class Summary {
 // A table with one line per subnetwork: axes, parameters, MACs, the first metric (also with the averaged weights, if `ema` is
 // not empty), images per second.
 std::string subnet_table(const std::vector<Result>& live, const std::vector<Result>& ema = {});
-// The first metric of every subnetwork on one line: "top-1 51.2 53.0 54.1 (mean 52.8)".
+// The first metric of every subnetwork on one line: "top-1 51.2 53.0 54.1 (mean 52.8)"; of more than a few
+// (train/choice/few.h) the best, the mean and the worst.
 std::string score_line(const std::vector<Result>& results);
 // The column of a metric in tables: its title and its value, right-aligned in the same width.
 std::string metric_title(const Metric& metric);

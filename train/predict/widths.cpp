@@ -9,10 +9,12 @@
 namespace hv::train {
 
 Fields WidthChoice::fields() {
-  return {{kSubnetsOption, &subnets, "widths, as 5, 3-8, 3,5,8 or all (it was trained for); default: the widest of these"},
-          {"budget-macs", &budget_macs,
-           "the widest that takes at most so many multiply-adds an image, as 5e6 or 12M; of a cascade: the mean"},
-          {"budget-ms", &budget_ms, "the widest that takes at most so many milliseconds for an image, measured here first"}};
+  return {
+      {kSubnetsOption, &subnets.heads, "widths, as 5, 3-8, 3,5,8 or all (it was trained for); default: the widest of these"},
+      {kNamesOption, &subnets.names, kNamesHelp},
+      {"budget-macs", &budget_macs,
+       "the widest that takes at most so many multiply-adds an image, as 5e6 or 12M; of a cascade: the mean"},
+      {"budget-ms", &budget_ms, "the widest that takes at most so many milliseconds for an image, measured here first"}};
 }
 
 void check_choice(const WidthChoice& choice, const std::set<std::string>& given) {
@@ -28,7 +30,8 @@ void check_choice(const WidthChoice& choice, const std::set<std::string>& given)
 
 std::vector<models::Subnet> chosen_widths(const WidthChoice& choice, const Loaded& loaded) {
   const std::vector<models::Subnet> trained = trained_subnets(*loaded.model, loaded.header);  // narrowest first
-  if (!choice.subnets.empty()) return choose_trained(loaded.model->subnets(), loaded.header, choice.subnets);
+  if (!choice.subnets.heads.empty() || !choice.subnets.names.empty())
+    return choose_trained(loaded.model->subnets(), loaded.header, choice.subnets);
   if (!choice.budget_macs.empty()) {
     return {widest_within(
         "--budget-macs", parse_amount("--budget-macs", choice.budget_macs), trained,

@@ -6,13 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "train/choice/choose.h"
 #include "train/io/fields.h"
 #include "train/state/load.h"
 
 namespace hv::train {
 
-struct WidthChoice {  // the texts of three options; at most one is given
-  std::string subnets, budget_macs, budget_ms;
+struct WidthChoice {  // a budget, or a choice by values and names
+  SubnetChoice subnets;
+  std::string budget_macs, budget_ms;
   Fields fields();
 };
 // Refuses two of them, and amounts that are none, before anything is loaded (Fault::usage).

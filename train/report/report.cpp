@@ -317,11 +317,11 @@ class Report {
   bool predicted_here_ = false;
 };
 
-void keep_widths(RunData& run, const std::string& heads) {
+void keep_widths(RunData& run, const SubnetChoice& choice) {
   if (run.widths.empty()) return;
   std::vector<models::Subnet> all;
   for (const WidthCost& width : run.widths) all.push_back(width.subnet);
-  const std::vector<models::Subnet> kept = choose_subnets(all, heads, "the run; it was trained for ");
+  const std::vector<models::Subnet> kept = choose_subnets(all, choice, "the run; it was trained for ");
   std::erase_if(run.widths, [&](const WidthCost& width) {
     return std::none_of(kept.begin(), kept.end(), [&](const models::Subnet& one) { return one.id == width.subnet.id; });
   });
@@ -331,7 +331,7 @@ void keep_widths(RunData& run, const std::string& heads) {
 
 std::string write_report(const ReportOptions& options) {
   Runs runs = {options.held ? read_run(options.held) : read_run(options.folder)};
-  keep_widths(runs[0], options.heads);
+  keep_widths(runs[0], options.subnets);
   for (const std::string& other : options.compare) {
     runs.push_back(read_run(other));
     for (size_t i = 0; i + 1 < runs.size(); ++i) {

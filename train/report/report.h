@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "train/choice/choose.h"
 #include "train/files/folder.h"
 
 namespace hv::train {
@@ -19,7 +20,7 @@ struct ReportOptions {
   std::vector<std::string> compare;  // folders of other runs, which are drawn in the charts of accuracy and over the steps
   std::string out;                   // path of the page; empty: report.html in the folder
   std::vector<int64_t> images;       // numbers of the test images whose attention is shown; empty: the report chooses
-  std::string heads = {};            // the widths that are shown, as --heads names them (train/subnets.h)
+  SubnetChoice subnets = {};         // those that are shown
   OpenFolder held = {};  // the folder, if it is open already: then it is read and written, whatever its path leads to now
 };
 

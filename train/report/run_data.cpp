@@ -232,7 +232,11 @@ std::string RunData::metric() const {
 
 double RunData::last(const std::string& what, const models::Subnet& subnet) const {
   const std::vector<double>* values = summary ? summary->find(what + "_" + subnet.name) : nullptr;
-  return values && !values->empty() ? values->back() : kNone;
+  // Evaluations before the end measure only some.
+  for (size_t i = values ? values->size() : 0; i > 0; --i) {
+    if (std::isfinite((*values)[i - 1])) return (*values)[i - 1];
+  }
+  return kNone;
 }
 
 std::string RunData::option(const std::string& wanted) const {

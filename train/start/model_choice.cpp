@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "models/config_reader.h"
-#include "train/subnets.h"
+#include "train/choice/few.h"
 
 namespace hv::train {
 namespace {
@@ -51,11 +51,13 @@ models::Config model_config(const TrainOptions& o, int64_t classes) {
 
 void check_model(const TrainOptions& o) {
   const models::Config config = model_config(o, 10);
-  if (o.subnets.empty() || o.subnets == kAllSubnets) return;
   std::vector<models::Subnet> all;
   for (const models::Cost& cost : models::costs(config)) all.push_back(cost.subnet);
-  HV_CHECK_USAGE(all.size() > 1, "--", kSubnetsOption, ": preset ", o.preset, " has none");
-  choose_subnets(all, o.subnets, concat("preset ", o.preset, ", which runs with "));
+  if (!o.subnets.all()) {
+    HV_CHECK_USAGE(all.size() > 1, "--", o.subnets.by_heads() ? kSubnetsOption : kNamesOption, ": preset ", o.preset,
+                   " has none");
+  }
+  few_subnets(choose_subnets(all, o.subnets, concat("preset ", o.preset, ", which runs with ")), o.eval_subnets);
 }
 
 }  // namespace hv::train
