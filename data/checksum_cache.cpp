@@ -20,14 +20,6 @@ uint64_t hash_of(const std::string& text, uint64_t seed = 0) {
   return xxh64({reinterpret_cast<const uint8_t*>(text.data()), text.size()}, seed);
 }
 
-// A relative XDG_CACHE_HOME is invalid by its specification, and ignored.
-std::string cache_folder() {
-  const char* const xdg = std::getenv("XDG_CACHE_HOME");
-  if (xdg && xdg[0] == '/') return join(xdg, "hydravit");
-  const char* const home = std::getenv("HOME");
-  return home && home[0] == '/' ? join(home, ".cache/hydravit") : "";
-}
-
 int64_t nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
 // Of the file's content, as far as it can be known without reading. The time of the last change of the inode cannot be set
@@ -42,6 +34,14 @@ std::string content_of(const std::string& stamp, const std::string& checksum) {
 }
 
 }  // namespace
+
+// A relative XDG_CACHE_HOME is invalid by its specification, and ignored.
+std::string cache_folder() {
+  const char* const xdg = std::getenv("XDG_CACHE_HOME");
+  if (xdg && xdg[0] == '/') return join(xdg, "hydravit");
+  const char* const home = std::getenv("HOME");
+  return home && home[0] == '/' ? join(home, ".cache/hydravit") : "";
+}
 
 ChecksumCache::ChecksumCache(const std::string& folder, const std::string& what, const std::vector<std::string>& paths,
                              const std::vector<int64_t>& labels)

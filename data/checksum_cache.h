@@ -14,6 +14,9 @@
 
 namespace hv::data {
 
+// $XDG_CACHE_HOME/hydravit, else ~/.cache/hydravit; "" if neither is known.
+std::string cache_folder();
+
 class ChecksumCache {
  public:
   // `what` tells apart the checksums of one folder: "train, 224 pixels". There is one label per path, and paths begin with

@@ -103,7 +103,7 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
                                                         given.contains("threshold") ? "--threshold"
                                                         : mean_budget               ? "--budget-macs"
                                                                                     : "");
-  const std::vector<models::Subnet> widths = cascade ? cascade->stages : chosen_widths(a.width, loaded);
+  const std::vector<models::Subnet> widths = cascade ? cascade->stages : chosen_widths(a.width, loaded, a.ema);
   const bool explain = !a.explain.empty();
   const double panel = explain ? explanation_bytes(images.size(), widths.size(), loaded.model->image_size()) : 0;
   const models::Config config = loaded.model->config();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <iterator>
 
 #include "core/autograd.h"
 #include "core/check.h"
@@ -23,6 +25,31 @@ models::Subnet widest_within(const std::string& option, double budget, const std
   }
   HV_CHECK(chosen, option, ": no widths to choose from");
   return *chosen;
+}
+
+Chosen best_offer(const std::string& option, double budget, const std::vector<Offer>& offers,
+                  const std::function<std::string(double)>& print) {
+  const auto costs_less = [](const Offer& a, const Offer& b) { return a.cost < b.cost; };
+  const auto cheapest = std::min_element(offers.begin(), offers.end(), costs_less);
+  HV_CHECK(cheapest != offers.end(), option, ": no subnetworks to choose from");
+  HV_CHECK_USAGE(cheapest->cost <= budget, option, ": ", print(budget), " is not enough for the cheapest, ",
+                 cheapest->subnet.label, ", which takes ", print(cheapest->cost), " an image; give at least that");
+  std::vector<Offer> fitting;
+  std::copy_if(offers.begin(), offers.end(), std::back_inserter(fitting), [&](const Offer& o) { return o.cost <= budget; });
+  const bool known = std::all_of(fitting.begin(), fitting.end(), [](const Offer& o) { return o.accuracy.has_value(); });
+  const auto worse = [&](const Offer& a, const Offer& b) {
+    return known && *a.accuracy != *b.accuracy ? *a.accuracy < *b.accuracy : known ? a.macs > b.macs : a.macs < b.macs;
+  };
+  return {*std::max_element(fitting.begin(), fitting.end(), worse), fitting.size(), known};
+}
+
+std::optional<double> stored_accuracy(const Header& header, const models::Subnet& subnet, bool ema) {
+  for (const auto& [name, value] : header.metrics) {  // "top1.heads=5", "ema_top1.heads=5": the one metric that is stored
+    const size_t dot = name.find('.');
+    if (dot == std::string::npos || name.substr(dot + 1) != subnet.label || name.starts_with("ema_") != ema) continue;
+    if (std::isfinite(value)) return value;
+  }
+  return {};
 }
 
 double measure_ms(models::ElasticModel& model, const models::Subnet& subnet) {

@@ -1,24 +1,16 @@
 #include "train/start/provenance.h"
 
 #include <ctime>
-#include <fstream>
 
 #include "core/check.h"
 #include "core/kernels/bf16.h"
 #include "core/kernels/blas.h"
 #include "core/kernels/simd.h"
 #include "core/parallel.h"
+#include "train/io/machine.h"
 
 namespace hv::train {
 namespace {
-
-std::string cpu_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.rfind("model name", 0) == 0 && line.find(": ") != std::string::npos) return line.substr(line.find(": ") + 2);
-  }
-  return "unknown";
-}
 
 std::string compiler() {
 #ifdef __clang__
@@ -52,7 +44,7 @@ std::map<std::string, std::string> provenance(const data::Source& source, const 
   std::map<std::string, std::string> entries = {
       {"date", date},
       {"compiler", compiler()},
-      {"cpu", cpu_name()},
+      {"cpu", processor_name()},
       {"threads", std::to_string(num_threads())},
       {"blas", blas_name()},
       {"blas_kernel", blas_kernel()},
