@@ -35,8 +35,8 @@ class Program {
   static const char* binary() { return std::getenv("HYDRAVIT_BINARY"); }
   Result operator()(const std::string& arguments, const std::string& input = "") const {
     fixtures::write_text(folder / "in", input);
-    const std::string command = concat("cd '", folder.path(), "' && '", fs::absolute(binary()).string(), "' predict ",
-                                       arguments, " --threads 1 <in >out 2>err");
+    const std::string command = concat("cd '", folder.path(), "' && XDG_CACHE_HOME='", folder / "cache", "' '",
+                                       fs::absolute(binary()).string(), "' predict ", arguments, " --threads 1 <in >out 2>err");
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(folder / "out"), slurp(folder / "err")};
   }
@@ -105,6 +105,7 @@ TEST_CASE("predict: the program predicts what it can, says what it cannot, and c
   const Result quick = program("m 0.png --budget-ms 1e6");
   CHECK(quick.out.starts_with("0.png  heads=5 "));
   CHECK(quick.says("--budget-ms 1e6: heads=5; measured, one image at a time, 1 thread: heads=2 "));
+  CHECK(program("m 0.png --budget-ms 1e6").says("--budget-ms 1e6: heads=5; from the cache, one image at a time, 1 thread: "));
   const Result slow = program("m 0.png --budget-ms 0.0001");
   CHECK(slow.code == 2);
   CHECK(slow.says("--budget-ms: 0.0001 ms is not enough for the narrowest, heads=2, which takes "));

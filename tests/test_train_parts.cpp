@@ -6,6 +6,7 @@
 #include "core/ops.h"
 #include "core/parallel.h"
 #include "tests/trainer_fixtures.h"
+#include "train/io/ranges.h"
 #include "train/optim/ema.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"

@@ -7,11 +7,12 @@
 #include "models/kinds.h"
 #include "tests/fuzz/another_number.h"
 #include "tests/fuzz/memory_file.h"
+#include "train/choice/choose.h"
 #include "train/io/memory.h"
 #include "train/io/numbers.h"
+#include "train/io/ranges.h"
 #include "train/options.h"
 #include "train/recipes/sampler.h"
-#include "train/subnets.h"
 
 namespace {
 
@@ -35,6 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (text.find('=') == std::string::npos) {
     hv::fuzz::may_refuse([&] { parse_heads("--heads", text); });
     hv::fuzz::may_refuse([&] { choose_values("--heads", text, {0.25, 0.5, 0.75, 1}, "the model; it runs with ", "ratio"); });
+    hv::fuzz::may_refuse([&] { choose_names({{"heads5-px24-keep0.7", "", 0, {}}, {"heads5-px24-keep1", "", 1, {}}}, text); });
     hv::fuzz::may_refuse([&] { parse_weights("--weights", text); });
     hv::fuzz::may_refuse([&] { parse_amount("--budget-ms", text); });
     return 0;

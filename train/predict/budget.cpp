@@ -7,6 +7,7 @@
 
 #include "core/autograd.h"
 #include "core/check.h"
+#include "train/pareto/front.h"
 
 namespace hv::train {
 
@@ -37,10 +38,9 @@ Chosen best_offer(const std::string& option, double budget, const std::vector<Of
   std::vector<Offer> fitting;
   std::copy_if(offers.begin(), offers.end(), std::back_inserter(fitting), [&](const Offer& o) { return o.cost <= budget; });
   const bool known = std::all_of(fitting.begin(), fitting.end(), [](const Offer& o) { return o.accuracy.has_value(); });
-  const auto worse = [&](const Offer& a, const Offer& b) {
-    return known && *a.accuracy != *b.accuracy ? *a.accuracy < *b.accuracy : known ? a.macs > b.macs : a.macs < b.macs;
-  };
-  return {*std::max_element(fitting.begin(), fitting.end(), worse), fitting.size(), known};
+  std::vector<Priced> points;
+  for (const Offer& o : fitting) points.push_back({o.cost, known ? *o.accuracy : static_cast<double>(o.macs)});
+  return {fitting.at(best_within(points, budget).value()), fitting.size(), known};
 }
 
 std::optional<double> stored_accuracy(const Header& header, const models::Subnet& subnet, bool ema) {

@@ -5,7 +5,7 @@
 //   1. Of one axis, the costs are computed from the narrowest subnetwork on, up to the first that exceeds the budget. So no time
 //      is spent on measuring wider ones.
 //   2. A budget below the least cost is an error (Fault::usage) that names this cost.
-//   3. Of several axes: the highest accuracy, of equal ones the fewest MACs. If one of those that the budget allows was not
+//   3. Of several axes: the highest accuracy, of equal ones the cheapest. If one of those that the budget allows was not
 //      evaluated, accuracies do not tell which is the best; then the most MACs.
 // Thread rule: the same as that of ElasticModel.
 #pragma once

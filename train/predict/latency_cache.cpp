@@ -48,8 +48,10 @@ void LatencyCache::read() {
     }
     for (auto at = kept.lower_bound("/ms/"); at != kept.end() && at->first.starts_with("/ms/"); ++at) {
       double ms = 0;
-      HV_CHECK_INPUT(parse_number(at->second, ms) && ms > 0 && ms < 1e9, "'", at->second.substr(0, 40), "' is no time");
-      found[at->first.substr(4)] = ms;
+      const std::string name = at->first.substr(4), value = at->second.substr(0, 40);
+      HV_CHECK_INPUT(name.find('/') == std::string::npos && parse_number(at->second, ms) && ms > 0 && ms < 1e9, "'", value,
+                     "' is no time");
+      found[name] = ms;
     }
     if (same) ms_ = std::move(found);
   } catch (const Error& error) {
