@@ -39,6 +39,12 @@ std::vector<Number> rising(const std::string& text, const ListRule& rule) {
 std::vector<int64_t> whole_list(const std::string& text, const ListRule& rule) { return rising<int64_t>(text, rule); }
 std::vector<double> real_list(const std::string& text, const ListRule& rule) { return rising<double>(text, rule); }
 
+std::string joined(const std::vector<int64_t>& list) {
+  std::string text;
+  for (const int64_t value : list) text += concat(text.empty() ? "" : ",", value);
+  return text;
+}
+
 ConfigReader::ConfigReader(const Config& config, const std::string& kind) : config_(config) {
   const std::string& found = text("model");
   HV_CHECK_INPUT(found == kind, "model: expected ", kind, ", found '", found, "'");

@@ -44,6 +44,7 @@ struct ListRule {
 };
 std::vector<int64_t> whole_list(const std::string& text, const ListRule& rule);
 std::vector<double> real_list(const std::string& text, const ListRule& rule);
+std::string joined(const std::vector<int64_t>& list);  // as whole_list() reads it
 
 std::string text_of(double value);   // reads back as the same number
 std::string shortest(double value);  // the same, and no longer than that needs

@@ -111,11 +111,14 @@ Kind hydravit_kind() {
   for (const Setting& setting : token_settings()) kind.settings.push_back(setting);
   kind.costs = [](const Config& config) { return costs_of(from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<HydraViT>(from_config(config), seed); };
-  kind.plain = [](const Config& config, int64_t width) -> std::optional<PlainVit> {
+  kind.plain = [](const Config& config, int64_t width, const View& view) -> std::optional<PlainVit> {
     const HydraViTConfig c = from_config(config);
     if (width > c.width() || width % c.head_dim != 0) return {};
-    PlainVit vit = plain_of(c, shape_of(c, width == 0 ? c.heads : width / c.head_dim));
+    VitShape shape = shape_of(c, width == 0 ? c.heads : width / c.head_dim);
+    shape.view = view;
+    PlainVit vit = plain_of(c, shape);
     bands_of(c).describe(vit, width);
+    Positions(c, 1).describe(vit, width);
     vit.stacked = true;
     return vit;
   };

@@ -53,10 +53,10 @@ struct Kind {
       make;  // weights are initialised from `seed`
   std::vector<Setting> settings = {};
   std::string recipe = "hydravit";  // the way of training (train/recipes) that a user gets who names none
-  // For other programs' files; empty if the kind has nothing to do with them. plain: the part of this width, or of the full
-  // width if it is 0; nothing if the model has none. alone: the model of one width that is `vit`, or nothing if this kind
-  // cannot be it; what `vit` does not say is as in `like`, a configuration of this kind, or if that is empty by default.
-  std::function<std::optional<PlainVit>(const Config& config, int64_t width)> plain = {};
+  // For other programs' files; empty if the kind has nothing to do with them. plain: see plain_vit(). alone: the model of one
+  // subnetwork that is `vit`, or nothing if this kind cannot be it; what `vit` does not say is as in `like`, a configuration of
+  // this kind, or if that is empty by default.
+  std::function<std::optional<PlainVit>(const Config& config, int64_t width, const View& view)> plain = {};
   std::function<std::optional<Config>(const PlainVit& vit, const Config& like)> alone = {};
 };
 std::vector<Kind>& kinds();

@@ -28,9 +28,13 @@ class Positions {
 
   // [T, p], of Subnet::id at a width
   Tensor at(int64_t subnet, int64_t width, int64_t full) const;
+  // In `parts` of all parameters (ElasticModel::active), the positions of that subnetwork alone, which may be resized ones.
+  void resize(std::vector<Tensor>& parts, const std::vector<nn::Parameter>& all, int64_t subnet, int64_t width,
+              int64_t full) const;
   // False: a table of another size. True for all other parameters.
   bool used(const nn::Parameter& parameter, int64_t subnet) const;
   void describe(std::vector<Cost>& costs) const;       // sets Cost::table and Cost::table_params, and corrects Cost::params
+  void describe(PlainVit& vit, int64_t width) const;   // the table of its size; with 0 those of the whole model
   int64_t params_beyond_largest(int64_t width) const;  // numbers in the tables of other sizes than the largest
 
  private:
@@ -42,5 +46,8 @@ class Positions {
   std::vector<nn::Parameter> tables_;
   std::vector<Tensor> resize_;  // per size [N of it, N of the largest]: its patches' positions are this times the table's
 };
+
+// A table [1, T, p] as one of so many tokens: its patches' positions are resized bilinearly, with aligned corners.
+Tensor resize_positions(const Tensor& table, int64_t first_tokens, int64_t tokens);
 
 }  // namespace hv::models

@@ -15,16 +15,22 @@ Tensor cls_and_dist(const Tensor& x) { return stack({x.select(1, 0), x.select(1,
 
 Scala::Scala(const ScalaConfig& c, uint64_t seed)
     : config_(scala_from_config(to_config(c))),
-      subnets_(subnets_of(c)),
+      axes_(c.token_axes()),
+      costs_(costs_of(c)),
       bands_(bands_of(c)),
       init_(c.init, seed),
+      positions_(c, c.first_tokens()),
       patch_embed_(c.channels, c.patch, c.width, init_),
       pos_drop_(c.dropout),
       norm_(c.width, nn::Elastic::both, c.eps),
       head_(bands_, c.classes, init_) {
+  for (const Cost& cost : costs_) subnets_.push_back(cost.subnet);
   cls_token_ = add_parameter("cls_token", init_.normal({1, 1, c.width}, 1e-6), {false, false, true}, false);
   if (c.distilled) dist_token_ = add_parameter("dist_token", init_.normal({1, 1, c.width}, 1e-6), {false, false, true}, false);
-  pos_embed_ = add_parameter("pos_embed", init_.trunc_normal({1, c.tokens(), c.width}, 0.02), {false, false, true}, false);
+  for (const auto& [name, tokens] : positions_.tables()) {
+    const Tensor start = init_.trunc_normal({1, tokens, c.width}, 0.02);
+    positions_.add(add_parameter(name, start, {false, false, true}, false));
+  }
   add_child("patch_embed", patch_embed_);
   add_child("pos_drop", pos_drop_);
   const nn::Heads heads{.count = c.heads, .multiplier = 1 / std::sqrt(static_cast<double>(c.scale_dim))};
@@ -40,24 +46,24 @@ Scala::Scala(const ScalaConfig& c, uint64_t seed)
 Tensor Scala::embed(const Tensor& images, const Subnet& subnet) {
   const ScalaConfig& c = config_;
   check_images("scala", images, c);
-  const int64_t p = width(subnet);  // the only place that chooses the width
+  const int64_t size = axes_.view(subnet.id).size, p = width(subnet);  // the only place that chooses the width
+  const Tensor pixels = size == c.image ? images : resize_bilinear(images, size, size, true);
   Tensor patches;
   {
     const nn::TrailingParts side(trailing(subnet));
-    patches = patch_embed_(images, p);
+    patches = patch_embed_(pixels, p);
   }
   const nn::TrailingParts side(trailing_ends(subnet));
   Tensor first = nn::live(cls_token_, p, c.width)(0);  // [1, p]
   if (c.distilled) first = cat({first, nn::live(dist_token_, p, c.width)(0)}, 0);
-  return pos_drop_(embed_tokens(patches, first, nn::live(pos_embed_, p, c.width)(0)));
+  return pos_drop_(embed_tokens(patches, first, positions_.at(subnet.id, p, c.width)));
 }
 
 std::vector<Tensor> Scala::outputs(const Tensor& images, const Subnet& subnet) {
   Tensor x = embed(images, subnet);  // [B, T, p]
   {
     const nn::TrailingParts side(trailing(subnet));
-    for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i]->forward(x);
-    x = blocks_.back()->forward(x, config_.distilled ? cls_and_dist : cls_token);  // [B, S, p]
+    x = vit_encode(blocks_, x, pruning(subnet), config_.distilled ? cls_and_dist : cls_token);  // [B, S, p]
   }
   const nn::TrailingParts side(trailing_ends(subnet));
   const Tensor first = norm_(x);
@@ -75,8 +81,15 @@ std::vector<Tensor> Scala::hidden(const Tensor& images, const Subnet& subnet) {
   const NoGrad off;
   std::vector<Tensor> all = {embed(images, subnet)};
   const nn::TrailingParts side(trailing(subnet));
-  for (const auto& block : blocks_) all.push_back(block->forward(all.back()));
+  for (int64_t i = 0; i < std::ssize(blocks_); ++i) all.push_back(vit_block(blocks_, i, all.back(), pruning(subnet)));
   return all;
+}
+
+std::vector<Tensor> Scala::survivors(const Tensor& images, const Subnet& subnet) {
+  const NoGrad off;
+  const Tensor x = embed(images, subnet);
+  const nn::TrailingParts side(trailing(subnet));
+  return vit_survivors(blocks_, x, axes_.view(subnet.id).size / config_.patch, pruning(subnet));
 }
 
 // Patch embedding and blocks may take other ends than the rest (literal_ends), so each parameter is asked by its name.
@@ -85,7 +98,7 @@ std::vector<Tensor> Scala::active(const Subnet& subnet) const {
   for (const nn::Parameter& parameter : parameters()) {
     const bool inner = parameter.name.rfind("blocks.", 0) == 0 || parameter.name.rfind("patch_embed.", 0) == 0;
     const nn::TrailingParts side(inner ? trailing(subnet) : trailing_ends(subnet));
-    views.push_back(bands_.live(parameter, subnet));
+    views.push_back(positions_.used(parameter, subnet.id) ? bands_.live(parameter, subnet) : nn::part(parameter.value, 0, 0));
   }
   return views;
 }
@@ -96,12 +109,14 @@ std::unique_ptr<ElasticModel> Scala::extract(const Subnet& subnet) const {
   c.grid = c.smallest = 1;
   c.literal_ends = false;
   c.classifiers = "shared";
+  static_cast<TokenConfig&>(c) = token_config_of(c, axes_.view(subnet.id));
   auto model = std::make_unique<Scala>(c, 0);
-  copy_part(active(subnet), *model);
+  const NoGrad off;
+  std::vector<Tensor> parts = active(subnet);
+  const nn::TrailingParts side(trailing_ends(subnet));
+  positions_.resize(parts, parameters(), subnet.id, width(subnet), config_.width);
+  copy_part(std::move(parts), *model);
   return model;
 }
-
-int64_t Scala::params(const Subnet& subnet) const { return models::parameter_count(config_, width(subnet)); }
-int64_t Scala::macs(const Subnet& subnet) const { return mac_count(config_, width(subnet)); }
 
 }  // namespace hv::models

@@ -9,7 +9,9 @@
 //      `isolate` is off: then all use the first.
 //   3. qkv is packed ({q, k, v}, head, size), and a net takes one contiguous piece of 3p rows, as in the authors' code. So a
 //      row that is part of a query in the full net may be part of a key in a narrow one. In HydraViT each row keeps its role.
-//   4. A Scala of one ratio is a ViT or a distilled DeiT. Its LayerNorms add 1e-5 to the variance, as the authors' code runs
+//   4. A subnetwork is a width and a view (models/token_axes.h): a size that images are resized to, and a rate of tokens to keep.
+//      The first tokens always stay.
+//   5. A Scala of one ratio is a ViT or a distilled DeiT. Its LayerNorms add 1e-5 to the variance, as the authors' code runs
 //      them, if `eps` says nothing else: DeiT's own add 1e-6.
 #pragma once
 
@@ -18,6 +20,7 @@
 #include <vector>
 
 #include "models/classifiers.h"
+#include "models/positions.h"
 #include "models/vit.h"
 
 namespace hv::models {
@@ -39,9 +42,9 @@ struct ScalaConfig : VitConfig {
 };
 
 Config to_config(const ScalaConfig& config);
-ScalaConfig scala_from_config(const Config& config);        // untrusted: every value is checked (Fault::input)
-std::vector<Subnet> subnets_of(const ScalaConfig& config);  // narrowest first
-Bands bands_of(const ScalaConfig& config);                  // which classifiers each uses
+ScalaConfig scala_from_config(const Config& config);    // untrusted: every value is checked (Fault::input)
+std::vector<Cost> costs_of(const ScalaConfig& config);  // of every subnetwork, narrowest first
+Bands bands_of(const ScalaConfig& config);              // which classifiers each uses
 // Does the net of ratio k / grid take the last parts? Of patch embedding and blocks; of tokens, positions, last norm and heads.
 bool trailing(const ScalaConfig& config, int64_t k);
 bool trailing_ends(const ScalaConfig& config, int64_t k);
@@ -55,33 +58,40 @@ class Scala : public ElasticModel {
 
   // [B, classes] of the CLS head, then of the DIST head if there is one.
   std::vector<Tensor> outputs(const Tensor& images, const Subnet& subnet) override;
-  Tensor forward(const Tensor& images, const Subnet& subnet) override;  // their mean
+  Tensor forward(const Tensor& images, const Subnet& subnet) override;                 // their mean
+  std::vector<Tensor> survivors(const Tensor& images, const Subnet& subnet) override;  // vit_survivors()
   // The tokens after the embedding, then after each block, [B, T, p]: for tests, without a gradient.
   std::vector<Tensor> hidden(const Tensor& images, const Subnet& subnet);
 
   const std::vector<Subnet>& subnets() const override { return subnets_; }
   std::vector<Tensor> active(const Subnet& subnet) const override;
-  int64_t params(const Subnet& subnet) const override;
-  int64_t macs(const Subnet& subnet) const override;
+  int64_t params(const Subnet& subnet) const override { return cost(subnet).params; }
+  int64_t macs(const Subnet& subnet) const override { return cost(subnet).macs; }
   std::unique_ptr<ElasticModel> extract(const Subnet& subnet) const override;
   Config config() const override { return to_config(config_); }
   int64_t classes() const override { return config_.classes; }
   int64_t image_size() const override { return config_.image; }
 
  private:
-  int64_t width(const Subnet& subnet) const { return config_.width * (config_.smallest + subnet.id) / config_.grid; }
-  bool trailing(const Subnet& subnet) const { return models::trailing(config_, config_.smallest + subnet.id); }
-  bool trailing_ends(const Subnet& subnet) const { return models::trailing_ends(config_, config_.smallest + subnet.id); }
+  const Cost& cost(const Subnet& subnet) const { return costs_.at(static_cast<size_t>(subnet.id)); }
+  int64_t width(const Subnet& subnet) const { return bands_.width_of(subnet.id); }
+  int64_t step(const Subnet& subnet) const { return config_.smallest + axes_.width(subnet.id); }  // of the grid
+  bool trailing(const Subnet& subnet) const { return models::trailing(config_, step(subnet)); }
+  bool trailing_ends(const Subnet& subnet) const { return models::trailing_ends(config_, step(subnet)); }
+  Pruning pruning(const Subnet& subnet) const { return {axes_, config_.first_tokens(), axes_.view(subnet.id).keep}; }
   Tensor embed(const Tensor& images, const Subnet& subnet);
 
   ScalaConfig config_;
+  TokenAxes axes_;
+  std::vector<Cost> costs_;
   std::vector<Subnet> subnets_;
   Bands bands_;
   nn::Init init_;
-  nn::Parameter cls_token_, dist_token_, pos_embed_;
+  nn::Parameter cls_token_, dist_token_;
+  Positions positions_;
   nn::PatchEmbed patch_embed_;
   nn::Dropout pos_drop_;
-  std::vector<std::unique_ptr<nn::Block>> blocks_;
+  Blocks blocks_;
   nn::LayerNorm norm_;
   Classifiers head_;
   std::unique_ptr<Classifiers> head_dist_;

@@ -20,6 +20,7 @@ void visit_fields(C& c, Visit& visit) {
   visit("distilled", c.distilled);
   visit("isolate", c.isolate);
   visit("literal_ends", c.literal_ends);
+  visit_tokens(c, visit);
 }
 
 VitShape shape_of(const ScalaConfig& c, int64_t width) {
@@ -74,7 +75,9 @@ ScalaConfig scala_from_config(const Config& config) {
   HV_CHECK_INPUT(c.smallest <= c.grid, "model: smallest ", c.smallest, " above grid ", c.grid);
   HV_CHECK_INPUT(c.width % (c.grid * c.heads) == 0, "model: width ", c.width, " over ", c.grid, " steps is no whole number of ",
                  c.heads, " heads: expected a multiple of ", c.grid * c.heads);
-  check_vit(c, c.first_tokens(), parameter_count(c, c.width) + bands_of(c).params_beyond_widest(c.classes, c.first_tokens()));
+  check_vit(c, c.first_tokens(),
+            parameter_count(c, c.width) + bands_of(c).params_beyond_widest(c.classes, c.first_tokens()) +
+                Positions(c, c.first_tokens()).params_beyond_largest(c.width));
   read.finish();
   return c;
 }
@@ -82,10 +85,12 @@ ScalaConfig scala_from_config(const Config& config) {
 Bands bands_of(const ScalaConfig& c) {
   std::vector<int64_t> widths;
   for (int64_t k = c.smallest; k <= c.grid; ++k) widths.push_back(c.width * k / c.grid);
-  return {c.classifiers, widths};
+  return {c.classifiers, widths, c.token_axes().views()};
 }
 
-std::vector<Subnet> subnets_of(const ScalaConfig& c) {
+namespace {
+
+std::vector<Subnet> widths_of(const ScalaConfig& c) {
   std::vector<Subnet> all;
   const auto ratio_of = [&](int64_t k) { return static_cast<double>(k) / static_cast<double>(c.grid); };
   int digits = 0;
@@ -100,6 +105,21 @@ std::vector<Subnet> subnets_of(const ScalaConfig& c) {
   return all;
 }
 
+}  // namespace
+
+std::vector<Cost> costs_of(const ScalaConfig& c) {
+  const TokenAxes axes = c.token_axes();
+  std::vector<Cost> all;
+  for (const Subnet& subnet : axes.with_views(widths_of(c))) {
+    VitShape shape = shape_of(c, c.width * (c.smallest + axes.width(subnet.id)) / c.grid);
+    shape.view = axes.view(subnet.id);
+    all.push_back(vit_cost(subnet, c, shape));
+  }
+  bands_of(c).describe(all, c.classes, c.first_tokens());
+  Positions(c, c.first_tokens()).describe(all);
+  return all;
+}
+
 Kind scala_kind() {
   Kind kind{"scala",
             {{"scala-nano", to_config(nano())}, {"scala-cifar", to_config(ScalaConfig{})}, {"scala-deit", to_config(deit())}},
@@ -108,22 +128,19 @@ Kind scala_kind() {
   kind.settings = {{"distilled", "a DIST token with a classifier of its own, which learns from wider nets", {"on", "off"}},
                    {"isolate", "the widths between the ends use the last parts of the weights, not the first", {"on", "off"}},
                    classifiers_setting()};
+  for (const Setting& setting : token_settings()) kind.settings.push_back(setting);
   kind.recipe = "scala";
-  kind.costs = [](const Config& config) {
-    const ScalaConfig c = scala_from_config(config);
-    std::vector<Cost> all;
-    for (const Subnet& subnet : subnets_of(c))
-      all.push_back(vit_cost(subnet, c, shape_of(c, c.width * (c.smallest + subnet.id) / c.grid)));
-    bands_of(c).describe(all, c.classes, c.first_tokens());
-    return all;
-  };
+  kind.costs = [](const Config& config) { return costs_of(scala_from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<Scala>(scala_from_config(config), seed); };
-  kind.plain = [](const Config& config, int64_t width) -> std::optional<PlainVit> {
+  kind.plain = [](const Config& config, int64_t width, const View& view) -> std::optional<PlainVit> {
     const ScalaConfig c = scala_from_config(config);
     const int64_t p = width == 0 ? c.width : width, step = c.width / c.grid, k = p / step;
     if (k < c.smallest || k > c.grid || p % step != 0) return {};
-    PlainVit vit = plain_of(c, shape_of(c, p));
+    VitShape shape = shape_of(c, p);
+    shape.view = view;
+    PlainVit vit = plain_of(c, shape);
     bands_of(c).describe(vit, width);
+    Positions(c, c.first_tokens()).describe(vit, width);
     vit.scale_dim = c.scale_dim;
     vit.eps = c.eps;
     vit.trailing_blocks = trailing(c, k);

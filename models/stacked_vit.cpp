@@ -80,10 +80,7 @@ std::vector<Tensor> StackedVit::active(const Subnet& subnet) const {
 void StackedVit::copy_to(ElasticModel& alone, const Subnet& subnet) const {
   const NoGrad off;
   std::vector<Tensor> parts = active(subnet);
-  const std::vector<nn::Parameter> all = parameters();
-  for (size_t i = 0; i < all.size(); ++i) {  // a smaller size's own positions, which may be resized ones
-    if (all[i].name == "pos_embed") parts[i] = positions_.at(subnet.id, width(subnet), full()).unsqueeze(0);
-  }
+  positions_.resize(parts, parameters(), subnet.id, width(subnet), full());
   copy_part(std::move(parts), alone);
 }
 

@@ -105,6 +105,24 @@ Kind supervit_kind() {
   kind.make = [](const Config& config, uint64_t seed) {
     return std::make_unique<SuperViT>(supervit_from_config(config), seed);
   };
+  kind.plain = [](const Config& config, int64_t width, const View& view) -> std::optional<PlainVit> {
+    const SuperViTConfig c = supervit_from_config(config);
+    if (width != 0 && width != c.width()) return {};
+    VitShape shape = shape_of(c);
+    shape.view = view;
+    PlainVit vit = plain_of(c, shape);
+    Positions(c, 1).describe(vit, width);
+    vit.stacked = true;
+    return vit;
+  };
+  kind.alone = [](const PlainVit& vit, const Config& like) -> std::optional<Config> {
+    if (vit.distilled || vit.eps != 1e-6 || vit.scale_dim != vit.head_size()) return {};
+    SuperViTConfig c = like.empty() ? SuperViTConfig{} : supervit_from_config(like);
+    put_plain(vit, c);
+    c.heads = vit.heads;
+    c.head_dim = vit.head_size();
+    return to_config(c);
+  };
   return kind;
 }
 

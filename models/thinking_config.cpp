@@ -14,12 +14,6 @@ void visit_fields(C& c, Visit& visit) {
   visit("head_dim", c.head_dim, 1, 1024);
 }
 
-std::string joined(const std::vector<int64_t>& stages) {
-  std::string text;
-  for (const int64_t heads : stages) text += concat(text.empty() ? "" : ",", heads);
-  return text;
-}
-
 std::vector<int64_t> stages_of(const std::string& text) {
   return whole_list(text, {"stages", "heads", "3,6 or 2,4,6", 1, 256});
 }
@@ -134,7 +128,7 @@ Kind thinking_kind() {
   kind.make = [](const Config& config, uint64_t seed) {
     return std::make_unique<Thinking>(thinking_from_config(config), seed);
   };
-  kind.plain = [](const Config& config, int64_t width) -> std::optional<PlainVit> {  // the first stage alone
+  kind.plain = [](const Config& config, int64_t width, const View&) -> std::optional<PlainVit> {  // the first stage alone
     const ThinkingConfig c = thinking_from_config(config);
     if ((width == 0 ? c.width() : width) != c.width(0)) return {};
     PlainVit vit = plain_of(c, shape_of(c, 0));
@@ -143,7 +137,7 @@ Kind thinking_kind() {
     return vit;
   };
   kind.alone = [](const PlainVit& vit, const Config& like) -> std::optional<Config> {
-    if (vit.distilled || vit.eps != 1e-6 || vit.scale_dim != vit.head_size()) return {};
+    if (vit.distilled || !vit.in_timm() || vit.eps != 1e-6 || vit.scale_dim != vit.head_size()) return {};
     ThinkingConfig c = like.empty() ? ThinkingConfig{} : thinking_from_config(like);
     put_plain(vit, c);
     c.head_dim = vit.head_size();

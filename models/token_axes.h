@@ -35,11 +35,6 @@ void visit_tokens(C& c, Visit& visit) {
   visit.optional("positions", c.positions, "tables");
 }
 
-struct View {
-  int64_t size = 0;  // pixels per side, after resizing
-  double keep = 1;   // rate
-};
-
 class TokenAxes {
  public:
   // Untrusted: what is wrong is an error (Fault::input) that begins with "model: sizes: ", "model: keep: ", ...

@@ -1,5 +1,7 @@
 #include "models/vit.h"
 
+#include "models/config_reader.h"
+
 namespace hv::models {
 namespace {
 
@@ -101,8 +103,13 @@ Cost vit_cost(const Subnet& subnet, const VitConfig& c, const VitShape& v) {
 }
 
 PlainVit plain_of(const VitConfig& c, const VitShape& v) {
+  const TokenAxes axes = c.token_axes();
+  const View last = axes.view(axes.views() - 1);
   PlainVit vit;
-  vit.image = c.image;
+  vit.image = v.view.size > 0 ? v.view.size : last.size;
+  vit.resized_from = vit.image == c.image ? 0 : c.image;
+  vit.keep = v.view.keep > 0 ? v.view.keep : last.keep;
+  vit.prune = axes.pruning_blocks();
   vit.patch = c.patch;
   vit.channels = c.channels;
   vit.depth = c.depth;
@@ -116,13 +123,20 @@ PlainVit plain_of(const VitConfig& c, const VitShape& v) {
 }
 
 void put_plain(const PlainVit& from, VitConfig& to) {
-  to.image = from.image;
+  to.image = from.input();
   to.patch = from.patch;
   to.channels = from.channels;
   to.depth = from.depth;
   to.mlp_ratio = from.mlp_ratio;
   to.classes = from.classes;
   to.classifiers = "shared";  // of one width
+  TokenConfig one;
+  if (from.resized_from > 0) one.sizes = std::to_string(from.image);
+  if (from.keep < 1) {
+    one.keep = shortest(from.keep);
+    if (!from.prune.empty()) one.prune = joined(from.prune);
+  }
+  static_cast<TokenConfig&>(to) = one;
 }
 
 Blocks vit_blocks(const VitConfig& c, nn::BlockConfig block, nn::Init& init) {

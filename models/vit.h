@@ -70,6 +70,7 @@ Need vit_need(const VitConfig& config, const VitShape& shape);
 Cost vit_cost(const Subnet& subnet, const VitConfig& config, const VitShape& shape);  // all of these
 
 // For Kind::plain and Kind::alone: what both descriptions have in common. Scores are as timm's, eps and places by default.
+// Zeros of the view stand for the largest ones.
 PlainVit plain_of(const VitConfig& config, const VitShape& shape);
 void put_plain(const PlainVit& from, VitConfig& to);
 
