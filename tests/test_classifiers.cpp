@@ -281,13 +281,13 @@ TEST_CASE("classifiers: a width's file holds its own one, the nested file all; i
       save(*model);
       const TimmSource source(folder / "a.ckpt", false);
       for (const models::Subnet& subnet : model->subnets()) {
-        write_timm_safetensors(folder / "one", source.width(subnet.axes[0].value));
+        write_timm_safetensors(folder / "one", source.part(subnet));
         const TimmModel one = read_timm_safetensors(folder / "one");
         CHECK(one.config.count("classifiers") == 0);
         const auto alone = into(one, one.config);
         CHECK(relative(alone->forward(some_images(), alone->subnets()[0]), model->forward(some_images(), subnet)) < 1e-5);
       }
-      write_timm_safetensors(folder / "all", source.width(0));
+      write_timm_safetensors(folder / "all", source.whole());
       const TimmModel nested = read_timm_safetensors(folder / "all");
       CHECK(nested.config == model->config());
       const auto again = into(nested, nested.config), own = into(nested, small(kind, "own")),

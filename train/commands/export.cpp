@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "models/kinds.h"
 #include "train/commands/commands.h"
@@ -46,25 +47,26 @@ int run_export(const ExportArguments& a) {
   start_compute(1);
   const Format& format = *std::find_if(std::begin(kFormats), std::end(kFormats), [&](auto& f) { return a.format == f.name; });
   const TimmSource source(a.checkpoint.at(0), a.ema);
-  std::vector<std::pair<std::string, double>> files;  // and the value of the width's first axis in it, 0: the nested model
+  std::vector<std::pair<std::string, std::optional<models::Subnet>>> files;  // and what it holds; nothing: the nested model
   if (a.heads.empty() || (a.heads == kAllSubnets && format.nested)) {
-    files.emplace_back(a.out.empty() ? default_name(a, "") : a.out, 0);
+    files.emplace_back(a.out.empty() ? default_name(a, "") : a.out, std::nullopt);
   } else {
-    const std::vector<models::Subnet> widths = choose_trained(source.subnets(), source.header(), a.heads);
-    for (const models::Subnet& width : widths) {
+    std::vector<models::Subnet> subnets = choose_trained(source.subnets(), source.header(), a.heads);
+    if (format.timm) subnets = timm_subnets(source.header().model, subnets);
+    for (const models::Subnet& subnet : subnets) {
       const std::filesystem::path out = a.out;
-      std::string path = a.out.empty() ? default_name(a, "-" + width.name) : a.out;
-      if (!a.out.empty() && widths.size() > 1) {  // vit.onnx -> vit-heads3.onnx
-        path = (out.parent_path() / out.stem()).string() + "-" + width.name + out.extension().string();
+      std::string path = a.out.empty() ? default_name(a, "-" + subnet.name) : a.out;
+      if (!a.out.empty() && subnets.size() > 1) {  // vit.onnx -> vit-heads3.onnx
+        path = (out.parent_path() / out.stem()).string() + "-" + subnet.name + out.extension().string();
       }
-      files.emplace_back(path, width.axes.at(0).value);
+      files.emplace_back(path, subnet);
     }
   }
-  for (const auto& [path, width] : files) {
+  for (const auto& [path, subnet] : files) {
     check_output({"--out", path, a.format == "onnx" ? FileKind::onnx : FileKind::safetensors, a.force, {a.checkpoint[0]}});
   }
-  for (const auto& [path, width] : files) {
-    const TimmModel model = source.width(width);
+  for (const auto& [path, subnet] : files) {
+    const TimmModel model = subnet ? source.part(*subnet) : source.whole();
     format.write(path, model);
     show(concat(path, ": ", widths_text(model.config), ", ", models::all_params(models::costs(model.config)), " parameters, ",
                 std::filesystem::file_size(path), " bytes"));

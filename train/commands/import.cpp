@@ -107,8 +107,10 @@ int run_import(const ImportArguments& a) {
   std::vector<NamedTensor> parameters = parameters_of(config, model.vit.width, a.seed);
   put_timm(model, path, config, parameters);
   for (NamedTensor& parameter : parameters) parameter.name = "model." + parameter.name;
-  const std::string classifiers = classifiers_notice(model.vit, *models::plain_vit(config));
-  if (!classifiers.empty()) say(concat("NOTICE: ", path, ": ", classifiers));
+  const models::PlainVit whole = *models::plain_vit(config);
+  for (const std::string& notice : {classifiers_notice(model.vit, whole), positions_notice(model.vit, whole)}) {
+    if (!notice.empty()) say(concat("NOTICE: ", path, ": ", notice));
+  }
 
   Header header;
   header.model = config;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "models/kinds.h"
+#include "models/positions.h"
 #include "nn/part.h"
 #include "train/io/numbers.h"
 #include "train/io/print.h"
@@ -22,10 +22,11 @@ std::string our_name(const std::string& timm, const PlainVit& vit) {
   for (const auto& [theirs, ours] : {std::pair{"head.", vit.head}, std::pair{"head_dist.", vit.head_dist}}) {
     if (timm.rfind(theirs, 0) == 0) return concat(ours, '.', timm.substr(std::string(theirs).size()));
   }
-  return timm;
+  return timm == "pos_embed" ? vit.pos_embed : timm;
 }
 
 bool is_classifier(const std::string& name) { return name.rfind("head", 0) == 0; }
+bool is_positions(const std::string& name) { return name.rfind("pos_embed", 0) == 0; }
 
 struct Classifier {
   std::string name;
@@ -55,6 +56,44 @@ void put_classifiers(const TimmModel& from, const models::Config& to, bool dist,
   }
 }
 
+struct Table {
+  std::string name;
+  int64_t tokens;
+  int64_t pixels;  // per side of the images that it is for
+};
+// Of positions, smallest size first: "pos_embed" alone, or "pos_embed_list.0", "pos_embed_list.1", ...
+std::vector<Table> tables_of(const PlainVit& vit) {
+  if (vit.tables.empty()) return {{"pos_embed", vit.tokens(), vit.image}};
+  std::vector<Table> all;
+  for (const int64_t tokens : vit.tables) {
+    const double side = std::sqrt(static_cast<double>(tokens - vit.first_tokens()));
+    all.push_back({concat("pos_embed_list.", all.size()), tokens, std::llround(side) * vit.patch});
+  }
+  return all;
+}
+
+bool has(const std::vector<Table>& all, int64_t tokens) {
+  return std::any_of(all.begin(), all.end(), [&](const Table& t) { return t.tokens == tokens; });
+}
+
+// What a table of so many tokens is filled from: one of as many, else the largest.
+const Table& source_of(int64_t tokens, const std::vector<Table>& theirs) {
+  const auto same = std::find_if(theirs.begin(), theirs.end(), [&](const Table& t) { return t.tokens == tokens; });
+  return same == theirs.end() ? theirs.back() : *same;
+}
+
+void check_positions(const PlainVit& from, const std::string& path, const PlainVit& whole, int64_t width) {
+  const std::vector<Table> theirs = tables_of(from), own = tables_of(whole);
+  std::string wanted;
+  bool found = false;
+  for (const Table& table : own) {
+    wanted += concat(wanted.empty() ? "" : " or ", Shape{1, table.tokens, width});
+    found = found || has(theirs, table.tokens);
+  }
+  HV_CHECK_INPUT(found, path, ": tensor ", theirs.back().name, " is ", Shape{1, theirs.back().tokens, width},
+                 ", the model wants ", wanted);
+}
+
 // A copy of a qkv tensor in timm's order, its q rows multiplied.
 Tensor with_scaled_q(const TimmTensor& from, double factor) {
   Tensor scaled = from.packed().clone();
@@ -75,7 +114,7 @@ std::vector<TimmShape> timm_shapes(const PlainVit& v) {
   const int64_t e = v.width, hidden = v.mlp_ratio * e;
   std::vector<TimmShape> all = {{"cls_token", {1, 1, e}}};
   if (v.distilled) all.push_back({"dist_token", {1, 1, e}});
-  all.push_back({"pos_embed", {1, v.tokens(), e}});
+  for (const Table& table : tables_of(v)) all.push_back({table.name, {1, table.tokens, e}});
   const auto add = [&](const std::string& name, const Shape& weight) {
     all.push_back({name + ".weight", weight});
     all.push_back({name + ".bias", {weight[0]}});
@@ -128,11 +167,32 @@ std::string widths_text(const models::Config& config, bool detailed) {
 
 std::string timm_hint(const PlainVit& v) {
   const bool other_eps = v.eps != 1e-6;  // timm's default
+  if (!v.tables.empty() || !v.in_timm()) return "none, for it has no sizes of images and no rates of tokens";
   if (!v.distilled && !other_eps) return "";
   return concat(v.distilled ? "timm.models.deit.VisionTransformerDistilled" : "timm.models.VisionTransformer",
                 "(img_size=", v.image, ", patch_size=", v.patch, ", in_chans=", v.channels, ", embed_dim=", v.width,
                 ", depth=", v.depth, ", num_heads=", v.heads, ", mlp_ratio=", v.mlp_ratio, ", num_classes=", v.classes,
                 other_eps ? concat(", norm_layer=partial(nn.LayerNorm, eps=", number_text(v.eps), ")") : "", ")");
+}
+
+std::vector<models::Subnet> timm_subnets(const models::Config& model, const std::vector<models::Subnet>& asked) {
+  std::vector<models::Subnet> some = asked;
+  std::erase_if(some, [&](const models::Subnet& subnet) {
+    const std::optional<PlainVit> vit = models::plain_vit(model, subnet);
+    return vit && !vit->in_timm();
+  });
+  const size_t left = asked.size() - some.size();
+  const std::string others =
+      left == 1 ? asked[0].name + " resizes images or drops tokens" : "they resize images or drop tokens";
+  HV_CHECK_USAGE(!some.empty(), "--format safetensors: ", others,
+                 ", which no model of timm's does; export them with --format "
+                 "onnx, or the whole model with --heads all");
+  if (left > 0) {
+    say(concat("NOTICE: ", left, " of ", asked.size(),
+               " subnetworks resize images or drop tokens, which no model of timm's "
+               "does, and are left out; --format onnx exports them"));
+  }
+  return some;
 }
 
 TimmSource::TimmSource(const std::string& run_or_file, bool ema)
@@ -164,31 +224,31 @@ TimmSource::TimmSource(const std::string& run_or_file, bool ema)
   }
 }
 
-TimmModel TimmSource::width(double first_axis) const {
+TimmModel TimmSource::whole() const { return subnets_.size() == 1 ? part(subnets_[0]) : read(whole_.vit, true); }
+
+TimmModel TimmSource::part(const models::Subnet& subnet) const {
+  const std::optional<PlainVit> vit = models::plain_vit(whole_.config, subnet);
+  HV_CHECK_USAGE(vit, "--heads: ", subnet.name, " is no plain vision transformer");
+  return read(*vit, false);
+}
+
+// `part` says where it lies in the model.
+TimmModel TimmSource::read(const PlainVit& part, bool nested) const {
   TimmModel model = whole_;
-  PlainVit part = whole_.vit;  // where it lies in the model
-  const bool nested = first_axis == 0 && subnets_.size() > 1;
-  if (first_axis != 0) {
-    const auto subnet = std::find_if(subnets_.begin(), subnets_.end(),
-                                     [&](const models::Subnet& s) { return s.axes.at(0).value == first_axis; });
-    HV_CHECK_USAGE(subnet != subnets_.end(), "--heads: ", first_axis, " is outside the model; it runs with ",
-                   first_axes(subnets_));
-    const std::optional<PlainVit> vit = models::plain_vit(whole_.config, models::width_of(*subnet));
-    HV_CHECK_USAGE(vit, "--heads: ", first_axis, " is no plain vision transformer");
-    part = *vit;
-  }
   const double q_factor = std::sqrt(static_cast<double>(part.head_size()) / static_cast<double>(part.scale_dim));
   HV_CHECK_USAGE(!nested || q_factor == 1, checkpoint_.path, ": its scores are not multiplied by 1 / sqrt(", part.head_size(),
                  "), the size of its heads; export one width with --heads");
   if (!nested) {
-    part.separate.clear();
     model.vit = part;
     model.vit.scale_dim = part.head_size();
     model.config = *models::kind_of(whole_.config).alone(model.vit, whole_.config);
   }
   for (const TimmShape& timm : timm_shapes(part)) {
     const Tensor& value = checkpoint_.tensor(prefix_ + our_name(timm.name, part));
-    TimmTensor tensor{timm.name, timm.shape, timm_view(value, timm, part)};
+    TimmShape stored = timm;
+    if (is_positions(timm.name)) stored.shape[1] = value.size(1);
+    TimmTensor tensor{timm.name, timm.shape, timm_view(value, stored, part)};
+    if (stored.shape != timm.shape) tensor.value = models::resize_positions(tensor.value, part.first_tokens(), part.tokens());
     if (q_factor != 1 && is_qkv(timm.name)) tensor.value = with_scaled_q(tensor, q_factor);
     model.tensors.push_back(tensor);
   }
@@ -196,7 +256,13 @@ TimmModel TimmSource::width(double first_axis) const {
 }
 
 TimmModel load_timm(const std::string& run_or_file, double first_axis, bool ema) {
-  return TimmSource(run_or_file, ema).width(first_axis);
+  const TimmSource source(run_or_file, ema);
+  if (first_axis == 0) return source.whole();
+  const std::vector<models::Subnet>& all = source.subnets();
+  const auto subnet =
+      std::find_if(all.rbegin(), all.rend(), [&](const models::Subnet& s) { return s.axes.at(0).value == first_axis; });
+  HV_CHECK_USAGE(subnet != all.rend(), "--heads: ", first_axis, " is outside the model; it runs with ", first_axes(all));
+  return source.part(*subnet);
 }
 
 int64_t head_size_at(const models::Config& model, int64_t width) {
@@ -211,6 +277,18 @@ std::string classifiers_notice(const PlainVit& from, const PlainVit& to) {
   return concat("it has ", theirs, theirs == 1 ? " classifier; " : " classifiers; ",
                 ours == 0 ? "the model's only one takes" : concat("each of the model's ", ours, " takes"),
                 " that of its widest width");
+}
+
+std::string positions_notice(const PlainVit& from, const PlainVit& to) {
+  const std::vector<Table> theirs = tables_of(from), ours = tables_of(to);
+  std::string resized, left;
+  for (const Table& t : ours) resized += has(theirs, t.tokens) ? "" : concat(resized.empty() ? "" : ", ", t.pixels);
+  for (const Table& t : theirs) left += has(ours, t.tokens) ? "" : concat(left.empty() ? "" : ", ", t.pixels);
+  std::string text;
+  if (!left.empty()) text = concat("its positions for images of ", left, " pixels have no place in the model");
+  if (resized.empty()) return text;
+  return concat(text, text.empty() ? "" : "; ", "the positions for images of ", resized, " pixels are those for ",
+                theirs.back().pixels, ", resized bilinearly with aligned corners");
 }
 
 bool put_timm(const TimmModel& from, const std::string& path, const models::Config& to, const std::vector<NamedTensor>& ours) {
@@ -228,8 +306,10 @@ bool put_timm(const TimmModel& from, const std::string& path, const models::Conf
   HV_CHECK_INPUT(vit.distilled == part.distilled, path, ": has ", vit.distilled ? "a" : "no", " DIST token, the model has ",
                  vit.distilled ? "none" : "one", "; choose a model as the file");
   std::vector<TimmShape> shapes = timm_shapes(part);
-  std::erase_if(shapes, [](const TimmShape& timm) { return is_classifier(timm.name); });  // they fit if the classes do
-  for (const TimmShape& timm : shapes) {                                                  // all checks before the first change
+  // Positions may be resized, classifiers fit if the classes do.
+  std::erase_if(shapes, [](const TimmShape& timm) { return is_classifier(timm.name) || is_positions(timm.name); });
+  check_positions(vit, path, whole, part.width);
+  for (const TimmShape& timm : shapes) {  // all checks before the first change
     const Shape& shape = from.tensor(timm.name).shape;
     HV_CHECK_INPUT(shape == timm.shape, path, ": tensor ", timm.name, " is ", shape, ", the model wants ", timm.shape);
   }
@@ -245,6 +325,12 @@ bool put_timm(const TimmModel& from, const std::string& path, const models::Conf
     const TimmTensor& tensor = from.tensor(timm.name);
     const Tensor value = q_factor != 1 && is_qkv(timm.name) ? with_scaled_q(tensor, q_factor) : tensor.packed();
     view.copy_(value.view(view.shape()));
+  }
+  for (const Table& table : tables_of(whole)) {
+    const Tensor value = from.tensor(source_of(table.tokens, tables_of(vit)).name).packed();
+    const bool same = value.size(1) == table.tokens;
+    timm_view(target(table.name), {table.name, {1, table.tokens, part.width}}, part)
+        .copy_(same ? value : models::resize_positions(value, part.first_tokens(), table.tokens));
   }
   if (same_classes) put_classifiers(from, to, false, target);
   if (same_classes && part.distilled) put_classifiers(from, to, true, target);

@@ -6,8 +6,9 @@
 // export reads through it, import writes through it.
 //
 // Invariants
-//   1. timm_shapes(vit) are the names and shapes of the plain vision transformer, in the model's order. Separate classifiers of
-//      a nested model have our names, because timm has no such thing; a single width has its own one, under timm's name.
+//   1. timm_shapes(vit) are the names and shapes of the plain vision transformer, in the model's order. Separate classifiers and
+//      tables of positions of a nested model have our names, because timm has no such thing; a subnetwork alone has its own one,
+//      under timm's name, positions resized if the model has none of its size.
 //   2. TimmTensor::value shows, in row-major order, the tensor's numel(shape) numbers. It is strided, and for qkv it may have
 //      another rank.
 //   3. A subnetwork alone is exported as what computes its logits in timm. There, scores are multiplied by 1 / sqrt(size of a
@@ -55,8 +56,12 @@ struct TimmModel {
 };
 // "3 heads", "3 to 8 heads", "0.25 to 1 ratio"; `detailed`: "3 heads of 16", "0.25 to 1 ratio of width 96".
 std::string widths_text(const models::Config& config, bool detailed = false);
-// "VisionTransformerDistilled(img_size=32, ...)": how timm makes what the tensors fit. Empty if the defaults will do.
+// "VisionTransformerDistilled(img_size=32, ...)": how timm makes what the tensors fit, or why it cannot. Empty if the defaults will do.
 std::string timm_hint(const models::PlainVit& vit);
+
+// Those of the subnetworks that timm's models can be. What resizes images or drops tokens is left out, and that is said; if
+// nothing is left, it is an error (Fault::usage).
+std::vector<models::Subnet> timm_subnets(const models::Config& model, const std::vector<models::Subnet>& asked);
 
 // The weights of a checkpoint (file or run folder), read once. No model is built and no random number is drawn, so the memory
 // used is that of the weights.
@@ -65,15 +70,17 @@ class TimmSource {
   TimmSource(const std::string& run_or_file, bool ema);
   const Header& header() const { return checkpoint_.header; }
   const std::vector<models::Subnet>& subnets() const { return subnets_; }
-  // The stand-alone subnetwork whose first axis has this value, or with 0 the whole nested model: views, see invariant 3.
-  TimmModel width(double first_axis) const;
+  TimmModel whole() const;                             // the nested model; if it has one subnetwork, that: invariant 3
+  TimmModel part(const models::Subnet& subnet) const;  // it alone
 
  private:
+  TimmModel read(const models::PlainVit& part, bool nested) const;
   std::string prefix_;
   std::vector<models::Subnet> subnets_;
   Checkpoint checkpoint_;
   TimmModel whole_;  // without its tensors
 };
+// The last subnetwork whose first axis has this value (of this width, that of all tokens), or with 0 the whole model.
 TimmModel load_timm(const std::string& run_or_file, double first_axis, bool ema);
 
 // The size of the heads in the part of this width, if the model has one, else in the full model: what a file that does not say
@@ -82,9 +89,11 @@ int64_t head_size_at(const models::Config& model, int64_t width);
 
 // How the classifiers of one model become those of another (put_timm), for people; "" if nothing is lost or repeated.
 std::string classifiers_notice(const models::PlainVit& from, const models::PlainVit& to);
+// The same of their positions: a table of the model that `from` lacks becomes its largest one, resized.
+std::string positions_notice(const models::PlainVit& from, const models::PlainVit& to);
 
 // Writes `from` into the part of that width of `ours`, the parameters of a model of configuration `to`, by name. What does not
-// fit (a wider model, another depth, ...) is an error (Fault::input) that begins with `path`. If the numbers of classes differ,
+// fit (a wider model, another depth, no positions of any size of the model, ...) is an error (Fault::input) that begins with `path`. If the numbers of classes differ,
 // `ours` keeps its own classifiers, and the answer is false.
 bool put_timm(const TimmModel& from, const std::string& path, const models::Config& to, const std::vector<NamedTensor>& ours);
 

@@ -71,7 +71,10 @@ void start_from(const std::string& path, const models::ElasticModel& model, cons
     classifier.push_back(parameter);
     own.push_back(parameter.value.clone());
   }
-  if (put_timm(start, path, config, parameters)) {
+  const bool same_classes = put_timm(start, path, config, parameters);
+  const std::string positions = positions_notice(start.vit, *whole);
+  if (!positions.empty()) say(concat("NOTICE: ", path, ": ", positions));
+  if (same_classes) {
     match_classifier(path, start.class_names, data, classifier, own);
     const std::string classifiers = classifiers_notice(start.vit, *whole);
     if (!classifiers.empty()) say(concat("NOTICE: ", path, ": ", classifiers));
