@@ -1,8 +1,8 @@
 """check_onnx.py BINARY WORKDIR: exported ONNX files against ONNX Runtime.
 
-Trains every preset for a moment and exports every width. ONNX's own checker must accept each file, with shape inference; ONNX Runtime
-must compute the logits of `eval` for batches of 1 and of 7 images. The images are normalised by the values in the file's metadata, so
-these are checked as well.
+Trains models for a moment and exports every subnetwork, those that resize images and drop tokens included. ONNX's own checker must accept
+each file, with shape inference; ONNX Runtime must compute the logits of `eval` for batches of 1 and of 5 images. The images are normalised
+by the values in the file's metadata, so these are checked as well.
 """
 import pathlib
 import subprocess
@@ -15,11 +15,20 @@ import safetensors.numpy
 from PIL import Image
 
 BINARY, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
-TOLERANCE = 1e-4  # of the largest logit
-COUNT = 7
-# axis, widths, steps to train, batch
-MODELS = {"nano": ("heads", range(2, 7), 12, 8), "scala-nano": ("ratio", [k / 16 for k in range(4, 17)], 12, 8),
-          "cifar": ("heads", range(3, 9), 12, 8), "deit": ("heads", range(3, 13), 1, 2)}
+TOLERANCE = 1e-5  # of the largest logit
+COUNT = 5
+VIEWS = ["--heads", "3,6", "--recipe", "joint", "--sizes", "16,32", "--keep", "0.5,1"]
+# what to train, how many subnetworks it has, steps, batch
+MODELS = {
+    "nano": ([], 5, 12, 8),
+    "scala-nano": ([], 13, 12, 8),
+    "supervit-nano": ([], 9, 12, 8),
+    "nano-views": (["--preset", "nano", *VIEWS], 8, 12, 8),
+    "nano-resized": (["--preset", "nano", *VIEWS, "--positions", "resized", "--prune", "0,1,3"], 8, 12, 8),
+    "scala-views": (["--preset", "scala-nano", *VIEWS, "--heads", "0.5,1"], 8, 12, 8),
+    "cifar": ([], 6, 12, 8),
+    "deit": ([], 10, 1, 2),
+}
 
 
 def program(*arguments):
@@ -51,21 +60,23 @@ def large_images(folder, images):
 
 def main():
     worst, data = 0, "shapes10"
-    for preset, (axis, widths, steps, batch) in MODELS.items():
-        run, predictions = WORK / preset, WORK / f"{preset}.safetensors"
-        if preset == "deit":
+    for model, (options, count, steps, batch) in MODELS.items():
+        run, predictions = WORK / model, WORK / f"{model}.safetensors"
+        if model == "deit":
             data = large_images(WORK / "large", ours["images"])
-        program("train", "--preset", preset, "--data", data, "--train-limit", 64, "--steps", 100, "--stop-after", steps, "--ema", 0,
+        options = options or ["--preset", model]
+        program("train", *options, "--data", data, "--train-limit", 64, "--steps", 100, "--stop-after", steps, "--ema", 0,
                 "--eval-every", 0, "--batch-size", batch, "--lr", 0.01, "--warmup", 0, "--out", run)  # and no evaluation
         program("eval", run, "--limit", COUNT, "--predictions", predictions)
+        program("export", run, "--format", "onnx", "--heads", "all", "--out", WORK / f"{model}.onnx")
         ours = safetensors.numpy.load_file(predictions)
-        for width in widths:
-            file = WORK / f"{preset}-{width:g}.onnx"
-            program("export", run, "--format", "onnx", "--heads", f"{width:g}", "--out", file)
-            logits = ours[f"logits.{axis}{width:g}"]
+        subnets = [name.removeprefix("logits.") for name in ours if name.startswith("logits.")]
+        assert len(subnets) == count, subnets
+        for subnet in subnets:
+            logits = ours[f"logits.{subnet}"]
             largest, between_images = numpy.abs(logits).max(), numpy.ptp(logits, axis=0).max()
-            difference = numpy.abs(by_onnx(file, ours["images"]) - logits).max() / largest
-            print(f"  {preset} {axis}={width:g}: {difference:.1e} of {largest:.2f}; images differ by {between_images:.2f}")
+            difference = numpy.abs(by_onnx(WORK / f"{model}-{subnet}.onnx", ours["images"]) - logits).max() / largest
+            print(f"  {model} {subnet}: {difference:.1e} of {largest:.2f}; images differ by {between_images:.2f}")
             assert between_images > 0.01  # else the images would not matter
             worst = max(worst, difference)
     assert worst < TOLERANCE, f"ONNX Runtime differs by {worst:.1e} of the largest logit, {TOLERANCE} allowed"

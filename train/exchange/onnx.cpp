@@ -2,9 +2,11 @@
 
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
 #include <climits>
 #include <cmath>
 #include <exception>
+#include <set>
 #include <variant>
 
 // Debian builds the schema with ONNX_ML and this namespace. The installed header contains neither, so both are defined here.
@@ -12,7 +14,7 @@
 #define ONNX_NAMESPACE onnx
 #include <onnx/onnx_pb.h>
 
-#include "models/kinds.h"
+#include "models/token_axes.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/files/file.h"
 
@@ -25,7 +27,7 @@ using Names = std::vector<std::string>;
 using Ints = std::vector<int64_t>;
 struct Attribute {
   const char* name;
-  std::variant<int64_t, float, Ints> value;
+  std::variant<int64_t, float, Ints, std::string> value;
 };
 
 // Adds to a GraphProto. Each function returns the name of the value that it made, as an input for the next node.
@@ -62,7 +64,9 @@ class Graph {
   std::string index(const std::string& name, int64_t value) {
     return initializer(name, onnx::TensorProto::INT64, {}, &value, sizeof value);
   }
+  // One that is there already is not made again.
   std::string shape(const std::string& name, const Ints& sizes) {
+    if (!shapes_.insert(name).second) return name;
     const auto rank = static_cast<int64_t>(sizes.size());
     return initializer(name, onnx::TensorProto::INT64, {rank}, sizes.data(), sizes.size() * sizeof(int64_t));
   }
@@ -86,6 +90,9 @@ class Graph {
     } else if (const auto* f = std::get_if<float>(&from.value)) {
       to.set_type(onnx::AttributeProto::FLOAT);
       to.set_f(*f);
+    } else if (const auto* s = std::get_if<std::string>(&from.value)) {
+      to.set_type(onnx::AttributeProto::STRING);
+      to.set_s(*s);
     } else {
       to.set_type(onnx::AttributeProto::INTS);
       for (const int64_t value : std::get<Ints>(from.value)) to.add_ints(value);
@@ -104,16 +111,28 @@ class Graph {
 
   onnx::GraphProto& graph_;
   const TimmModel& model_;
+  std::set<std::string> shapes_;
 };
 
-// Values that all blocks share. In shapes, -1 is the dimension that depends on the batch.
+// Shapes of so many tokens, which those of the first blocks need no number for. -1 is the dimension that depends on the batch.
+std::string named(const std::string& name, const models::PlainVit& v, int64_t tokens) {
+  return tokens == v.tokens() ? name : concat(name, '.', tokens);
+}
+std::string tokens_shape(Graph& g, const models::PlainVit& v, int64_t tokens) {
+  return g.shape(named("shape.tokens", v, tokens), {-1, tokens, v.width});  // [B, T, p]
+}
+std::string heads_shape(Graph& g, const models::PlainVit& v, int64_t tokens) {  // [B, T, {q, k, v} heads, head size]
+  return g.shape(named("shape.heads", v, tokens), {-1, tokens, 3 * v.heads, v.head_size()});
+}
+
+// Values that all blocks share.
 void add_constants(Graph& g, const models::PlainVit& v) {
   const int64_t p = v.width;
-  g.shape("shape.patches", {0, p, -1});                                  // [B, p, N]; 0 keeps the batch
-  g.shape("shape.token", {1, p});                                        // after the batch: one token
-  g.shape("shape.rows", {-1, p});                                        // [B T, p]
-  g.shape("shape.tokens", {-1, v.tokens(), p});                          // [B, T, p]
-  g.shape("shape.heads", {-1, v.tokens(), 3 * v.heads, v.head_size()});  // [B, T, {q, k, v} heads, head size]
+  g.shape("shape.patches", {0, p, -1});  // [B, p, N]; 0 keeps the batch
+  g.shape("shape.token", {1, p});        // after the batch: one token
+  g.shape("shape.rows", {-1, p});        // [B T, p]
+  tokens_shape(g, v, v.tokens());
+  heads_shape(g, v, v.tokens());
   g.index("index.cls", 0);
   if (v.distilled) g.index("index.dist", 1);
   g.number("number.scale", 1 / std::sqrt(static_cast<double>(v.scale_dim)));
@@ -122,26 +141,65 @@ void add_constants(Graph& g, const models::PlainVit& v) {
   g.number("number.half", 0.5);
 }
 
+// After the last block only the first tokens are read, so it need not prune.
+bool prunes(const models::PlainVit& v, int64_t block) { return v.prunes(block) && block + 1 < v.depth; }
+bool prunes_any(const models::PlainVit& v) {
+  return std::any_of(v.prune.begin(), v.prune.end(), [&](int64_t block) { return prunes(v, block); });
+}
+
 // images -> rows [B T, p]
 std::string embed(Graph& g, const models::PlainVit& v) {
   const Ints square{v.patch, v.patch};
-  const Names conv{"images", g.weight("patch_embed.proj.weight"), g.weight("patch_embed.proj.bias")};
+  const std::string batch = g.node("batch_size", "Shape", {"images"}, {{"start", 0}, {"end", 1}});
+  std::string pixels = "images";
+  if (v.resized_from > 0) {  // sizes, not scales: the rounding of 128 / 224 might lose a row
+    const std::string size = g.shape("shape.pixels", {v.channels, v.image, v.image});
+    const std::string sizes = g.node("resize_shape", "Concat", {batch, size}, {{"axis", 0}});
+    const std::vector<Attribute> how{{"mode", "linear"}, {"coordinate_transformation_mode", "align_corners"}};
+    pixels = g.node("resize", "Resize", {"images", "", "", sizes}, how);
+  }
+  const Names conv{pixels, g.weight("patch_embed.proj.weight"), g.weight("patch_embed.proj.bias")};
   const std::string planes =
       g.node("patch_embed.proj", "Conv", conv, {{"kernel_shape", square}, {"strides", square}});  // [B, p, H/P, W/P]
   const std::string columns = g.node("patch_embed.flatten", "Reshape", {planes, "shape.patches"});
   const std::string patches = g.node("patch_embed", "Transpose", {columns}, {{"perm", Ints{0, 2, 1}}});  // [B, N, p]
-  const std::string batch = g.node("batch_size", "Shape", {"images"}, {{"start", 0}, {"end", 1}});
   const std::string shape = g.node("cls_shape", "Concat", {batch, "shape.token"}, {{"axis", 0}});
   Names parts = {g.node("cls", "Expand", {g.weight("cls_token"), shape})};  // [B, 1, p]
   if (v.distilled) parts.push_back(g.node("dist", "Expand", {g.weight("dist_token"), shape}));
   parts.push_back(patches);
   const std::string tokens = g.node("tokens", "Concat", parts, {{"axis", 1}});
+  if (prunes_any(v)) {  // places of the first tokens in every image, [B, S]
+    const std::string count = g.shape("shape.first", {v.first_tokens()});
+    const std::string all = g.node("first_shape", "Concat", {batch, count}, {{"axis", 0}});
+    g.node("first_places", "Expand", {g.shape("index.first", v.distilled ? Ints{0, 1} : Ints{0}), all});
+  }
   return g.node("embedding", "Reshape", {g.node("pos_add", "Add", {tokens, g.weight("pos_embed")}), "shape.rows"});
 }
 
-// softmax(q k^T / sqrt(scale_dim)) v of every head, projected: rows -> rows
-std::string attention(Graph& g, const std::string& name, const std::string& x) {
-  const std::string split = g.node(name + ".heads", "Reshape", {g.linear(name + ".qkv", x), "shape.heads"});
+// The places of the tokens that a pruning block goes on with, [B, S + others, 1]: the first S, and those others to which CLS
+// attends most on average over the heads, in descending order. shares [B, heads, T, T]
+std::string places_kept(Graph& g, const models::PlainVit& v, const std::string& name, const std::string& shares,
+                        int64_t others) {
+  const int64_t first = v.first_tokens();
+  const std::string start = g.shape("shape.first", {first}), end = g.shape("shape.end", {INT64_MAX});
+  const std::string axis = g.shape("shape.axis1", {1}), behind = g.shape("shape.axis2", {2});
+  const std::string row = g.node(name + ".cls_row", "Gather", {shares, "index.cls"}, {{"axis", 2}});  // [B, heads, T]
+  const std::string mean = g.node(name + ".cls_mean", "ReduceMean", {row}, {{"axes", Ints{1}}, {"keepdims", 0}});
+  const std::string patches = g.node(name + ".cls_patches", "Slice", {mean, start, end, axis});  // [B, T - S]
+  const std::string count = g.shape(concat("shape.kept.", others), {others});
+  const std::string best = g.node(name + ".top", "TopK", {patches, count}, {{"axis", -1}, {"largest", 1}, {"sorted", 1}},
+                                  {name + ".top_shares", name + ".top"})[1];
+  const std::string moved = g.node(name + ".top_places", "Add", {best, start});
+  const std::string places = g.node(name + ".places", "Concat", {"first_places", moved}, {{"axis", 1}});
+  return g.node(name + ".kept", "Unsqueeze", {places, behind});
+}
+
+// softmax(q k^T / sqrt(scale_dim)) v of every head, projected: rows -> rows. In a block that prunes, `others` patches go on:
+// `kept` becomes their places.
+std::string attention(Graph& g, const models::PlainVit& v, const std::string& name, const std::string& x, int64_t tokens_in,
+                      int64_t others, std::string& kept) {
+  const Names split_in{g.linear(name + ".qkv", x), heads_shape(g, v, tokens_in)};
+  const std::string split = g.node(name + ".heads", "Reshape", split_in);
   const std::string heads =
       g.node(name + ".by_head", "Transpose", {split}, {{"perm", Ints{0, 2, 1, 3}}});  // [B, 3 heads, T, D]
   const Names qkv = g.node(name + ".split", "Split", {heads}, {{"axis", 1}}, {name + ".q", name + ".k", name + ".v"});
@@ -150,7 +208,11 @@ std::string attention(Graph& g, const std::string& name, const std::string& x) {
       g.node(name + ".scaled", "Mul", {g.node(name + ".scores", "MatMul", {qkv[0], keys}), "number.scale"});
   const std::string shares = g.node(name + ".softmax", "Softmax", {scores}, {{"axis", -1}});
   const std::string mixed = g.node(name + ".mixed", "MatMul", {shares, qkv[2]});
-  const std::string tokens = g.node(name + ".by_token", "Transpose", {mixed}, {{"perm", Ints{0, 2, 1, 3}}});
+  std::string tokens = g.node(name + ".by_token", "Transpose", {mixed}, {{"perm", Ints{0, 2, 1, 3}}});
+  if (others > 0) {
+    kept = places_kept(g, v, name, shares, others);
+    tokens = g.node(name + ".pick", "GatherND", {tokens, kept}, {{"batch_dims", 1}});
+  }
   return g.linear(name + ".proj", g.node(name + ".rows", "Reshape", {tokens, "shape.rows"}));
 }
 
@@ -165,12 +227,22 @@ std::string mlp(Graph& g, const std::string& name, const std::string& x) {
 void add_model(Graph& g, const models::PlainVit& v) {
   add_constants(g, v);
   std::string x = embed(g, v);
+  int64_t tokens_now = v.tokens();
   for (int64_t i = 0; i < v.depth; ++i) {
     const std::string block = concat("blocks.", i);
-    x = g.node(block + ".attn_add", "Add", {x, attention(g, block + ".attn", g.layer_norm(block + ".norm1", x))});
+    const int64_t others = prunes(v, i) ? models::others_kept(tokens_now, v.first_tokens(), v.keep) : 0;
+    std::string kept;
+    const std::string mixed = attention(g, v, block + ".attn", g.layer_norm(block + ".norm1", x), tokens_now, others, kept);
+    if (others > 0) {
+      const std::string all = g.node(block + ".tokens", "Reshape", {x, tokens_shape(g, v, tokens_now)});
+      const std::string some = g.node(block + ".pick", "GatherND", {all, kept}, {{"batch_dims", 1}});
+      x = g.node(block + ".rows", "Reshape", {some, "shape.rows"});
+      tokens_now = v.first_tokens() + others;
+    }
+    x = g.node(block + ".attn_add", "Add", {x, mixed});
     x = g.node(block + ".mlp_add", "Add", {x, mlp(g, block + ".mlp", g.layer_norm(block + ".norm2", x))});
   }
-  const std::string tokens = g.node("tokens_out", "Reshape", {x, "shape.tokens"});
+  const std::string tokens = g.node("tokens_out", "Reshape", {x, tokens_shape(g, v, tokens_now)});
   if (!v.distilled) {
     const std::string cls = g.node("cls_out", "Gather", {tokens, "index.cls"}, {{"axis", 1}});  // [B, p]
     g.linear("head", g.layer_norm("norm", cls), "logits");
@@ -250,7 +322,7 @@ void write_onnx(const std::string& path, const TimmModel& model) {
   }
   onnx::GraphProto& graph = *file.mutable_graph();
   graph.set_name(concat("hydravit-heads", v.heads));
-  describe(*graph.add_input(), "images", {v.channels, v.image, v.image});
+  describe(*graph.add_input(), "images", {v.channels, v.input(), v.input()});
   describe(*graph.add_output(), "logits", {v.classes});
   Graph builder(graph, model);
   add_model(builder, v);
