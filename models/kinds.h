@@ -32,6 +32,7 @@ struct Cost {
   Need need = {};
   int64_t head = 0, head_params = 0;    // the classifier that it uses, and how many weights and biases this has
   int64_t table = 0, table_params = 0;  // the table of positions that it uses, and how many numbers this has
+  std::vector<int64_t> tokens = {};     // that enter the first block, then after each choice of them; empty: always the same
 };
 
 struct Preset {

@@ -99,7 +99,15 @@ Need vit_need(const VitConfig& c, const VitShape& v) {
 
 Cost vit_cost(const Subnet& subnet, const VitConfig& c, const VitShape& v) {
   const int64_t macs = vit_macs(c, v);
-  return {subnet, vit_params(c, v), macs, macs + vit_norm_macs(c, v), vit_need(c, v)};
+  Cost cost{subnet, vit_params(c, v), macs, macs + vit_norm_macs(c, v), vit_need(c, v)};
+  if (c.sizes.empty() && c.keep.empty()) return cost;
+  const std::vector<TokenCounts> counts = token_counts(c, v);
+  const TokenAxes axes = c.token_axes();
+  cost.tokens = {counts[0].in};
+  for (int64_t i = 0; i < c.depth && v.view.keep < 1; ++i) {
+    if (axes.prunes(i)) cost.tokens.push_back(counts[static_cast<size_t>(i)].out);
+  }
+  return cost;
 }
 
 PlainVit plain_of(const VitConfig& c, const VitShape& v) {

@@ -8,6 +8,7 @@
 #include "train/io/json.h"
 #include "train/io/print.h"
 #include "train/options.h"
+#include "train/views/cost_table.h"
 #include "train/start/setup.h"
 #include "train/state/run_folder.h"
 #include "train/subnets.h"
@@ -27,37 +28,6 @@ void print_group(const char* title, const std::map<std::string, std::string>& en
   for (const auto& [key, value] : entries) {
     if (!value.empty()) std::printf("  %-14s %s\n", printable(key).c_str(), printable(value).c_str());
   }
-}
-
-using Metrics = std::map<std::string, double>;
-
-// What each width costs, and how good it was at the last evaluation, by live and by averaged weights.
-void print_widths(const std::vector<models::Cost>& costs, const Metrics& metrics = {}) {
-  if (costs.empty()) return;
-  // Stored as "top1.heads=5" and "ema_top1.heads=5": the metric that decides, whatever its name.
-  std::vector<std::string> scores;
-  for (const auto& [name, value] : metrics) {
-    const std::string metric = name.substr(0, name.find('.'));
-    if (metric == name || std::find(scores.begin(), scores.end(), metric) != scores.end()) continue;
-    scores.insert(metric.rfind("ema_", 0) == 0 ? scores.end() : scores.begin(), metric);
-  }
-  const auto title = [](const std::string& metric) {
-    if (metric == "top1") return std::string("top-1");
-    return metric.rfind("ema_", 0) == 0 ? std::string("(EMA)") : metric;
-  };
-  std::printf("widths\n  %s %12s %14s %14s", axis_names(costs[0].subnet).c_str(), "params", "MACs", "with norms");
-  for (const std::string& metric : scores) std::printf(" %6s", printable(title(metric)).c_str());
-  for (const models::Cost& cost : costs) {
-    std::printf("\n  %s %12lld %14lld %14lld", axis_values(cost.subnet).c_str(), static_cast<long long>(cost.params),
-                static_cast<long long>(cost.macs), static_cast<long long>(cost.macs_with_norms));
-    for (const std::string& metric : scores) {
-      const auto found = metrics.find(metric + "." + cost.subnet.label);
-      std::printf(" %6s", found == metrics.end() ? "-" : print("%.2f", found->second).c_str());
-    }
-  }
-  std::printf(
-      "\n  MACs of one image: products, convolution, attention; with norms: and 5 a LayerNorm number, as fvcore and timm "
-      "count\n");
 }
 
 struct Row {
@@ -88,7 +58,9 @@ Json widths_json(const std::vector<models::Cost>& costs) {
   Json json = Json::empty_list();
   for (const models::Cost& cost : costs) {
     Json one = axes_json(cost.subnet, true);
-    json.push(one.add("params", cost.params).add("macs", cost.macs).add("macs_with_norms", cost.macs_with_norms));
+    one.add("params", cost.params).add("macs", cost.macs).add("macs_with_norms", cost.macs_with_norms);
+    if (!cost.tokens.empty()) one.add("tokens", Json::list(cost.tokens));
+    json.push(one);
   }
   return json;
 }
@@ -160,7 +132,7 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
   for (const auto& [name, value] : header.metrics) show(key(name) + print("%.6g", value));
   print_group("options", header.options);
   print_group("provenance", header.provenance);
-  print_widths(costs, header.metrics);
+  std::printf("%s", cost_table(costs, header.metrics).c_str());
   print_classifiers(header.model);
   std::vector<Row> rows;
   for (const TensorEntry& entry : header.tensors) rows.push_back({entry.name, "F32", entry.shape});
@@ -195,7 +167,7 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
   if (!guess.empty()) show("NOTICE: " + guess);
   if (!describes_itself(header)) print_group("model, by its tensors", model);
   print_group("metadata", header.metadata);
-  print_widths(costs);
+  std::printf("%s", cost_table(costs).c_str());
   if (!model.empty()) print_classifiers(model);
   std::vector<Row> rows;
   for (const StoredTensor& tensor : header.tensors) rows.push_back({tensor.name, tensor.dtype, tensor.shape});

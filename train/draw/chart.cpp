@@ -87,7 +87,8 @@ std::string marker_path(int64_t shape, double x, double y, double r) {
 }
 
 std::string open_group(const Series& series) {
-  return concat("<g class=\"s\" style=\"--l:", series.colour.light, ";--d:", series.colour.dark, "\" stroke=\"currentColor\">");
+  return concat("<g class=\"s\"", series.faint ? " opacity=\"0.3\"" : "", " style=\"--l:", series.colour.light,
+                ";--d:", series.colour.dark, "\" stroke=\"currentColor\">");
 }
 
 std::string marker(const Series& series, double x, double y, double radius = 4) {
@@ -146,13 +147,13 @@ class Labels {
 };
 
 // The entries of the legend, in rows below the plot. Returns the drawing and sets y to its lower end.
-std::string legend(const std::vector<Series>& series, double left, double& y) {
+std::string legend(const std::vector<Series>& series, double left, double right, double& y) {
   std::string out;
   double x = left;
   for (const Series& s : series) {
     if (s.name.empty()) continue;
     const double width = 34 + text_width(s.name) + 14;
-    if (x > left && x + width > kWidth - 4) {
+    if (x > left && x + width > right - 4) {
       x = left;
       y += 18;
     }
@@ -180,7 +181,7 @@ std::string svg(const Chart& chart) {
   const std::vector<double> x_ticks = ticks_of(x, 7), y_ticks = ticks_of(y, 6);
   double widest = 0;
   for (const double tick : y_ticks) widest = std::max(widest, text_width(short_number(tick)));
-  const double left = 34 + widest, right = kWidth - kRight, bottom = kTop + kPlot;
+  const double left = 34 + widest, right = chart.width - kRight, bottom = kTop + chart.height;
   x.from = left;
   x.to = right;
   y.from = bottom;
@@ -192,7 +193,7 @@ std::string svg(const Chart& chart) {
     const double at = x.at(tick), half = text_width(short_number(tick)) / 2;
     axes += concat("<path class=\"g\" d=\"M", fixed(at), " ", fixed(kTop), "V", fixed(bottom), "\"/>");
     if (at - half < next_free) continue;  // no space for its number
-    axes += svg_text(std::min(at, kWidth - 2 - half), bottom + 16, short_number(tick));
+    axes += svg_text(std::min(at, chart.width - 2 - half), bottom + 16, short_number(tick));
     next_free = at + half + 6;
   }
   for (const double tick : y_ticks) {
@@ -201,10 +202,10 @@ std::string svg(const Chart& chart) {
   }
   axes += concat("<path class=\"a\" d=\"M", fixed(left), " ", fixed(kTop), "V", fixed(bottom), "H", fixed(right), "\"/>\n");
   axes += svg_text((left + right) / 2, bottom + 35, chart.x.title);
-  axes +=
-      svg_text(0, 0, chart.y.title, "middle", concat(" transform=\"translate(14 ", fixed(kTop + kPlot / 2), ") rotate(-90)\""));
+  axes += svg_text(0, 0, chart.y.title, "middle",
+                   concat(" transform=\"translate(14 ", fixed(kTop + chart.height / 2), ") rotate(-90)\""));
 
-  Labels places(left, kWidth, kTop - 8, bottom);
+  Labels places(left, chart.width, kTop - 8, bottom);
   for (const Chart::Mark& mark : chart.marks) {
     if (!x.takes(mark.x)) continue;
     drawn += concat("<path class=\"a\" stroke-dasharray=\"2 3\" d=\"M", fixed(x.at(mark.x)), " ", fixed(kTop), "V",
@@ -222,8 +223,8 @@ std::string svg(const Chart& chart) {
     if (at.size() == 1) dots.marker = std::max<int64_t>(0, s.marker);  // a single point draws no line, so it needs a marker
     const size_t every = s.line ? at.size() / 12 + 1 : 1;              // few markers on a line, so that they do not overlap
     for (size_t i = 0; dots.marker >= 0 && i < at.size(); i += every) {
-      drawn += marker(dots, at[i].first, at[i].second, s.line || at.size() <= 30 ? 4 : 2);
-      places.occupy(at[i].first, at[i].second, 5, 5);
+      drawn += marker(dots, at[i].first, at[i].second, s.faint ? 3 : s.line || at.size() <= 30 ? 4 : 2);
+      if (!s.faint) places.occupy(at[i].first, at[i].second, 5, 5);
     }
     drawn += "</g>\n";
   }
@@ -237,8 +238,8 @@ std::string svg(const Chart& chart) {
     }
   }
   double end = bottom + 58;
-  const std::string entries = legend(chart.series, left, end);
-  return svg_begin(kWidth, end + 8, chart.title, chart.alt) + axes + drawn + labels + entries + "</svg>";
+  const std::string entries = legend(chart.series, left, chart.width, end);
+  return svg_begin(chart.width, end + 8, chart.title, chart.alt) + axes + drawn + labels + entries + "</svg>";
 }
 
 std::string svg(const Bars& chart) {

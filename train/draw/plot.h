@@ -31,6 +31,7 @@ struct Series {
   std::vector<Point> points;
   int64_t marker = 0;  // number of the shape of its points; -1: none
   bool line = true, hollow = false, dashed = false;
+  bool faint = false;  // its points are small and pale, and labels may cover them
 };
 
 struct Axis {
@@ -46,7 +47,8 @@ struct Chart {
     double x = 0;
     std::string label;
   };
-  std::vector<Mark> marks = {};  // vertical lines
+  std::vector<Mark> marks = {};      // vertical lines
+  double width = 460, height = 220;  // of the picture, and of the plot in it, in pixels
 };
 std::string svg(const Chart& chart);
 

@@ -1,0 +1,70 @@
+#include "train/views/cost_table.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "train/io/print.h"
+#include "train/subnets.h"
+#include "train/views/views.h"
+
+namespace hv::train {
+namespace {
+
+// "65>33>17"; "65" if none is dropped.
+std::string tokens_text(const models::Cost& cost) {
+  std::string text;
+  for (const int64_t tokens : cost.tokens) text += concat(text.empty() ? "" : ">", tokens);
+  return text;
+}
+
+std::string aligned(const std::string& text, size_t width) {
+  return std::string(width - std::min(width, text.size()), ' ') + text;
+}
+
+}  // namespace
+
+std::string cost_table(const std::vector<models::Cost>& costs, const std::map<std::string, double>& metrics) {
+  if (costs.empty()) return "";
+  // Stored as "top1.heads=5" and "ema_top1.heads=5": the metric that decides, whatever its name.
+  std::vector<std::string> scores;
+  for (const auto& [name, value] : metrics) {
+    const std::string metric = name.substr(0, name.find('.'));
+    if (metric == name || std::find(scores.begin(), scores.end(), metric) != scores.end()) continue;
+    scores.insert(metric.rfind("ema_", 0) == 0 ? scores.end() : scores.begin(), metric);
+  }
+  const auto title = [](const std::string& metric) {
+    if (metric == "top1") return std::string("top-1");
+    return metric.rfind("ema_", 0) == 0 ? std::string("(EMA)") : metric;
+  };
+  std::vector<models::Subnet> subnets;
+  size_t longest = 0;  // text of tokens
+  for (const models::Cost& cost : costs) {
+    subnets.push_back(cost.subnet);
+    longest = std::max(longest, tokens_text(cost).size());
+  }
+  const auto tokens = [&](const std::string& text) {
+    return longest > 0 ? "  " + aligned(text, std::max(longest, size_t{6})) : "";
+  };
+  std::string table = print("widths\n  %s %12s %14s %14s", axis_names(subnets[0]).c_str(), "params", "MACs", "with norms");
+  for (const std::string& metric : scores) table += print(" %6s", printable(title(metric)).c_str());
+  table += tokens("tokens");
+  const Views views = grouped_views(subnets);
+  for (size_t i = 0; i < costs.size(); ++i) {
+    const models::Cost& cost = costs[i];
+    if (views.several_axes() && i > 0 && views.group[i] != views.group[i - 1]) table += "\n";
+    table += print("\n  %s %12lld %14lld %14lld", axis_values(cost.subnet).c_str(), static_cast<long long>(cost.params),
+                   static_cast<long long>(cost.macs), static_cast<long long>(cost.macs_with_norms));
+    for (const std::string& metric : scores) {
+      const auto found = metrics.find(metric + "." + cost.subnet.label);
+      table += print(" %6s", found == metrics.end() ? "-" : print("%.2f", found->second).c_str());
+    }
+    table += tokens(tokens_text(cost));
+  }
+  table +=
+      "\n  MACs of one image: products, convolution, attention; with norms: and 5 a LayerNorm number, as fvcore and timm "
+      "count\n";
+  if (longest > 0) table += "  tokens: those that enter the first block > those left after each choice\n";
+  return table;
+}
+
+}  // namespace hv::train
