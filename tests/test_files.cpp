@@ -9,7 +9,7 @@
 #include "tests/process.h"
 #include "train/commands/commands.h"
 #include "train/exchange/timm_safetensors.h"
-#include "train/report/run_data.h"
+#include "train/runs/run_data.h"
 #include "train/start/output.h"
 
 using namespace hv;

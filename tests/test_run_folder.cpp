@@ -6,7 +6,7 @@
 #include "tests/crash_fixtures.h"
 #include "tests/data_fixtures.h"
 #include "tests/process.h"
-#include "train/report/run_data.h"
+#include "train/runs/run_data.h"
 #include "train/start/provenance.h"
 #include "train/start/resume.h"
 

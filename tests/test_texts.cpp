@@ -13,7 +13,7 @@
 #include "train/io/printable.h"
 #include "train/options.h"
 #include "train/predict/predict_format.h"
-#include "train/report/run_data.h"
+#include "train/runs/run_data.h"
 #include "train/state/load.h"
 
 using namespace hv;

@@ -15,7 +15,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!fuzz::seldom(data, size, 16)) return;
     svg(loss_chart(runs));
     svg(learning_rate_chart(runs));
-    if (const auto draws = draws_chart(run)) svg(draws->bars);
+    if (const auto draws = draws_chart(run)) {
+      for (const Bars& bars : draws->bars) svg(bars);
+    }
     if (const auto times = time_chart(run)) svg(*times);
   });
   run.events.reset();

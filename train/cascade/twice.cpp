@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "train/io/print.h"
 #include "train/subnets.h"
+#include "train/views/views.h"
 
 namespace hv::train {
 namespace {
@@ -102,7 +103,8 @@ Twice::Curve Twice::curve(std::vector<size_t> stages) const {
 std::string Twice::name(const Curve& curve) const {
   std::string text;
   for (const size_t stage : curve.stages) text += (text.empty() ? "" : " then ") + short_text(stages_[stage].subnet);
-  return text + " " + stages_[0].subnet.axes.at(0).name;
+  const std::string axes = chosen_axes_text(stages_[0].subnet);  // "heads", or "heads/px"
+  return axes.find('/') == std::string::npos ? text + " " + axes : axes + " " + text;
 }
 
 Chart Twice::chart() const {

@@ -35,6 +35,8 @@ class Twice {
   // The curve of all stages; or that of narrowest and widest, then that of the pair with the largest area, if it is another.
   const std::vector<Curve>& curves() const { return curves_; }
   std::string name(const Curve& curve) const;  // "2 then 6"
+  size_t stages() const { return stages_.size(); }
+  const models::Subnet& first() const { return stages_.front().subnet; }
 
   Chart chart() const;  // accuracy against mean MACs, beside each stage alone
   std::vector<std::vector<std::string>> shares(const Curve& curve) const;  // a table: a row per point, some of them

@@ -148,6 +148,21 @@ data::Image overlay(const data::Image& image, const Heat& heat) {
   return overlay(image, heat, *low, *high);
 }
 
+data::Image darkened(const data::Image& image, const Heat& kept) {
+  HV_CHECK(kept.rows > 0 && kept.columns > 0 && static_cast<int64_t>(kept.values.size()) == kept.rows * kept.columns,
+           "darkened: ", kept.values.size(), " values, expected ", kept.rows, " x ", kept.columns);
+  constexpr double kDark = 0.2;
+  data::Image out = image;
+  for (int64_t y = 0; y < image.height; ++y) {
+    for (int64_t x = 0; x < image.width; ++x) {
+      const int64_t cell = y * kept.rows / image.height * kept.columns + x * kept.columns / image.width;
+      if (kept.values[static_cast<size_t>(cell)] != 0) continue;
+      for (int64_t c = 0; c < 3; ++c) row_of(out, c, y)[x] = byte(kDark * row_of(image, c, y)[x]);
+    }
+  }
+  return out;
+}
+
 data::Image enlarge(const data::Image& image, int64_t side) {
   const int64_t shorter = std::min(image.height, image.width), times = (side + shorter - 1) / std::max<int64_t>(1, shorter);
   HV_CHECK(shorter > 0, "enlarge: empty picture");

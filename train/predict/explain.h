@@ -35,6 +35,9 @@ std::array<uint8_t, 3> heat_colour(double share);  // red, green, blue; 0 is col
 data::Image overlay(const data::Image& image, const Heat& heat, double low, double high);
 data::Image overlay(const data::Image& image, const Heat& heat);  // `low` and `high` are the extreme values of the heat
 
+// The image with the cells of 0 darkened.
+data::Image darkened(const data::Image& image, const Heat& kept);
+
 // Enlarges a small picture by the smallest whole factor that makes its shorter side at least `side` pixels. Each pixel becomes
 // a square of one colour. A picture that is large enough is returned as it is.
 data::Image enlarge(const data::Image& image, int64_t side);

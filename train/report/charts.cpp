@@ -2,31 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <limits>
 #include <map>
 
 #include "train/draw/statistics.h"
+#include "train/io/numbers.h"
+#include "train/report/style.h"
 #include "train/subnets.h"
 
 namespace hv::train {
 namespace {
 
 constexpr size_t kPoints = 60;  // per curve; at the size of the chart, more points cannot be distinguished
-
-std::string print(const char* format, double value) {
-  if (!std::isfinite(value)) return "-";
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
-double cost_of(const RunData& run, const WidthCost& width, Cost cost) {
-  if (cost == Cost::macs) return static_cast<double>(width.macs);
-  if (cost == Cost::params) return static_cast<double>(width.params);
-  const auto found = run.images_per_second.find(width.subnet.label);
-  return found == run.images_per_second.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
-}
 
 // The means of groups of equally many neighbouring points, at most kPoints of them. Values that are not finite are left out.
 std::vector<Point> thinned(const std::vector<Point>& points) {
@@ -42,15 +28,6 @@ std::vector<Point> thinned(const std::vector<Point>& points) {
     kept.push_back({finite[end - 1].x, sum / static_cast<double>(end - i)});
   }
   return kept;
-}
-
-Series line(const std::string& name, const Colour& colour, int64_t marker, std::vector<Point> points) {
-  Series series;
-  series.name = name;
-  series.colour = colour;
-  series.marker = marker;
-  series.points = std::move(points);
-  return series;
 }
 
 // The rows of evaluations on as many images as the first row has. The last evaluation uses all images, which may be more.
@@ -82,16 +59,6 @@ std::vector<Point> over_steps(const RunData& run, const std::string& name, doubl
   return thinned(points);
 }
 
-// How the report shows the metric that decides.
-struct Style {
-  std::string title, axis, column;
-  const char *format, *table;
-};
-Style style_of(const std::string& metric) {
-  if (metric == "top1") return {"Test accuracy", "top-1 accuracy in %", "top-1 %", "%.1f %%", "%.2f"};
-  return {"Test " + metric, metric, metric, "%.3f", "%.4f"};
-}
-
 // The words of a label: "heads=5" gives "5 heads", "heads" and "5". A label of another form is used as text and value.
 struct Words {
   std::string text, axis, value;
@@ -103,75 +70,14 @@ Words words_of(const std::string& label) {
   return {concat(value, " ", value == "1" && axis.ends_with('s') ? axis.substr(0, axis.size() - 1) : axis), axis, value};
 }
 
-Colour width_colour(const RunData& run, size_t i) {
-  return ramp_colour(static_cast<int64_t>(i), static_cast<int64_t>(run.widths.size()));
+// The line of one subnetwork. Its first axis decides colour and marker.
+Series width_line(const RunData& run, const Views& views, size_t i, std::vector<Point> points) {
+  const auto group = static_cast<int64_t>(views.group[i]);
+  return line(first_axis_text(run.widths[i].subnet), ramp_colour(group, static_cast<int64_t>(views.groups)), group,
+              std::move(points));
 }
 
 }  // namespace
-
-Chart accuracy_chart(const Runs& runs, Cost cost) {
-  Chart chart;
-  const char* names[] = {"multiply-accumulates (MACs)", "parameters", "speed"};
-  const char* axes[] = {"MACs of one image", "parameters", "images per second, measured"};
-  const std::string metric = runs[0].metric();
-  const Style style = style_of(metric);
-  chart.title = concat(style.title, " against ", names[static_cast<int>(cost)]);
-  chart.x = {axes[static_cast<int>(cost)]};
-  chart.y = {style.axis};
-  for (size_t r = 0; r < runs.size(); ++r) {
-    for (const bool ema : {false, true}) {
-      std::vector<Point> points;
-      for (const WidthCost& width : runs[r].widths) {
-        const double live = runs[r].last(metric, width.subnet), x = cost_of(runs[r], width, cost);
-        const double value = ema ? runs[r].last("ema_" + metric, width.subnet) : live;
-        if (!std::isfinite(value) || !std::isfinite(x)) continue;
-        points.push_back({x, value, ema && std::isfinite(live) ? "" : short_text(width.subnet)});
-        if (r > 0) continue;
-        chart.alt += concat(chart.alt.empty() ? "" : ", ", subnet_text(width.subnet), ema ? " averaged " : " ",
-                            print(style.format, value));
-      }
-      if (points.empty()) continue;
-      const std::string weights = ema ? "averaged weights (EMA)" : "live weights";
-      Series series =
-          line(runs.size() == 1 ? weights : concat(runs[r].name, ema ? ", EMA" : ""),
-               group_colour(static_cast<int64_t>(runs.size() == 1 ? ema : r)), static_cast<int64_t>(r), std::move(points));
-      series.hollow = series.dashed = ema;
-      chart.series.push_back(std::move(series));
-    }
-  }
-  return chart;
-}
-
-std::vector<std::vector<std::string>> accuracy_table(const Runs& runs) {
-  const std::string metric = runs[0].metric();
-  const Style style = style_of(metric);
-  std::vector<std::vector<std::string>> rows(1);
-  if (runs.size() > 1) rows[0].push_back("run");
-  for (const RunData& run : runs) {
-    if (run.widths.empty() || rows[0].size() > 1) continue;
-    for (const models::Axis& axis : run.widths[0].subnet.axes) rows[0].push_back(axis.name);
-  }
-  for (const std::string& name : {std::string("parameters"), std::string("MACs"), style.column, style.column + " (EMA)",
-                                  std::string("loss"), std::string("loss (EMA)"), std::string("images/s")}) {
-    rows[0].push_back(name);
-  }
-  for (const RunData& run : runs) {
-    for (const auto& [subnet, params, macs] : run.widths) {
-      std::vector<std::string> row;
-      if (runs.size() > 1) row.push_back(run.name);
-      for (const models::Axis& axis : subnet.axes) row.push_back(axis_text(axis));
-      const double speed = cost_of(run, {subnet, params, macs}, Cost::images_per_second);
-      for (const std::string& cell :
-           {concat(params), concat(macs), print(style.table, run.last(metric, subnet)),
-            print(style.table, run.last("ema_" + metric, subnet)), print("%.4f", run.last("loss", subnet)),
-            print("%.4f", run.last("ema_loss", subnet)), print("%.0f", speed)}) {
-        row.push_back(cell);
-      }
-      rows.push_back(std::move(row));
-    }
-  }
-  return rows;
-}
 
 Chart loss_chart(const Runs& runs) {
   Chart chart{"Training loss", "", {"step"}, {"loss (nats)"}, {}};
@@ -181,19 +87,20 @@ Chart loss_chart(const Runs& runs) {
                       runs.size() == 1 ? Colour{"#57606a", "#c5ccd3"} : group_colour(static_cast<int64_t>(r)),
                       runs.size() == 1 ? -1 : static_cast<int64_t>(r), over_steps(run, "train_loss", &RunEvents::Log::loss));
     if (r == 0 && !all.points.empty()) {
-      chart.alt = concat("from ", print("%.3f", all.points.front().y), " to ", print("%.3f", all.points.back().y));
+      chart.alt =
+          concat("from ", print_finite("%.3f", all.points.front().y), " to ", print_finite("%.3f", all.points.back().y));
     }
     all.dashed = runs.size() == 1;
     chart.series.push_back(std::move(all));
     if (runs.size() > 1 || !has_logs(run)) continue;
-    for (size_t w = 0; w < run.widths.size(); ++w) {
+    const Views views = grouped_views(run.subnets());
+    for (const size_t w : a_few(views)) {
       std::vector<Point> points;
       for (const RunEvents::Log& log : run.events->logs) {
         const auto found = log.losses.find(run.widths[w].subnet.label);
         if (found != log.losses.end()) points.push_back({static_cast<double>(log.step), found->second});
       }
-      chart.series.push_back(
-          line(subnet_text(run.widths[w].subnet), width_colour(run, w), static_cast<int64_t>(w), thinned(points)));
+      chart.series.push_back(width_line(run, views, w, thinned(points)));
     }
   }
   return chart;
@@ -204,7 +111,7 @@ Chart learning_rate_chart(const Runs& runs) {
   for (size_t r = 0; r < runs.size(); ++r) {
     Series rate = line(runs.size() == 1 ? "" : runs[r].name, group_colour(static_cast<int64_t>(r)), -1,
                        over_steps(runs[r], "lr", &RunEvents::Log::lr));
-    if (r == 0 && !rate.points.empty()) chart.alt = concat("last ", print("%.3g", rate.points.back().y));
+    if (r == 0 && !rate.points.empty()) chart.alt = concat("last ", print_finite("%.3g", rate.points.back().y));
     rate.dashed = r % 2 == 1;
     chart.series.push_back(std::move(rate));
   }
@@ -222,22 +129,60 @@ Chart test_chart(const Runs& runs) {
   for (size_t r = 0; r < runs.size(); ++r) {
     const RunData& run = runs[r];
     std::vector<Point> mean;
-    for (size_t w = 0; w < run.widths.size(); ++w) {
-      const models::Subnet& subnet = run.widths[w].subnet;
-      const std::vector<Point> points = column(run, metric + "_" + subnet.name);
+    const Views views = grouped_views(run.subnets());
+    std::vector<size_t> lines = a_few(views);
+    const auto values = [&](size_t w) { return column(run, metric + "_" + run.widths[w].subnet.name); };
+    // Evaluations before the end may leave some of many subnetworks out.
+    const auto left_out = [&](size_t w) { return !values(w).empty() && !std::isfinite(values(w).front().y); };
+    if (views.several_axes()) std::erase_if(lines, left_out);
+    for (const size_t w : lines) {
+      const std::vector<Point> points = values(w);
       if (mean.size() < points.size()) mean.resize(points.size());
       for (size_t i = 0; i < points.size(); ++i) {
-        mean[i] = {points[i].x, mean[i].y + points[i].y / static_cast<double>(run.widths.size())};
+        mean[i] = {points[i].x, mean[i].y + points[i].y / static_cast<double>(lines.size())};
       }
       if (runs.size() > 1) continue;
-      chart.series.push_back(line(subnet_text(subnet), width_colour(run, w), static_cast<int64_t>(w), points));
+      chart.series.push_back(width_line(run, views, w, points));
     }
-    if (r == 0 && !mean.empty()) chart.alt = concat("mean over the widths at last ", print(style.format, mean.back().y));
+    if (r == 0 && !mean.empty()) chart.alt = concat("mean over the widths at last ", print_finite(style.format, mean.back().y));
     if (runs.size() == 1) continue;
     chart.series.push_back(line(run.name, group_colour(static_cast<int64_t>(r)), static_cast<int64_t>(r), thinned(mean)));
   }
   return chart;
 }
+
+namespace {
+
+// A label is "heads=5", or of several axes "heads=5,px=24". A bar for each value of one axis: the sum over all others.
+Bars drawn_bars(const RunEvents& events, const std::map<std::string, int64_t>& drawn, size_t axis, const std::string& title,
+                int64_t steps) {
+  struct Sum {
+    std::string label;
+    double count = 0, share = 0;
+  };
+  std::vector<Sum> sums;  // in the order of the labels
+  for (const std::string& label : events.labels) {
+    const std::vector<std::string> parts = split(label, ',');
+    const std::string& part = parts.at(std::min(axis, parts.size() - 1));
+    auto at = std::find_if(sums.begin(), sums.end(), [&](const Sum& sum) { return sum.label == part; });
+    if (at == sums.end()) at = sums.insert(at, {part});
+    const auto count = drawn.find(label);
+    at->count += count == drawn.end() ? 0 : static_cast<double>(count->second);
+    at->share += events.shares.at(label);
+  }
+  const std::string name = words_of(sums.at(0).label).axis;
+  Bars bars{title == "Widths drawn" ? title : concat(title, " ", name), "", name, "steps", {}};
+  for (size_t i = 0; i < sums.size(); ++i) {
+    const Words words = words_of(sums[i].label);
+    const double expected = std::isfinite(sums[i].share) ? sums[i].share * static_cast<double>(steps) : -1;
+    bars.bars.push_back({words.value, sums[i].count, ramp_colour(static_cast<int64_t>(i), std::ssize(sums)),
+                         print("%.0f", sums[i].count), expected});
+    bars.alt += concat(bars.alt.empty() ? "" : ", ", words.text, " ", print("%.0f", sums[i].count));
+  }
+  return bars;
+}
+
+}  // namespace
 
 std::optional<Draws> draws_chart(const RunData& run) {
   if (!has_logs(run) || run.events->shares.empty()) return {};
@@ -256,20 +201,17 @@ std::optional<Draws> draws_chart(const RunData& run) {
   Draws draws;
   draws.steps = per_step > 1.5 ? std::llround(static_cast<double>(passes) / per_step) : passes;
   const std::vector<std::string>& labels = run.events->labels;
-  draws.bars = {"Widths drawn", "", labels.empty() ? "" : words_of(labels[0]).axis, "steps", {}};
   int64_t choices = 0;
-  for (size_t i = 0; i < labels.size(); ++i) {
-    const double share = run.events->shares.at(labels[i]);
-    const double expected = std::isfinite(share) ? share * static_cast<double>(draws.steps) : -1,
-                 count = static_cast<double>(drawn[labels[i]]);
-    if (expected > 0 && share < 1) {  // what every step trains is no choice
-      draws.chi_square += (count - expected) * (count - expected) / expected;
-      ++choices;
-    }
-    const Words words = words_of(labels[i]);
-    draws.bars.bars.push_back({words.value, count, ramp_colour(static_cast<int64_t>(i), static_cast<int64_t>(labels.size())),
-                               print("%.0f", count), expected});
-    draws.bars.alt += concat(draws.bars.alt.empty() ? "" : ", ", words.text, " ", print("%.0f", count));
+  for (const std::string& label : labels) {
+    const double share = run.events->shares.at(label), expected = share * static_cast<double>(draws.steps);
+    if (!(expected > 0 && share < 1)) continue;  // what every step trains is no choice
+    const double count = static_cast<double>(drawn[label]);
+    draws.chi_square += (count - expected) * (count - expected) / expected;
+    ++choices;
+  }
+  const size_t axes = labels.empty() ? 0 : split(labels[0], ',').size();
+  for (size_t axis = 0; axis < std::min<size_t>(axes, 8); ++axis) {
+    draws.bars.push_back(drawn_bars(*run.events, drawn, axis, axes == 1 ? "Widths drawn" : "Steps by", draws.steps));
   }
   draws.p = choices > 1 ? chi_square_p(draws.chi_square, choices - 1) : 1;
   return draws;

@@ -16,6 +16,7 @@
 #include "train/predict/explain.h"
 #include "train/step.h"
 #include "train/subnets.h"
+#include "train/views/views.h"
 
 namespace hv::train {
 namespace {
@@ -239,21 +240,31 @@ std::vector<int64_t> RunImages::choose(const Table& predictions, size_t count) c
   return chosen;
 }
 
-RunImages::Look RunImages::look(int64_t index) {
+Tensor RunImages::input_of(const data::Image& image) const {
+  const Tensor input = Tensor::empty({1, 3, image.height, image.width});
+  const int64_t pixels = image.height * image.width;
+  data::Normalizer({loaded_.header.mean, loaded_.header.std})(image.chw.data(), pixels, input.mutable_data());
+  return input;
+}
+
+void RunImages::check_index(int64_t index) const {
   HV_CHECK_USAGE(index >= 0 && index < test_->size(), "--images: ", index, " is not there; the test images are 0 to ",
                  test_->size() - 1);
+}
+
+RunImages::Look RunImages::look(int64_t index) {
+  check_index(index);
   const NoGrad off;
   fitting(1, Pass::rollout);
   const data::Image image = test_image(index), large = shown(image);
-  const int64_t side = test_->height();
-  const Tensor input = Tensor::empty({1, 3, side, test_->width()});
-  data::Normalizer({loaded_.header.mean, loaded_.header.std})(image.chw.data(), side * test_->width(), input.mutable_data());
+  const Tensor input = input_of(image);
+  const std::vector<size_t> some = a_few(grouped_views(widths_));
   const std::string label = labels_of(index);
   Look look{concat("Test image ", index, ": ", label), {{large, "the image: " + label}}};
   std::vector<Heat> heats;
   double low = std::numeric_limits<double>::infinity(), high = 0;
-  for (const WidthCost& width : run_.widths) {
-    const Tensor rollout = loaded_.model->rollout(input, width.subnet);
+  for (const size_t i : some) {
+    const Tensor rollout = loaded_.model->rollout(input, widths_[i]);
     if (!rollout.defined()) return {look.heading, {}};
     heats.push_back(heat_of(rollout, 0));
     for (const double value : heats.back().values) {
@@ -262,7 +273,7 @@ RunImages::Look RunImages::look(int64_t index) {
     }
   }
   for (size_t w = 0; w < heats.size(); ++w) {
-    const models::Subnet& width = run_.widths[w].subnet;
+    const models::Subnet& width = widths_[some[w]];
     std::string caption = subnet_text(width);
     if (one_label()) {
       const std::vector<double> probability = softmax(loaded_.model->forward(input, width)).to_vector();
@@ -272,6 +283,43 @@ RunImages::Look RunImages::look(int64_t index) {
     look.tiles.push_back({overlay(large, heats[w], low, high), caption});
   }
   return look;
+}
+
+std::vector<Tile> RunImages::survivors(int64_t index, const models::Subnet& subnet) {
+  check_index(index);
+  fitting(1, Pass::forward);
+  const data::Image image = test_image(index), large = shown(image);
+  std::vector<Tile> tiles = {{large, concat("#", index, " ", labels_of(index))}};
+  for (const Tensor& stage : loaded_.model->survivors(input_of(image), subnet)) {
+    const Heat kept = heat_of(stage, 0);
+    const auto left = std::count(kept.values.begin(), kept.values.end(), 1.0);
+    tiles.push_back({darkened(large, kept), concat(left, " of ", kept.values.size(), " patches")});
+  }
+  return tiles;
+}
+
+std::vector<models::Subnet> strongest_pruning(const RunData& run) {
+  const std::vector<models::Cost> costs = models::costs(run.header->model);
+  const Views views = grouped_views(run.subnets());
+  std::vector<models::Cost> widest;
+  for (size_t i = 0; i < run.widths.size(); ++i) {
+    const models::Cost& cost = costs.at(static_cast<size_t>(run.widths[i].subnet.id));
+    // Only where the last pruning drops something.
+    if (views.group[i] + 1 == views.groups && cost.tokens.size() > 1 && cost.tokens.back() < cost.tokens.front()) {
+      widest.push_back(cost);
+    }
+  }
+  std::vector<models::Subnet> found;
+  for (const bool most : {true, false}) {
+    const models::Cost* best = nullptr;
+    for (const models::Cost& cost : widest) {
+      const int64_t more = best ? cost.tokens[0] - best->tokens[0] : 0;
+      const bool fewer = best && cost.tokens.back() < best->tokens.back();
+      if (!best || (most ? more > 0 : more < 0) || (more == 0 && fewer)) best = &cost;
+    }
+    if (best && (found.empty() || found[0].id != best->subnet.id)) found.push_back(best->subnet);
+  }
+  return found;
 }
 
 }  // namespace hv::train

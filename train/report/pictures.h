@@ -14,7 +14,7 @@
 #include "data/open.h"
 #include "train/draw/html.h"
 #include "train/predict/need.h"
-#include "train/report/run_data.h"
+#include "train/runs/run_data.h"
 #include "train/state/load.h"
 
 namespace hv::train {
@@ -41,14 +41,18 @@ class RunImages {
   std::vector<int64_t> choose(const Table& predictions, size_t count) const;
   struct Look {
     std::string heading;
-    std::vector<Tile> tiles;  // the image, then the attention of every width over it
+    std::vector<Tile> tiles;  // the image, then the attention of every width over it, or of a few if there are several axes
   };
   // The attention for one test image. `tiles` is empty if the model has no attention. A wrong index is an error (Fault::usage).
   Look look(int64_t index);
+  // The test image, then one picture for each time that this subnetwork drops patches, in which those dropped so far are dark.
+  std::vector<Tile> survivors(int64_t index, const models::Subnet& subnet);
   int64_t test_images() const { return test_->size(); }
 
  private:
   data::Image test_image(int64_t i) const;
+  Tensor input_of(const data::Image& image) const;
+  void check_index(int64_t index) const;
   const std::string& class_name(double k) const;
   int64_t fitting(int64_t images, Pass pass) const;  // see train/predict/need.h
   std::string labels_of(int64_t image) const;        // "cat", or "cat, dog" if the image has several labels
@@ -58,5 +62,9 @@ class RunImages {
   std::vector<models::Subnet> widths_;
   data::DatasetPtr train_, test_;
 };
+
+// Of the widest subnetworks that drop patches, those that drop the largest share: the one that begins with most patches, and the
+// one that begins with fewest. Empty if none drops any.
+std::vector<models::Subnet> strongest_pruning(const RunData& run);
 
 }  // namespace hv::train

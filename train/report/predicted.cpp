@@ -40,8 +40,16 @@ Twice looking_twice(const RunData& run, bool continues) {
     return *found;
   };
   HV_CHECK_INPUT(predictions.rows() > 0 && run.widths.size() > 1, "predictions.csv: has no rows, expected one per image");
+  // Pairs of every subnetwork of several axes would be too many to judge on these images.
+  constexpr size_t kStages = 8;
+  std::vector<size_t> which = a_few(grouped_views(run.subnets()));
+  if (which.size() < run.widths.size() && !continues) {
+    which = evenly(pareto_front(fronts_of({run}, Cost::macs).contest.priced), kStages - 1);
+    if (which.empty() || which.back() + 1 != run.widths.size()) which.push_back(run.widths.size() - 1);
+  }
   std::vector<StagePredictions> stages;
-  for (const WidthCost& width : run.widths) {
+  for (const size_t i : which) {
+    const WidthCost& width = run.widths[i];
     const std::string& name = width.subnet.name;
     stages.push_back(
         {width.subnet, static_cast<double>(width.macs), column("predicted_" + name), column("confidence_" + name)});

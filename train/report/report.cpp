@@ -4,11 +4,10 @@
 #include <cmath>
 #include <cstdio>
 
-#include "models/classifiers.h"
 #include "train/cascade/twice.h"
 #include "train/draw/html.h"
 #include "train/files/file.h"
-#include "train/log/progress.h"
+#include "train/report/about.h"
 #include "train/report/charts.h"
 #include "train/report/pictures.h"
 #include "train/subnets.h"
@@ -35,13 +34,14 @@ class Report {
     } catch (const Error& error) {
       no_images_ = error.what();
     }
-    about();
+    add_about(page_, run_);
     accuracy();
     curves();
     draws();
     errors();
     twice();
     looks();
+    survivors();
     data();
     time();
     return page_.finish();
@@ -53,64 +53,7 @@ class Report {
     page_.figure(drawing, caption);
   }
 
-  std::string why(const std::string& file) const {
-    const auto found = run_.problems.find(file);
-    return found == run_.problems.end() ? file : found->second;
-  }
-
-  void about() {
-    page_.section("run", "The run");
-    if (!run_.header) {
-      page_.missing("No checkpoint, so nothing is known of the run's options and model: " + why("checkpoint") + ".");
-      return;
-    }
-    const Header& header = *run_.header;
-    const auto of = [](const auto& map, const char* name) {
-      const auto found = map.find(name);
-      return found == map.end() ? concat("?") : concat(found->second);
-    };
-    const auto seconds = header.metrics.find("seconds");
-    std::vector<std::vector<std::string>> rows = {{"what", "value"}};
-    rows.push_back({"model", concat(of(header.options, "preset"), ", ", run_.widths.size(),
-                                    run_.widths.size() == 1 ? " width" : " widths")});
-    rows.push_back({"data", concat(of(header.provenance, "data"), ", ", of(header.provenance, "data_images"),
-                                   " training images, checksum ", of(header.provenance, "data_checksum"))});
-    rows.push_back(
-        {"length", concat(of(header.counters, "step"), " steps, ", of(header.counters, "images"), " images",
-                          seconds == header.metrics.end() ? "" : ", " + format_duration(seconds->second) + " of training")});
-    if (run_.events && !run_.events->ending.empty()) rows.push_back({"ending", run_.events->ending});
-    for (const auto& [name, value] : header.provenance) {
-      if (name.rfind("data", 0) != 0 || name == "data_source") rows.push_back({name, value});
-    }
-    page_.table(rows, true);
-    if (const auto classifiers = models::classifier_table(models::costs(header.model)); !classifiers.empty()) {
-      page_.text("Which classifier serves which width:");
-      page_.table(classifiers, true);
-    }
-    page_.text("The command that repeats it:");
-    page_.code(repeat_command(header));
-    rows = {{"option", "value"}};
-    for (const auto& [name, value] : header.options) {
-      if (!value.empty()) rows.push_back({name, value});
-    }
-    page_.fold("Every option as resolved", rows);
-    rows = {{"model", "value"}};
-    for (const auto& [name, value] : header.model) rows.push_back({name, value});
-    page_.fold("The model's configuration", rows);
-  }
-
-  // Why the points of another run are not drawn or cannot be compared; "" if they can.
-  std::string incomparable(const RunData& other) const {
-    for (const char* file : {"checkpoint", "summary.csv"}) {
-      if (other.problems.count(file)) return "not drawn: " + other.problems.at(file);
-    }
-    const auto images = [](const RunData& run) {
-      const auto found = run.header->provenance.find("test_checksum");
-      return found == run.header->provenance.end() ? "" : found->second;
-    };
-    if (run_.header && images(run_) != images(other)) return "measured on other test images, so its accuracy does not compare";
-    return other.images_per_second.empty() ? "its speed was not measured" : "";
-  }
+  std::string why(const std::string& file) const { return run_.why(file); }
 
   void accuracy() {
     page_.section("accuracy", "Accuracy against cost");
@@ -119,25 +62,46 @@ class Report {
       return;
     }
     const std::vector<double>* images = run_.summary->find("images");
-    page_.text(
-        concat("One set of weights, run at each of its widths. Measured on ", images ? images->back() : 0, " test images."));
+    const bool fronts = several_axes(runs_);
+    page_.text(concat("One set of weights, run at each of its ", fronts ? concat(run_.widths.size(), " subnetworks") : "widths",
+                      ". Measured on ", images ? images->back() : 0, " test images."));
     for (size_t i = 1; i < runs_.size(); ++i) {
-      const std::string hurdle = incomparable(runs_[i]);
+      const std::string hurdle = incomparable(run_, runs_[i]);
       if (!hurdle.empty()) page_.missing(concat(runs_[i].name, ": ", hurdle, "."));
     }
+    fronts ? draw_fronts() : draw_lines();
+    if (fronts) page_.heading("Every subnetwork by its first axis, then by MACs; the front is that over MACs");
+    page_.table(accuracy_table(runs_));
+  }
+
+  void draw_lines() {
     const std::string labels = concat("Each point is a width, its number of ", run_.widths[0].subnet.axes.at(0).name,
                                       " beside it; up and to the left is better.");
     figure("accuracy-macs", svg(accuracy_chart(runs_, Cost::macs)), labels);
     figure("accuracy-parameters", svg(accuracy_chart(runs_, Cost::params)), labels);
-    if (run_.images_per_second.empty()) {
-      page_.missing("No accuracy against speed: " + why("events.jsonl") + "; " + no_images_ + ".");
-    } else {
-      figure("accuracy-speed", svg(accuracy_chart(runs_, Cost::images_per_second)),
-             concat("The same against the speed measured ", run_.events ? "while training" : "for this report, on 1000 images",
-                    "; up and to the right is better."));
-    }
-    page_.table(accuracy_table(runs_));
+    if (run_.images_per_second.empty()) return no_speed();
+    figure("accuracy-speed", svg(accuracy_chart(runs_, Cost::images_per_second)),
+           concat("The same against the speed measured ", run_.events ? "while training" : "for this report, on 1000 images",
+                  "; up and to the right is better."));
   }
+
+  void draw_fronts() {
+    for (const Cost cost : {Cost::macs, Cost::images_per_second}) {
+      if (cost != Cost::macs && run_.images_per_second.empty()) return no_speed();
+      const auto& [contest, rivals, words] = fronts_of(runs_, cost);
+      page_.text(gain_sentence(contest, words));
+      for (const Contest& rival : rivals) page_.text(rival_sentence(contest, rival, words));
+      figure(
+          cost == Cost::macs ? "accuracy-macs" : "accuracy-speed", svg(front_chart(contest, rivals, words)),
+          concat("Each point is a subnetwork; up and to the left is better. Faint: another one costs no more and is at least "
+                 "as good. Labels: ",
+                 chosen_axes_text(contest.subnets.back()), "."));
+      page_.heading(concat("The best within a budget, and its ", chosen_axes_text(contest.subnets.back())));
+      page_.table(budget_table(contest, rivals, words), true);
+    }
+  }
+
+  void no_speed() { page_.missing("No accuracy against speed: " + why("events.jsonl") + "; " + no_images_ + "."); }
 
   void curves() {
     page_.section("curves", "Over the steps");
@@ -152,10 +116,19 @@ class Report {
       page_.text("Only the evaluations of summary.csv are drawn: " +
                  (run_.events ? "events.jsonl holds no steps" : why("events.jsonl")) + ".");
     }
-    figure("loss", svg(loss_chart(runs_)),
-           "Mean loss of the steps since the point before. Lower is better; narrow widths usually stay above wide ones.");
+    figure(
+        "loss", svg(loss_chart(runs_)),
+        "Mean loss of the steps since the point before. Lower is better; narrow widths usually stay above wide ones." + few());
     figure("learning-rate", svg(learning_rate_chart(runs_)), "What the update of each step is multiplied by.");
-    figure("test-accuracy", svg(test_chart(runs_)), "On the test images of --eval-limit, live weights; higher is better.");
+    figure("test-accuracy", svg(test_chart(runs_)),
+           "On the test images of --eval-limit, live weights; higher is better." + few());
+  }
+
+  // What is said where only a few of the subnetworks are shown.
+  std::string few() const {
+    const std::vector<models::Subnet> subnets = run_.subnets();
+    if (!grouped_views(subnets).several_axes()) return "";
+    return concat(" Of the subnetworks, only those that differ in ", first_axis_name(subnets.back()), " alone are shown.");
   }
 
   void draws() {
@@ -165,7 +138,11 @@ class Report {
       page_.missing("Not known: " + (run_.events ? "events.jsonl holds no steps" : why("events.jsonl")) + ".");
       return;
     }
-    figure("draws", svg(draws->bars), "Bars: steps that ran at this width. Lines: how many were asked for.");
+    for (size_t i = 0; i < draws->bars.size(); ++i) {
+      figure(i == 0 ? "draws" : concat("draws-", i + 1), svg(draws->bars[i]),
+             draws->bars.size() == 1 ? "Bars: steps that ran at this width. Lines: how many were asked for."
+                                     : "Bars: passes at this value, whatever the other axes. Lines: how many were asked for.");
+    }
     char text[200];
     std::snprintf(text, sizeof text, "Chi-square %.2f over %lld steps, p = %.3f: %s.", draws->chi_square,
                   static_cast<long long>(draws->steps), draws->p,
@@ -252,6 +229,10 @@ class Report {
           "test images, so thresholds and pair are chosen on the images they are judged on. Sure is a confidence (the largest "
           "probability) of at least the threshold; the entropy, which eval --cascade takes, needs logits that a run does not "
           "keep.");
+      if (twice.stages() < run_.widths.size()) {
+        page_.text(
+            concat("Only ", twice.stages(), " subnetworks take part: some on the Pareto front over MACs, and the last."));
+      }
       figure("twice", svg(twice.chart()), "Lines: from never to always looking again. Up and to the left is better.");
       for (const Twice::Curve& curve : twice.curves()) {
         page_.heading(twice.name(curve));
@@ -260,7 +241,7 @@ class Report {
       page_.heading("Which classes are looked at again");
       page_.text(concat(twice.name(twice.curves()[0]), ", where about half of all images are looked at again."));
       page_.table(twice.classes(twice.curves()[0], run_.header->class_names, 10));
-      const models::Subnet& first = run_.widths[0].subnet;
+      const models::Subnet& first = twice.first();
       page_.heading("Easy and hard images");
       page_.text("Those of which the narrowest width is surest and right, then those of which it is least sure.");
       for (const bool hard : {false, true}) {
@@ -281,12 +262,30 @@ class Report {
           chosen && run_.predictions
               ? " The images: three that every width gets right, then three that the widest does and the narrowest does "
                 "not, as far as there are such."
-              : ""));
+              : "",
+          few()));
       for (const int64_t index : indices) {
         const RunImages::Look look = images_->look(index);
         if (look.tiles.empty()) return page_.missing("This model cannot tell what it looks at.");
         page_.heading(look.heading);
         tiles(concat("look-", index), look.tiles, static_cast<int64_t>(look.tiles.size()));
+      }
+    });
+  }
+
+  // Only for models that choose tokens.
+  void survivors() {
+    const std::vector<models::Subnet> strongest = run_.header ? strongest_pruning(run_) : std::vector<models::Subnet>{};
+    if (strongest.empty()) return;
+    page_.section("survivors", "Which patches survive");
+    page_.text("Some blocks go on with those patches alone that matter most. What is dropped by then is dark.");
+    with_images([&] {
+      for (const models::Subnet& subnet : strongest) {
+        page_.heading(subnet_text(subnet));
+        for (const int64_t index : wanted_.empty() ? chosen_images(6) : wanted_) {
+          const std::vector<Tile> stages = images_->survivors(index, subnet);
+          tiles(concat("survivors-", subnet.name, "-", index), stages, std::ssize(stages));
+        }
       }
     });
   }

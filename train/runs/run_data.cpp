@@ -1,4 +1,4 @@
-#include "train/report/run_data.h"
+#include "train/runs/run_data.h"
 
 #include <algorithm>
 #include <cmath>
@@ -243,6 +243,17 @@ std::string RunData::option(const std::string& wanted) const {
   if (!header) return "";
   const auto found = header->options.find(wanted);
   return found == header->options.end() ? "" : found->second;
+}
+
+std::vector<models::Subnet> RunData::subnets() const {
+  std::vector<models::Subnet> all;
+  for (const WidthCost& width : widths) all.push_back(width.subnet);
+  return all;
+}
+
+std::string RunData::why(const std::string& file) const {
+  const auto found = problems.find(file);
+  return found == problems.end() ? file : found->second;
 }
 
 RunData read_run(const std::string& folder) {

@@ -1,9 +1,9 @@
-// Reads a run folder for the report: the header of the checkpoint, summary.csv, events.jsonl, predictions.csv.
+// Reads a run folder: the header of the checkpoint, summary.csv, events.jsonl, predictions.csv.
 //
 // The files are untrusted. Invariants
 //   1. The size of a file is checked before it is read. A bad file is an error (Fault::input) that names the file, the line and
 //      what was expected.
-//   2. read_run() stores such errors in `problems` and goes on. So a report shows what can be read and why the rest is missing.
+//   2. read_run() stores such errors in `problems` and goes on. So a reader shows what can be read and why the rest is missing.
 // Thread rule: plain data.
 #pragma once
 
@@ -62,6 +62,8 @@ struct RunData {
   // The last value of a subnetwork in summary.csv: `what` is "top1", "ema_top1", "loss", ...; NaN if there is none.
   double last(const std::string& what, const models::Subnet& subnet) const;
   std::string option(const std::string& wanted) const;  // the value of an option of the run; "" if it is unknown
+  std::vector<models::Subnet> subnets() const;          // those of `widths`
+  std::string why(const std::string& file) const;       // why the data of this file are missing, or its name
 };
 // A path that is not a folder is an error (Fault::usage); a folder with neither a checkpoint nor summary.csv is one
 // (Fault::input).
