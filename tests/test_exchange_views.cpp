@@ -215,6 +215,9 @@ TEST_CASE("program: subnetworks of sizes and rates out and in") {
   for (const char* name : {"px8-keep0.5", "px8-keep1", "px16-keep0.5", "px16-keep1"}) {
     CHECK(contains(onnx, concat("vit-heads1-", name, ".onnx: 1 head, ")));
   }
+  CHECK(contains(good("export a.ckpt --format onnx --subnets '*2-px8-keep0.5' --out one.onnx"), "one.onnx: 2 heads, "));
+  check_refused(program("export a.ckpt --subnets 'heads2-px8-keep1'"), 2,
+                "--format safetensors: heads2-px8-keep1 resizes images or drops tokens, which no model of timm's does");
   CHECK(contains(good("export a.ckpt"), "in timm: none, for it has no sizes of images and no rates of tokens"));
   CHECK(contains(good("info a.safetensors --tensors"), "pos_embed_list.1"));
   CHECK(contains(good("import a.safetensors --out b.ckpt"), "b.ckpt: 1 to 2 heads of 8, 3 blocks"));

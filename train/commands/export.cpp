@@ -29,7 +29,8 @@ constexpr Format kFormats[] = {
 
 struct ExportArguments {
   std::vector<std::string> checkpoint;
-  std::string heads, format = kFormats[0].name, out;
+  SubnetChoice subnets;
+  std::string format = kFormats[0].name, out;
   bool ema = false, force = false;
 };
 
@@ -48,10 +49,10 @@ int run_export(const ExportArguments& a) {
   const Format& format = *std::find_if(std::begin(kFormats), std::end(kFormats), [&](auto& f) { return a.format == f.name; });
   const TimmSource source(a.checkpoint.at(0), a.ema);
   std::vector<std::pair<std::string, std::optional<models::Subnet>>> files;  // and what it holds; nothing: the nested model
-  if (a.heads.empty() || (a.heads == kAllSubnets && format.nested)) {
+  if (a.subnets.all() && (format.nested || a.subnets.heads + a.subnets.names == "")) {
     files.emplace_back(a.out.empty() ? default_name(a, "") : a.out, std::nullopt);
   } else {
-    std::vector<models::Subnet> subnets = choose_trained(source.subnets(), source.header(), a.heads);
+    std::vector<models::Subnet> subnets = choose_trained(source.subnets(), source.header(), a.subnets);
     if (format.timm) subnets = timm_subnets(source.header().model, subnets);
     for (const models::Subnet& subnet : subnets) {
       const std::filesystem::path out = a.out;
@@ -83,9 +84,10 @@ Command export_command() {
   std::vector<std::string> formats;
   for (const Format& format : kFormats) formats.push_back(format.name);
   Fields fields = {
-      {kSubnetsOption, &a->heads,
+      {kSubnetsOption, &a->subnets.heads,
        "widths, as 5, 3-8, 3,5,8 or 0.5: a plain vision transformer and a file each; default and all: the nested model in one "
        "file (onnx needs a choice; all: each)"},
+      {kNamesOption, &a->subnets.names, kNamesHelp},
       {"format", &a->format, "of the file", 0, 0, formats},
       {"out", &a->out,
        "the file, or what the files of several widths are named after; default: the checkpoint, in this folder"},
