@@ -7,7 +7,7 @@
 #include "tests/error_of.h"
 #include "tests/trainer_fixtures.h"
 #include "train/choice/few.h"
-#include "train/report/run_data.h"
+#include "train/runs/run_data.h"
 #include "train/subnets.h"
 
 using namespace hv;
