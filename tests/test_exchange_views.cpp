@@ -1,5 +1,5 @@
-// Export and import of models with sizes and rates of tokens: the whole model to the bit, every subnetwork alone, positions that
-// find the table of their size. What ONNX files of them compute is compared in tests/parity/check_onnx.py.
+// Export and import of models with sizes and rates of tokens: the whole model to the bit, every subnetwork alone, positions
+// that find the table of their size. What ONNX files of them compute is compared in tests/parity/check_onnx.py.
 #include <doctest/doctest.h>
 
 #include "models/hydravit.h"
