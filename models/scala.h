@@ -9,8 +9,8 @@
 //      `isolate` is off: then all use the first.
 //   3. qkv is packed ({q, k, v}, head, size), and a net takes one contiguous piece of 3p rows, as in the authors' code. So a
 //      row that is part of a query in the full net may be part of a key in a narrow one. In HydraViT each row keeps its role.
-//   4. A subnetwork is a width and a view (models/token_axes.h): a size that images are resized to, and a rate of tokens to keep.
-//      The first tokens always stay.
+//   4. A subnetwork is a width and a view (models/token_axes.h): a size that images are resized to, and a rate of tokens to
+//      keep. The first tokens always stay.
 //   5. A Scala of one ratio is a ViT or a distilled DeiT. Its LayerNorms add 1e-5 to the variance, as the authors' code runs
 //      them, if `eps` says nothing else: DeiT's own add 1e-6.
 #pragma once

@@ -3,7 +3,8 @@
 //
 // The rule, of more than kFew subnetworks: the full one of each width (of the first axis: the last one with that value), or of
 // more widths than there is room for, some, evenly spread from the narrowest to the widest; and the cheapest view of the widest
-// (its first one), if that has several. So best.ckpt, which is chosen by their mean, follows every width, and what few tokens do.
+// (its first one), if that has several. So best.ckpt, which is chosen by their mean, follows every width, and what few tokens
+// do.
 // Thread rule: pure functions.
 #pragma once
 

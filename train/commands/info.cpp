@@ -8,10 +8,10 @@
 #include "train/io/json.h"
 #include "train/io/print.h"
 #include "train/options.h"
-#include "train/views/cost_table.h"
 #include "train/start/setup.h"
 #include "train/state/run_folder.h"
 #include "train/subnets.h"
+#include "train/views/cost_table.h"
 
 namespace hv::train {
 namespace {

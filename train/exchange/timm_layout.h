@@ -6,9 +6,9 @@
 // export reads through it, import writes through it.
 //
 // Invariants
-//   1. timm_shapes(vit) are the names and shapes of the plain vision transformer, in the model's order. Separate classifiers and
-//      tables of positions of a nested model have our names, because timm has no such thing; a subnetwork alone has its own one,
-//      under timm's name, positions resized if the model has none of its size.
+//   1. timm_shapes(vit) are the names and shapes of the plain vision transformer, in the model's order. Separate classifiers
+//      and tables of positions of a nested model have our names, because timm has no such thing; a subnetwork alone has its own
+//      one, under timm's name, positions resized if the model has none of its size.
 //   2. TimmTensor::value shows, in row-major order, the tensor's numel(shape) numbers. It is strided, and for qkv it may have
 //      another rank.
 //   3. A subnetwork alone is exported as what computes its logits in timm. There, scores are multiplied by 1 / sqrt(size of a
@@ -56,7 +56,8 @@ struct TimmModel {
 };
 // "3 heads", "3 to 8 heads", "0.25 to 1 ratio"; `detailed`: "3 heads of 16", "0.25 to 1 ratio of width 96".
 std::string widths_text(const models::Config& config, bool detailed = false);
-// "VisionTransformerDistilled(img_size=32, ...)": how timm makes what the tensors fit, or why it cannot. Empty if the defaults will do.
+// "VisionTransformerDistilled(img_size=32, ...)": how timm makes what the tensors fit, or why it cannot. Empty if the defaults
+// will do.
 std::string timm_hint(const models::PlainVit& vit);
 
 // Those of the subnetworks that timm's models can be. What resizes images or drops tokens is left out, and that is said; if
@@ -93,8 +94,8 @@ std::string classifiers_notice(const models::PlainVit& from, const models::Plain
 std::string positions_notice(const models::PlainVit& from, const models::PlainVit& to);
 
 // Writes `from` into the part of that width of `ours`, the parameters of a model of configuration `to`, by name. What does not
-// fit (a wider model, another depth, no positions of any size of the model, ...) is an error (Fault::input) that begins with `path`. If the numbers of classes differ,
-// `ours` keeps its own classifiers, and the answer is false.
+// fit (a wider model, another depth, no positions of any size of the model, ...) is an error (Fault::input) that begins with
+// `path`. If the numbers of classes differ, `ours` keeps its own classifiers, and the answer is false.
 bool put_timm(const TimmModel& from, const std::string& path, const models::Config& to, const std::vector<NamedTensor>& ours);
 
 }  // namespace hv::train

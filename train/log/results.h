@@ -15,8 +15,8 @@ namespace hv::train {
 std::vector<std::string> result_orders();
 std::vector<Result> ordered(std::vector<Result> results, const std::string& order);
 
-// All metrics, a line per subnetwork. The rows of several axes stand in groups by the first one, in the model's order, and those
-// on the Pareto front of the metric that decides over MACs are marked (train/pareto/front.h); in JSON as "front".
+// All metrics, a line per subnetwork. The rows of several axes stand in groups by the first one, in the model's order, and
+// those on the Pareto front of the metric that decides over MACs are marked (train/pareto/front.h); in JSON as "front".
 std::string results_table(const std::vector<Result>& results, const std::string& order);
 Json results_json(const std::vector<Result>& results);
 

@@ -2,8 +2,8 @@
 // subnetworks of one axis it is the widest, of several axes the most accurate.
 //
 // Invariants
-//   1. Of one axis, the costs are computed from the narrowest subnetwork on, up to the first that exceeds the budget. So no time
-//      is spent on measuring wider ones.
+//   1. Of one axis, the costs are computed from the narrowest subnetwork on, up to the first that exceeds the budget. So no
+//      time is spent on measuring wider ones.
 //   2. A budget below the least cost is an error (Fault::usage) that names this cost.
 //   3. Of several axes: the highest accuracy, of equal ones the cheapest. If one of those that the budget allows was not
 //      evaluated, accuracies do not tell which is the best; then the most MACs.
@@ -40,7 +40,8 @@ struct Chosen {
 Chosen best_offer(const std::string& option, double budget, const std::vector<Offer>& offers,
                   const std::function<std::string(double)>& print);
 
-// What a checkpoint's header tells of its subnetworks at the last evaluation: the metric that decides, by live or averaged weights.
+// What a checkpoint's header tells of its subnetworks at the last evaluation: the metric that decides, by live or averaged
+// weights.
 std::optional<double> stored_accuracy(const Header& header, const models::Subnet& subnet, bool ema);
 
 // The time of a forward pass on one image, in milliseconds: the median of 3 to 15 runs, after 3 runs as a warm-up. After the

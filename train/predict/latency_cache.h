@@ -1,10 +1,10 @@
-// Keeps how long subnetworks take on this machine from one start of the program to the next: a small JSON file per model, number
-// of threads and precision in the user's cache folder (data/checksum_cache.h).
+// Keeps how long subnetworks take on this machine from one start of the program to the next: a small JSON file per model,
+// number of threads and precision in the user's cache folder (data/checksum_cache.h).
 //
 // Invariants
 //   1. What was kept counts only for the same program, processor, threads, precision and configuration of the model.
-//   2. The file is not trusted: a regular file of at most kLargestLatencyFile bytes with numbers that can be times. Anything else
-//      counts as nothing kept and is replaced, with a notice. No link is followed, no pipe waited for.
+//   2. The file is not trusted: a regular file of at most kLargestLatencyFile bytes with numbers that can be times. Anything
+//      else counts as nothing kept and is replaced, with a notice. No link is followed, no pipe waited for.
 //   3. Nothing here fails: a cache that cannot be read or written only costs time.
 // Thread rule: one thread per object; several programs may use one cache.
 #pragma once

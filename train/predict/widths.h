@@ -20,8 +20,9 @@ struct WidthChoice {  // a budget, or a choice by values and names
 };
 // Refuses both, and amounts that are none, before anything is loaded (Fault::usage).
 void check_choice(const WidthChoice& choice, const std::set<std::string>& given);
-// In the model's order; the last that the model was trained for if nothing is chosen. With budget_ms, subnetworks are timed here,
-// or their times come from the cache (train/predict/latency_cache.h). `ema`: the accuracies of the averaged weights count.
+// In the model's order; the last that the model was trained for if nothing is chosen. With budget_ms, subnetworks are timed
+// here, or their times come from the cache (train/predict/latency_cache.h). `ema`: the accuracies of the averaged weights
+// count.
 std::vector<models::Subnet> chosen_widths(const WidthChoice& choice, const Loaded& loaded, bool ema);
 
 }  // namespace hv::train

@@ -16,7 +16,8 @@ namespace hv::train {
 
 using Runs = std::vector<RunData>;
 
-// What looking twice would bring; of subnetworks that several axes tell apart, with some on the front. Missing columns, and fewer than two widths or no images, are an error (Fault::input).
+// What looking twice would bring; of subnetworks that several axes tell apart, with some on the front. Missing columns, and
+// fewer than two widths or no images, are an error (Fault::input).
 Twice looking_twice(const RunData& run, bool continues);
 
 enum class Cost { macs, params, images_per_second };

@@ -63,8 +63,8 @@ class RunImages {
   data::DatasetPtr train_, test_;
 };
 
-// Of the widest subnetworks that drop patches, those that drop the largest share: the one that begins with most patches, and the
-// one that begins with fewest. Empty if none drops any.
+// Of the widest subnetworks that drop patches, those that drop the largest share: the one that begins with most patches, and
+// the one that begins with fewest. Empty if none drops any.
 std::vector<models::Subnet> strongest_pruning(const RunData& run);
 
 }  // namespace hv::train

@@ -1,7 +1,7 @@
 // What a second axis buys: the Pareto front of subnetworks as a chart, as sentences and as a table of budgets.
 //
-// "One axis alone" are those subnetworks that differ from the last one in the first axis only (Views::full). They are among all,
-// so within one budget the best of all is never worse.
+// "One axis alone" are those subnetworks that differ from the last one in the first axis only (Views::full). They are among
+// all, so within one budget the best of all is never worse.
 // Thread rule: pure functions.
 #pragma once
 

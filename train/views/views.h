@@ -1,5 +1,5 @@
-// Subnetworks that several axes tell apart, such as a width, a size of images and a rate of tokens: grouped by the first of these
-// axes, and a few of them for charts that draw a line each. No axis is known by name.
+// Subnetworks that several axes tell apart, such as a width, a size of images and a rate of tokens: grouped by the first of
+// these axes, and a few of them for charts that draw a line each. No axis is known by name.
 // Thread rule: pure functions.
 #pragma once
 
