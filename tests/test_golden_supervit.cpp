@@ -124,7 +124,8 @@ void compare_step() {
   // Gradients of file `from` whose names begin with `prefix`; how many.
   const auto compare_gradients = [&](const Golden& from, const std::string& prefix, double bound = kGradients) {
     int count = 0;
-    for (const auto& [name, ignored] : from.tensors.values) {
+    for (const auto& each : from.tensors.values) {
+      const std::string& name = each.first;
       if (!name.starts_with(prefix)) continue;
       ++count;
       CHECK_MESSAGE(relative(own(name.substr(prefix.size())), from[name]) < bound, name);

@@ -17,14 +17,14 @@ from PIL import Image
 BINARY, WORK = sys.argv[1], pathlib.Path(sys.argv[2])
 TOLERANCE = 1e-5  # of the largest logit; deit: ten times as much
 COUNT = 5
-VIEWS = ["--heads", "3,6", "--recipe", "joint", "--sizes", "16,32", "--keep", "0.5,1"]
+VIEWS = ["--recipe", "joint", "--sizes", "16,32", "--keep", "0.5,1"]
 # what to train, how many subnetworks it has, steps, batch
 MODELS = {
     "nano": ([], 5, 12, 8),
     "scala-nano": ([], 13, 12, 8),
     "supervit-nano": ([], 9, 12, 8),
-    "nano-views": (["--preset", "nano", *VIEWS], 8, 12, 8),
-    "nano-resized": (["--preset", "nano", *VIEWS, "--positions", "resized", "--prune", "0,1,3"], 8, 12, 8),
+    "nano-views": (["--preset", "nano", "--heads", "3,6", *VIEWS], 8, 12, 8),
+    "nano-resized": (["--preset", "nano", "--heads", "3,6", *VIEWS, "--positions", "resized", "--prune", "0,1,3"], 8, 12, 8),
     "scala-views": (["--preset", "scala-nano", *VIEWS, "--heads", "0.5,1"], 8, 12, 8),
     "cifar": ([], 6, 12, 8),
     "deit": ([], 10, 1, 2),
