@@ -67,21 +67,21 @@ TEST_CASE("subnets: patterns fit as their plain recursive twin says") {
 }
 
 TEST_CASE("subnets: by value, by name, by both, in the model's order; what fits nothing says what there is") {
-  const std::vector<models::Subnet> all = subnets_of("cifar", kViews), widths = subnets_of("cifar");
-  REQUIRE(all.size() == 54);
+  const std::vector<models::Subnet> every = subnets_of("cifar", kViews), widths = subnets_of("cifar");
+  REQUIRE(every.size() == 54);
   const auto chosen = [&](const SubnetChoice& choice, const std::vector<models::Subnet>& of) {
     return names(choose_subnets(of, choice, "the model; it runs with "));
   };
   const auto by_names = [](const std::string& patterns) { return SubnetChoice("", patterns); };
-  CHECK(chosen({}, all) == names(all));
-  CHECK(chosen({"all", "all"}, all) == names(all));
-  CHECK(chosen(by_names("*"), all) == names(all));
-  CHECK(chosen(by_names("heads5-px24-keep0.7"), all) == "heads5-px24-keep0.7");
-  CHECK(chosen(by_names("heads8-*-keep1,heads3-px16-*"), all) ==
+  CHECK(chosen({}, every) == names(every));
+  CHECK(chosen({"all", "all"}, every) == names(every));
+  CHECK(chosen(by_names("*"), every) == names(every));
+  CHECK(chosen(by_names("heads5-px24-keep0.7"), every) == "heads5-px24-keep0.7");
+  CHECK(chosen(by_names("heads8-*-keep1,heads3-px16-*"), every) ==
         "heads3-px16-keep0.5 heads3-px16-keep0.7 heads3-px16-keep1 heads8-px16-keep1 heads8-px24-keep1 heads8-px32-keep1");
-  CHECK(chosen(by_names("heads?-px24-keep0.7"), all) == chosen(by_names("*24-keep0.7,*24-keep0.7"), all));
-  CHECK(choose_subnets(all, "3-5", "").size() == 27);  // every view of a width
-  CHECK(chosen({"3,8", "*-px32-keep1"}, all) == "heads3-px32-keep1 heads8-px32-keep1");
+  CHECK(chosen(by_names("heads?-px24-keep0.7"), every) == chosen(by_names("*24-keep0.7,*24-keep0.7"), every));
+  CHECK(choose_subnets(every, "3-5", "").size() == 27);  // every view of a width
+  CHECK(chosen({"3,8", "*-px32-keep1"}, every) == "heads3-px32-keep1 heads8-px32-keep1");
   CHECK(chosen(by_names("heads5"), widths) == "heads5");
 
   // A model whose first axis is another one.
@@ -92,21 +92,21 @@ TEST_CASE("subnets: by value, by name, by both, in the model's order; what fits 
 }
 
 TEST_CASE("subnets: errors are one line that shows what there is") {
-  const std::vector<models::Subnet> all = subnets_of("cifar", kViews);
+  const std::vector<models::Subnet> every = subnets_of("cifar", kViews);
   const auto refused = [&](const SubnetChoice& choice) {
-    return error_of([&] { choose_subnets(all, choice, "the model; it runs with "); });
+    return error_of([&] { choose_subnets(every, choice, "the model; it runs with "); });
   };
   const std::string there_are = "; there are 54, heads3-px16-keep0.5 to heads8-px32-keep1";
   CHECK(refused({"", "heads9-*"}) == "--subnets: 'heads9-*' fits the name of no subnetwork" + there_are);
   CHECK(refused({"", "heads5"}) ==
-        "--subnets: 'heads5' fits the name of no subnetwork" + there_are + "; heads5-* names all of its views");
+        "--subnets: 'heads5' fits the name of no subnetwork" + there_are + "; heads5-* names every of its views");
   CHECK(refused({"", "*,heads5-px24-keep0.6"}) ==
         "--subnets: 'heads5-px24-keep0.6' fits the name of no subnetwork" + there_are + "; did you mean heads5-px24-keep0.5?");
   CHECK(refused({"", "*,"}) == "--subnets: '' fits the name of no subnetwork" + there_are);
   CHECK(refused({"3", "heads5-*"}) == "--heads 3 and --subnets heads5-*: no subnetwork is in both; leave out one of the two");
   CHECK(refused("9") == "--heads: 9 is outside the model; it runs with 3 to 8 heads");
   try {
-    choose_names(all, "x");
+    choose_names(every, "x");
     FAIL("not refused");
   } catch (const Error& error) {
     CHECK(error.fault() == Fault::usage);
@@ -114,26 +114,26 @@ TEST_CASE("subnets: errors are one line that shows what there is") {
 }
 
 TEST_CASE("subnets: of a checkpoint, patterns choose among what it was trained for, --heads among all") {
-  const std::vector<models::Subnet> all = subnets_of("cifar", kViews);
+  const std::vector<models::Subnet> every = subnets_of("cifar", kViews);
   const Header header = trained_for("3-5", "*-px32-*");
-  CHECK(choose_trained(all, header, {}).size() == 9);
-  CHECK(choose_trained(all, header, "all").size() == 9);
-  CHECK(choose_trained(all, header, {"all", "all"}).size() == 9);
-  CHECK(names(choose_trained(all, header, {"", "*-keep1"})) == "heads3-px32-keep1 heads4-px32-keep1 heads5-px32-keep1");
-  CHECK(choose_trained(all, header, "8").size() == 9);
-  CHECK(names(choose_trained(all, header, {"8", "*-px16-keep1"})) == "heads8-px16-keep1");
+  CHECK(choose_trained(every, header, {}).size() == 9);
+  CHECK(choose_trained(every, header, "all").size() == 9);
+  CHECK(choose_trained(every, header, {"all", "all"}).size() == 9);
+  CHECK(names(choose_trained(every, header, {"", "*-keep1"})) == "heads3-px32-keep1 heads4-px32-keep1 heads5-px32-keep1");
+  CHECK(choose_trained(every, header, "8").size() == 9);
+  CHECK(names(choose_trained(every, header, {"8", "*-px16-keep1"})) == "heads8-px16-keep1");
   CHECK(error_of([&] {
-          choose_trained(all, header, {"", "*-px16-*"});
+          choose_trained(every, header, {"", "*-px16-*"});
         }) == "--subnets: '*-px16-*' fits the name of no subnetwork; there are 9, heads3-px32-keep0.5 to heads5-px32-keep1");
-  CHECK(choose_trained(all, Header{}, {}).size() == 54);  // of before there were such options
+  CHECK(choose_trained(every, Header{}, {}).size() == 54);  // of before there were such options
 }
 
 TEST_CASE("subnets: tables group several axes, mark the front, sort, and shorten a line of many") {
-  const std::vector<models::Subnet> all = subnets_of("nano", {{"sizes", "16,32"}});  // 2 to 6 heads
+  const std::vector<models::Subnet> every = subnets_of("nano", {{"sizes", "16,32"}});  // 2 to 6 heads
   std::vector<Result> results;
   for (size_t i = 0; i < 10; ++i) {
     const double top1 = i == 4 ? 99 : 10 + static_cast<double>(i % 3);
-    results.push_back({all.at(i), 1, static_cast<int64_t>(100 - i), 1, {{"top1", "top-1", top1}}, 5});
+    results.push_back({every.at(i), 1, static_cast<int64_t>(100 - i), 1, {{"top1", "top-1", top1}}, 5});
   }
   const std::string table = results_table(results, "model");
   CHECK(std::count(table.begin(), table.end(), '\n') == 1 + 10 + 4 + 1);  // head, rows, gaps, what the mark means
