@@ -66,16 +66,16 @@ TEST_CASE("views: 54 subnetworks of cifar, by width, size and rate; the last is 
   HydraViTConfig c = preset("cifar");
   c.sizes = "16,24,32";
   c.keep = "0.5,0.7,1";
-  const std::vector<Subnet> all = subnets_of(c);
-  REQUIRE(all.size() == 54);
-  for (size_t i = 0; i < all.size(); ++i) CHECK(all[i].id == static_cast<int64_t>(i));
-  CHECK(all[0].name == "heads3-px16-keep0.5");
-  CHECK(all[0].label == "heads=3,px=16,keep=0.5");
-  CHECK(all[1].name == "heads3-px16-keep0.7");
-  CHECK(all[9].name == "heads4-px16-keep0.5");
-  CHECK(all[53].name == "heads8-px32-keep1");
+  const std::vector<Subnet> every = subnets_of(c);
+  REQUIRE(every.size() == 54);
+  for (size_t i = 0; i < every.size(); ++i) CHECK(every[i].id == static_cast<int64_t>(i));
+  CHECK(every[0].name == "heads3-px16-keep0.5");
+  CHECK(every[0].label == "heads=3,px=16,keep=0.5");
+  CHECK(every[1].name == "heads3-px16-keep0.7");
+  CHECK(every[9].name == "heads4-px16-keep0.5");
+  CHECK(every[53].name == "heads8-px32-keep1");
   std::string axes;
-  for (const Axis& axis : all[4].axes) axes += concat(axis.name, axis.chosen ? "=" : ":", axis.value, " ");
+  for (const Axis& axis : every[4].axes) axes += concat(axis.name, axis.chosen ? "=" : ":", axis.value, " ");
   CHECK(axes == "heads=3 px=24 keep=0.7 dim:96 ");
   // The full view costs what the model without views costs; and one axis alone is named alone.
   const std::vector<Cost> costs = costs_of(c);
@@ -138,15 +138,15 @@ TEST_CASE("views: each is the extracted model, uses what it counts, and leaves t
 
       int64_t used = 0;
       const std::vector<Tensor> active = model.active(subnet);
-      const std::vector<nn::Parameter> all = model.parameters();
-      for (size_t i = 0; i < all.size(); ++i) {
+      const std::vector<nn::Parameter> every = model.parameters();
+      for (size_t i = 0; i < every.size(); ++i) {
         used += active[i].numel();
-        const Tensor gradient = all[i].value.grad();
+        const Tensor gradient = every[i].value.grad();
         if (active[i].numel() == 0) {
           CHECK((!gradient.defined() || hv::max(abs(gradient)).item() == 0));
           continue;
         }
-        CHECK_MESSAGE(hv::max(abs(gradient)).item() > 0, all[i].name);
+        CHECK_MESSAGE(hv::max(abs(gradient)).item() > 0, every[i].name);
         // Nothing outside the part: its squares are all squares.
         const Tensor own = active[i].grad();
         CHECK(sum(own * own).item() == doctest::Approx(sum(gradient * gradient).item()));
@@ -195,7 +195,7 @@ TEST_CASE("prune: a block goes on with what CLS attends to most, as a plain comp
     std::vector<int64_t> picked;
     const Tensor y = block.prune(x, first, 3, &picked);
     CHECK(y.shape() == Shape{2, first + 3, 12});
-    const Tensor all = block.forward(x), scores = mean(block.attention(x), {1}).select(1, 0);  // [B, T]
+    const Tensor every = block.forward(x), scores = mean(block.attention(x), {1}).select(1, 0);  // [B, T]
     for (int64_t b = 0; b < 2; ++b) {
       const std::vector<double> score = scores.select(0, b).to_vector();
       std::vector<int64_t> order;
@@ -205,7 +205,7 @@ TEST_CASE("prune: a block goes on with what CLS attends to most, as a plain comp
       for (int64_t i = 0; i < first + 3; ++i) {
         const int64_t expected = i < first ? i : order[static_cast<size_t>(i - first)];
         CHECK(picked[static_cast<size_t>(b * (first + 3) + i)] == expected);
-        CHECK(apart(y(b, i), all(b, expected)) < 1e-5);
+        CHECK(apart(y(b, i), every(b, expected)) < 1e-5);
       }
     }
     // Gradients of x and of all weights: those of gathering afterwards.
@@ -218,7 +218,7 @@ TEST_CASE("prune: a block goes on with what CLS attends to most, as a plain comp
       for (const nn::Parameter& p : block.parameters()) of.push_back(p.value.grad().clone());
       return of;
     };
-    const std::vector<Tensor> found = gradients(y), expected = gradients(gather_tokens(all, picked, first + 3));
+    const std::vector<Tensor> found = gradients(y), expected = gradients(gather_tokens(every, picked, first + 3));
     for (size_t i = 0; i < found.size(); ++i) CHECK(apart(found[i], expected[i]) < 1e-4);
   }
 }
