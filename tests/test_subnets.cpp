@@ -99,7 +99,7 @@ TEST_CASE("subnets: errors are one line that shows what there is") {
   const std::string there_are = "; there are 54, heads3-px16-keep0.5 to heads8-px32-keep1";
   CHECK(refused({"", "heads9-*"}) == "--subnets: 'heads9-*' fits the name of no subnetwork" + there_are);
   CHECK(refused({"", "heads5"}) ==
-        "--subnets: 'heads5' fits the name of no subnetwork" + there_are + "; heads5-* names every of its views");
+        "--subnets: 'heads5' fits the name of no subnetwork" + there_are + "; heads5-* names all of its views");
   CHECK(refused({"", "*,heads5-px24-keep0.6"}) ==
         "--subnets: 'heads5-px24-keep0.6' fits the name of no subnetwork" + there_are + "; did you mean heads5-px24-keep0.5?");
   CHECK(refused({"", "*,"}) == "--subnets: '' fits the name of no subnetwork" + there_are);
