@@ -259,12 +259,10 @@ TimmModel load_timm(const std::string& run_or_file, double first_axis, bool ema)
   const TimmSource source(run_or_file, ema);
   if (first_axis == 0) return source.whole();
   const std::vector<models::Subnet>& all = source.subnets();
-  const models::Subnet* last = nullptr;  // of this width, the one of all tokens
-  for (const models::Subnet& subnet : all) {
-    if (subnet.axes.at(0).value == first_axis) last = &subnet;
+  for (auto subnet = all.rbegin(); subnet != all.rend(); ++subnet) {  // of this width, the last one has all tokens
+    if (subnet->axes.at(0).value == first_axis) return source.part(*subnet);
   }
-  HV_CHECK_USAGE(last, "--heads: ", first_axis, " is outside the model; it runs with ", first_axes(all));
-  return source.part(*last);
+  fail(Fault::usage, "--heads: ", first_axis, " is outside the model; it runs with ", first_axes(all));
 }
 
 int64_t head_size_at(const models::Config& model, int64_t width) {
