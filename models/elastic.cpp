@@ -2,6 +2,13 @@
 
 namespace hv::models {
 
+std::optional<double> Subnet::on(const std::string& axis) const {
+  for (const Axis& own : axes) {
+    if (own.name == axis) return own.value;
+  }
+  return {};
+}
+
 const Subnet& ElasticModel::subnet(double first_axis) const {
   std::string known;
   double last = -1;

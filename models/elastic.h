@@ -9,6 +9,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct Subnet {
   std::string label;  // "heads=5": for people; keys of stored metrics end in it, so it stays as it is
   int64_t id = 0;     // index in subnets()
   std::vector<Axis> axes;
+  std::optional<double> on(const std::string& axis) const;  // its value on the axis of this name; nothing if it has none
 };
 
 using Config = std::map<std::string, std::string>;

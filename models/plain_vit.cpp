@@ -6,29 +6,18 @@
 
 namespace hv::models {
 
-namespace {
-
-std::optional<double> on_axis(const Subnet& subnet, const std::string& name) {
-  for (const Axis& axis : subnet.axes) {
-    if (axis.name == name) return axis.value;
-  }
-  return {};
-}
-
-}  // namespace
-
 std::optional<PlainVit> plain_vit(const Config& config, int64_t width, const View& view) {
   const Kind& kind = kind_of(config);
   return kind.plain ? kind.plain(config, width, view) : std::nullopt;
 }
 
 std::optional<PlainVit> plain_vit(const Config& config, const Subnet& subnet) {
-  const View view{static_cast<int64_t>(on_axis(subnet, "px").value_or(0)), on_axis(subnet, "keep").value_or(0)};
+  const View view{static_cast<int64_t>(subnet.on(kSizeAxis).value_or(0)), subnet.on(kRateAxis).value_or(0)};
   return plain_vit(config, width_of(subnet), view);
 }
 
 int64_t width_of(const Subnet& subnet) {
-  const std::optional<double> dim = on_axis(subnet, "dim");
+  const std::optional<double> dim = subnet.on("dim");
   HV_CHECK(dim, "plain_vit: subnetwork ", subnet.name, " has no axis dim");
   return static_cast<int64_t>(*dim);
 }

@@ -21,10 +21,12 @@
 
 namespace hv::models {
 
+// What a subnetwork looks at (models/token_axes.h), and the names of the axes that say it (Axis::name).
 struct View {
   int64_t size = 0;  // pixels per side, after resizing
   double keep = 1;   // rate
 };
+inline constexpr const char *kSizeAxis = "px", *kRateAxis = "keep";
 
 struct PlainVit {
   int64_t image = 0, patch = 0, channels = 0, depth = 0, mlp_ratio = 0, classes = 0;

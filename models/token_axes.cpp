@@ -56,10 +56,10 @@ std::vector<Subnet> TokenAxes::with_views(const std::vector<Subnet>& widths) con
         const auto behind = std::find_if(subnet.axes.begin(), subnet.axes.end(), [](const Axis& a) { return !a.chosen; });
         subnet.axes.insert(behind, {axis, value, true, digits});
       };
-      if (names_sizes_) add("px", static_cast<double>(view(v).size), 0);
+      if (names_sizes_) add(kSizeAxis, static_cast<double>(view(v).size), 0);
       int digits = 0;  // of the longest rate, "0.75"
       for (const double rate : rates_) digits = std::max(digits, static_cast<int>(shortest(rate).size()) - 2);
-      if (names_rates_) add("keep", view(v).keep, digits);
+      if (names_rates_) add(kRateAxis, view(v).keep, digits);
       all.push_back(subnet);
     }
   }

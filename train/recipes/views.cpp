@@ -1,22 +1,16 @@
 #include "train/recipes/views.h"
 
+#include "models/plain_vit.h"
 #include "nn/losses.h"
 
 namespace hv::train {
 namespace {
 
-double value_of(const models::Subnet& subnet, const std::string& axis) {
-  for (const models::Axis& a : subnet.axes) {
-    if (a.name == axis) return a.value;
-  }
-  return 0;
-}
-
 // The axes other than those of tokens.
 bool same_width(const models::Subnet& a, const models::Subnet& b) {
   for (size_t i = 0; i < a.axes.size(); ++i) {
     const std::string& name = a.axes[i].name;
-    if (name != "px" && name != "keep" && a.axes[i].value != b.axes[i].value) return false;
+    if (name != models::kSizeAxis && name != models::kRateAxis && a.axes[i].value != b.axes[i].value) return false;
   }
   return true;
 }
@@ -28,7 +22,7 @@ std::vector<std::vector<Rates>> views_of(const std::vector<models::Subnet>& subn
   for (const models::Subnet& subnet : subnets) {
     if (widths.empty() || !same_width(widths.back()[0][0], subnet)) widths.emplace_back();
     std::vector<Rates>& sizes = widths.back();
-    if (sizes.empty() || value_of(sizes.back()[0], "px") != value_of(subnet, "px")) sizes.emplace_back();
+    if (sizes.empty() || sizes.back()[0].on(models::kSizeAxis) != subnet.on(models::kSizeAxis)) sizes.emplace_back();
     sizes.back().push_back(subnet);
   }
   return widths;
