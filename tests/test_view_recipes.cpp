@@ -51,12 +51,7 @@ void check_shares(const Recipe& recipe, const std::vector<Subnet>& all, int64_t 
   }
 }
 
-double axis(const Subnet& net, const std::string& name) {
-  for (const models::Axis& a : net.axes) {
-    if (a.name == name) return a.value;
-  }
-  return -1;
-}
+double axis(const Subnet& net, const std::string& name) { return net.on(name).value_or(-1); }
 
 }  // namespace
 
@@ -89,6 +84,9 @@ TEST_CASE("joint: one of 27 per step, and with a teacher all tokens of the same 
   const auto model = models::make_model(two_axes(), 1);
   REQUIRE(model->subnets().size() == 27);
   check_shares(JointRecipe(*model, model->subnets(), {}, 0, 7), model->subnets(), 9000);
+  const JointRecipe alone(*model, model->subnets(), {}, 0, 7);
+  const HydraViTRecipe hydravit(*model, model->subnets(), WidthSampler(7, 27), 0);
+  for (int64_t step = 0; step < 20; ++step) CHECK(alone.trains(step)[0].id == hydravit.trains(step)[0].id);
   const JointRecipe taught(*model, model->subnets(), {.token_teacher = true}, 0, 7);
   check_shares(taught, model->subnets(), 9000);
   for (int64_t step = 0; step < 50; ++step) {

@@ -1,46 +1,31 @@
 #include "train/recipes/joint.h"
 
-#include "core/random.h"
-
 namespace hv::train {
 
 JointRecipe::JointRecipe(models::ElasticModel& model, const std::vector<models::Subnet>& subnets, const JointOptions& options,
                          double smoothing, uint64_t seed)
-    : model_(model),
-      views_(views_of(subnets)),
-      count_(std::ssize(subnets)),
-      options_(options),
-      smoothing_(smoothing),
-      seed_(seed) {}
-
-// Each subnetwork is drawn equally often.
-std::vector<models::Subnet> JointRecipe::trains(int64_t step) const {
-  int64_t drawn = Stream(seed_, Purpose::width, static_cast<uint64_t>(step)).below(static_cast<uint32_t>(count_));
-  for (const std::vector<Rates>& sizes : views_) {
+    : model_(model), sampler_(seed, std::ssize(subnets)), options_(options), smoothing_(smoothing) {
+  for (const std::vector<Rates>& sizes : views_of(subnets)) {
     for (const Rates& rates : sizes) {
-      if (drawn >= std::ssize(rates)) {
-        drawn -= std::ssize(rates);
-        continue;
-      }
-      const models::Subnet& net = rates[static_cast<size_t>(drawn)];
-      if (options_.token_teacher && net.id != rates.back().id) return {rates.back(), net};
-      return {net};
+      subnets_.insert(subnets_.end(), rates.begin(), rates.end());
+      full_.insert(full_.end(), rates.size(), rates.back());
     }
   }
-  fail(Fault::failure, "joint: no subnetworks");
+}
+
+std::vector<models::Subnet> JointRecipe::trains(int64_t step) const {
+  const auto i = static_cast<size_t>(sampler_.draw(step));
+  if (options_.token_teacher && full_[i].id != subnets_[i].id) return {full_[i], subnets_[i]};
+  return {subnets_[i]};
 }
 
 double JointRecipe::share(const models::Subnet& subnet) const {
-  for (const std::vector<Rates>& sizes : views_) {
-    for (const Rates& rates : sizes) {
-      for (const models::Subnet& own : rates) {
-        if (own.id != subnet.id) continue;
-        const bool teaches = options_.token_teacher && own.id == rates.back().id;
-        return static_cast<double>(teaches ? std::ssize(rates) : 1) / static_cast<double>(count_);
-      }
-    }
+  double share = 0;
+  for (size_t i = 0; i < subnets_.size(); ++i) {
+    const bool runs = subnets_[i].id == subnet.id || (options_.token_teacher && full_[i].id == subnet.id);
+    if (runs) share += sampler_.probability(static_cast<int64_t>(i));
   }
-  return 0;
+  return share;
 }
 
 void JointRecipe::passes(const data::Batch& batch, int64_t step, const Learn& learn) {
@@ -57,7 +42,7 @@ RecipeKind joint_recipe() {
                   {"token-labels", &own.token_labels, "weight of the labels beside that teacher", 0, 1000}};
   };
   kind.make = [](models::ElasticModel& model, const std::vector<models::Subnet>& subnets, const TrainOptions& options) {
-    JointOptions own = options.own<JointOptions>();
+    const JointOptions own = options.own<JointOptions>();
     return std::make_unique<JointRecipe>(model, subnets, own, options.smoothing, static_cast<uint64_t>(options.seed));
   };
   return kind;

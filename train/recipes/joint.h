@@ -1,10 +1,11 @@
 // A recipe of this project for models that are elastic in width and in tokens: each step draws a width, a size and a rate of
-// tokens. So all of them are trained in one set of weights, at the price of HydraViT's one pass per step.
+// tokens, so that one set of weights learns all of them. Without a teacher, a step is that of the recipe hydravit.
 //
-// A step that drew a rate may run a second pass of all tokens before, which learns the labels and teaches the drawn one, as
-// SuperViT does (--token-teacher).
+// With --token-teacher, a step that drew less than all tokens first runs a pass of all tokens, which learns the labels and
+// teaches the drawn subnetwork, as SuperViT does within a size.
 #pragma once
 
+#include "train/recipes/sampler.h"
 #include "train/recipes/views.h"
 
 namespace hv::train {
@@ -24,11 +25,10 @@ class JointRecipe : public Recipe {
 
  private:
   models::ElasticModel& model_;
-  std::vector<std::vector<Rates>> views_;
-  int64_t count_;
+  std::vector<models::Subnet> subnets_, full_;  // full_[i]: all tokens, at the width and size of subnets_[i]
+  WidthSampler sampler_;                        // each subnetwork is drawn equally often
   JointOptions options_;
   double smoothing_;
-  uint64_t seed_;
 };
 
 RecipeKind joint_recipe();
