@@ -35,7 +35,7 @@ const std::vector<std::string>& preset_names();
 Config to_config(const HydraViTConfig& config);
 HydraViTConfig from_config(const Config& config);
 std::vector<Cost> costs_of(const HydraViTConfig& config);      // of every subnetwork, narrowest first
-std::vector<Subnet> subnets_of(const HydraViTConfig& config);  // the same ones
+std::vector<Subnet> subnets_of(const HydraViTConfig& config);  // these
 Bands bands_of(const HydraViTConfig& config);                  // which classifier each uses
 Kind hydravit_kind();
 

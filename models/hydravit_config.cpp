@@ -1,5 +1,6 @@
 // Presets, a configuration as text and back, what a width costs: the row of models/kinds.h.
 #include "models/config_reader.h"
+#include "models/elastic_vit.h"
 #include "models/hydravit.h"
 
 namespace hv::models {
@@ -80,27 +81,22 @@ Bands bands_of(const HydraViTConfig& c) {
   return {c.classifiers, widths, c.token_axes().views()};
 }
 
-std::vector<Subnet> subnets_of(const HydraViTConfig& c) {
+std::vector<Cost> costs_of(const HydraViTConfig& c) {
   std::vector<Subnet> widths;
+  std::vector<VitShape> shapes;
   for (int64_t k = c.heads_min; k <= c.heads; ++k) {
     widths.push_back({concat("heads", k),
                       concat("heads=", k),
                       k - c.heads_min,
                       {{"heads", static_cast<double>(k)}, {"dim", static_cast<double>(k * c.head_dim), false}}});
+    shapes.push_back(shape_of(c, k));
   }
-  return c.token_axes().with_views(widths);
+  return elastic_costs(c, widths, shapes, bands_of(c));
 }
 
-std::vector<Cost> costs_of(const HydraViTConfig& c) {
-  const TokenAxes axes = c.token_axes();
-  std::vector<Cost> all;
-  for (const Subnet& subnet : subnets_of(c)) {
-    VitShape shape = shape_of(c, c.heads_min + axes.width(subnet.id));
-    shape.view = axes.view(subnet.id);
-    all.push_back(vit_cost(subnet, c, shape));
-  }
-  bands_of(c).describe(all, c.classes, 1);
-  Positions(c, 1).describe(all);
+std::vector<Subnet> subnets_of(const HydraViTConfig& c) {
+  std::vector<Subnet> all;
+  for (const Cost& cost : costs_of(c)) all.push_back(cost.subnet);
   return all;
 }
 
@@ -114,11 +110,8 @@ Kind hydravit_kind() {
   kind.plain = [](const Config& config, int64_t width, const View& view) -> std::optional<PlainVit> {
     const HydraViTConfig c = from_config(config);
     if (width > c.width() || width % c.head_dim != 0) return {};
-    VitShape shape = shape_of(c, width == 0 ? c.heads : width / c.head_dim);
-    shape.view = view;
-    PlainVit vit = plain_of(c, shape);
-    bands_of(c).describe(vit, width);
-    Positions(c, 1).describe(vit, width);
+    const int64_t heads = width == 0 ? c.heads : width / c.head_dim;
+    PlainVit vit = elastic_plain(c, shape_of(c, heads), bands_of(c), width, view);
     vit.stacked = true;
     return vit;
   };

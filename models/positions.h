@@ -44,7 +44,9 @@ class Positions {
   TokenAxes axes_;
   int64_t patch_, first_;
   std::vector<nn::Parameter> tables_;
-  std::vector<Tensor> resize_;  // per size [N of it, N of the largest]: its patches' positions are this times the table's
+  // Per size [N of it, N of the largest]: its patches' positions are this times the table's. A product reads the table in
+  // place and its gradient goes there, whereas resize_positions() copies the layout.
+  std::vector<Tensor> resize_;
 };
 
 // A table [1, T, p] as one of so many tokens: its patches' positions are resized bilinearly, with aligned corners.

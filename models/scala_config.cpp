@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "models/config_reader.h"
+#include "models/elastic_vit.h"
 #include "models/scala.h"
 
 namespace hv::models {
@@ -75,9 +76,7 @@ ScalaConfig scala_from_config(const Config& config) {
   HV_CHECK_INPUT(c.smallest <= c.grid, "model: smallest ", c.smallest, " above grid ", c.grid);
   HV_CHECK_INPUT(c.width % (c.grid * c.heads) == 0, "model: width ", c.width, " over ", c.grid, " steps is no whole number of ",
                  c.heads, " heads: expected a multiple of ", c.grid * c.heads);
-  check_vit(c, c.first_tokens(),
-            parameter_count(c, c.width) + bands_of(c).params_beyond_widest(c.classes, c.first_tokens()) +
-                Positions(c, c.first_tokens()).params_beyond_largest(c.width));
+  check_vit(c, c.first_tokens(), elastic_params(c, shape_of(c, c.width), bands_of(c)));
   read.finish();
   return c;
 }
@@ -108,16 +107,9 @@ std::vector<Subnet> widths_of(const ScalaConfig& c) {
 }  // namespace
 
 std::vector<Cost> costs_of(const ScalaConfig& c) {
-  const TokenAxes axes = c.token_axes();
-  std::vector<Cost> all;
-  for (const Subnet& subnet : axes.with_views(widths_of(c))) {
-    VitShape shape = shape_of(c, c.width * (c.smallest + axes.width(subnet.id)) / c.grid);
-    shape.view = axes.view(subnet.id);
-    all.push_back(vit_cost(subnet, c, shape));
-  }
-  bands_of(c).describe(all, c.classes, c.first_tokens());
-  Positions(c, c.first_tokens()).describe(all);
-  return all;
+  std::vector<VitShape> shapes;
+  for (int64_t k = c.smallest; k <= c.grid; ++k) shapes.push_back(shape_of(c, c.width * k / c.grid));
+  return elastic_costs(c, widths_of(c), shapes, bands_of(c));
 }
 
 Kind scala_kind() {
@@ -136,11 +128,7 @@ Kind scala_kind() {
     const ScalaConfig c = scala_from_config(config);
     const int64_t p = width == 0 ? c.width : width, step = c.width / c.grid, k = p / step;
     if (k < c.smallest || k > c.grid || p % step != 0) return {};
-    VitShape shape = shape_of(c, p);
-    shape.view = view;
-    PlainVit vit = plain_of(c, shape);
-    bands_of(c).describe(vit, width);
-    Positions(c, c.first_tokens()).describe(vit, width);
+    PlainVit vit = elastic_plain(c, shape_of(c, p), bands_of(c), width, view);
     vit.scale_dim = c.scale_dim;
     vit.eps = c.eps;
     vit.trailing_blocks = trailing(c, k);

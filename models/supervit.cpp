@@ -1,6 +1,7 @@
 #include "models/supervit.h"
 
 #include "models/config_reader.h"
+#include "models/elastic_vit.h"
 
 namespace hv::models {
 namespace {
@@ -62,23 +63,16 @@ SuperViTConfig supervit_from_config(const Config& config) {
   visit_fields(c, read);
   HV_CHECK_INPUT(c.classifiers == "shared", "model: classifiers: expected shared, for one width has one, found '",
                  c.classifiers, "'");
-  check_vit(c, 1, vit_params(c, shape_of(c)) + Positions(c, 1).params_beyond_largest(c.width()));
+  check_vit(c, 1, elastic_params(c, shape_of(c), bands_of(c)));
   read.finish();
   return c;
 }
 
 std::vector<Cost> costs_of(const SuperViTConfig& c) {
-  const TokenAxes axes = c.token_axes();
-  const Subnet whole{
-      axes.views() == 1 ? "full" : "", axes.views() == 1 ? "full" : "", 0, {{"dim", static_cast<double>(c.width()), false}}};
-  std::vector<Cost> all;
-  for (const Subnet& subnet : axes.with_views({whole})) {
-    VitShape shape = shape_of(c);
-    shape.view = axes.view(subnet.id);
-    all.push_back(vit_cost(subnet, c, shape));
-  }
-  Positions(c, 1).describe(all);
-  return all;
+  // Views alone give the names, unless there is one.
+  const std::string name = c.sizes.empty() && c.keep.empty() ? "full" : "";
+  const Subnet whole{name, name, 0, {{"dim", static_cast<double>(c.width()), false}}};
+  return elastic_costs(c, {whole}, {shape_of(c)}, bands_of(c));
 }
 
 SuperViT::SuperViT(const SuperViTConfig& c, uint64_t seed)
@@ -108,10 +102,7 @@ Kind supervit_kind() {
   kind.plain = [](const Config& config, int64_t width, const View& view) -> std::optional<PlainVit> {
     const SuperViTConfig c = supervit_from_config(config);
     if (width != 0 && width != c.width()) return {};
-    VitShape shape = shape_of(c);
-    shape.view = view;
-    PlainVit vit = plain_of(c, shape);
-    Positions(c, 1).describe(vit, width);
+    PlainVit vit = elastic_plain(c, shape_of(c), bands_of(c), width, view);
     vit.stacked = true;
     return vit;
   };

@@ -19,7 +19,7 @@
 
 namespace hv::models {
 
-// The entries of a configuration. All are text, and as empty as here in models that have one view alone.
+// The entries of a configuration, as text. These defaults are a model of one view: images of their own size, all tokens.
 struct TokenConfig {
   std::string sizes;                 // pixels per side, as "16,24,32"; empty: the size of the images
   std::string keep;                  // rates, as "0.5,0.7,1"; empty: 1

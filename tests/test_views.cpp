@@ -66,7 +66,8 @@ TEST_CASE("views: 54 subnetworks of cifar, by width, size and rate; the last is 
   HydraViTConfig c = preset("cifar");
   c.sizes = "16,24,32";
   c.keep = "0.5,0.7,1";
-  const std::vector<Subnet> every = subnets_of(c);
+  HydraViT model(c, 0);
+  const std::vector<Subnet>& every = model.subnets();
   REQUIRE(every.size() == 54);
   for (size_t i = 0; i < every.size(); ++i) CHECK(every[i].id == static_cast<int64_t>(i));
   CHECK(every[0].name == "heads3-px16-keep0.5");
@@ -83,11 +84,11 @@ TEST_CASE("views: 54 subnetworks of cifar, by width, size and rate; the last is 
   CHECK(costs.back().params == parameter_count(preset("cifar"), 8));
   CHECK(all_params(costs) == parameter_count(preset("cifar"), 8) + (17 + 37) * 256);
   c.keep = "";
-  CHECK(subnets_of(c)[1].name == "heads3-px24");
+  CHECK(costs_of(c)[1].subnet.name == "heads3-px24");
   c.keep = "0.25,0.75";
   c.sizes = "";
-  CHECK(subnets_of(c)[1].name == "heads3-keep0.75");
-  CHECK(subnets_of(c)[1].axes[1].digits == 2);
+  CHECK(costs_of(c)[1].subnet.name == "heads3-keep0.75");
+  CHECK(costs_of(c)[1].subnet.axes[1].digits == 2);
 }
 
 // Lin et al., IJCV 2023: GMACs of SuperViT on DeiT-S, with T' = ceil(rate T) + 1 after each of three prunings.
@@ -237,6 +238,9 @@ TEST_CASE("views: what is left after each pruning are the best patches of those 
   disturb(model);
   const Tensor images = pictures(3);
   for (const Subnet& subnet : model.subnets()) {
+    const auto alone = model.extract(subnet);
+    CHECK(alone->subnets()[0].name == subnet.name);
+    CHECK(apart(alone->forward(images, alone->subnets()[0]), model.forward(images, subnet)) < 1e-5);
     const std::vector<Tensor> left = model.survivors(images, subnet);
     if (subnet.axes[1].value == 1) {
       CHECK(left.empty());
