@@ -62,7 +62,7 @@ class Stepper {
 };
 
 // What a step updates (Optimizer::step): whole parameters, but none that no subnetwork of the step uses, as PyTorch leaves
-// parameters without a gradient alone. That are position tables of other sizes and classifiers of other widths. With
+// parameters without a gradient alone. Such are position tables of other sizes and classifiers of other widths. With
 // `active_only`, of each parameter only what the subnetworks use. Empty if that is everything.
 Live live_parts(const models::ElasticModel& model, const std::vector<models::Subnet>& trained, bool active_only);
 

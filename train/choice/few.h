@@ -18,4 +18,7 @@ inline constexpr size_t kFew = 8;
 // In the order of `all`. `patterns` is the option's text: "" follows the rule, "all" is all.
 std::vector<models::Subnet> few_subnets(const std::vector<models::Subnet>& all, const std::string& patterns = "");
 
+// At most `most` of the things (2 or more), evenly chosen, the first and the last among them.
+std::vector<size_t> evenly(std::vector<size_t> things, size_t most);
+
 }  // namespace hv::train

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/check.h"
+#include "train/choice/few.h"
 #include "train/report/charts.h"
 
 namespace hv::train {

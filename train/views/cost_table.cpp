@@ -5,7 +5,6 @@
 #include "core/check.h"
 #include "train/io/print.h"
 #include "train/subnets.h"
-#include "train/views/views.h"
 
 namespace hv::train {
 namespace {
@@ -15,10 +14,6 @@ std::string tokens_text(const models::Cost& cost) {
   std::string text;
   for (const int64_t tokens : cost.tokens) text += concat(text.empty() ? "" : ">", tokens);
   return text;
-}
-
-std::string aligned(const std::string& text, size_t width) {
-  return std::string(width - std::min(width, text.size()), ' ') + text;
 }
 
 }  // namespace
@@ -36,22 +31,17 @@ std::string cost_table(const std::vector<models::Cost>& costs, const std::map<st
     if (metric == "top1") return std::string("top-1");
     return metric.rfind("ema_", 0) == 0 ? std::string("(EMA)") : metric;
   };
-  std::vector<models::Subnet> subnets;
   size_t longest = 0;  // text of tokens
-  for (const models::Cost& cost : costs) {
-    subnets.push_back(cost.subnet);
-    longest = std::max(longest, tokens_text(cost).size());
-  }
+  for (const models::Cost& cost : costs) longest = std::max(longest, tokens_text(cost).size());
   const auto tokens = [&](const std::string& text) {
-    return longest > 0 ? "  " + aligned(text, std::max(longest, size_t{6})) : "";
+    return longest > 0 ? print("  %*s", static_cast<int>(std::max(longest, size_t{6})), text.c_str()) : "";
   };
-  std::string table = print("widths\n  %s %12s %14s %14s", axis_names(subnets[0]).c_str(), "params", "MACs", "with norms");
+  std::string table = print("widths\n  %s %12s %14s %14s", axis_names(costs[0].subnet).c_str(), "params", "MACs", "with norms");
   for (const std::string& metric : scores) table += print(" %6s", printable(title(metric)).c_str());
   table += tokens("tokens");
-  const Views views = grouped_views(subnets);
   for (size_t i = 0; i < costs.size(); ++i) {
     const models::Cost& cost = costs[i];
-    if (views.several_axes() && i > 0 && views.group[i] != views.group[i - 1]) table += "\n";
+    if (i > 0) table += group_gap(costs[i - 1].subnet, cost.subnet);
     table += print("\n  %s %12lld %14lld %14lld", axis_values(cost.subnet).c_str(), static_cast<long long>(cost.params),
                    static_cast<long long>(cost.macs), static_cast<long long>(cost.macs_with_norms));
     for (const std::string& metric : scores) {

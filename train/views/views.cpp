@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "train/choice/few.h"
 #include "train/subnets.h"
 
 namespace hv::train {
@@ -32,13 +33,6 @@ Views grouped_views(const std::vector<models::Subnet>& subnets) {
   }
   views.groups = values.size();
   return views;
-}
-
-std::vector<size_t> evenly(std::vector<size_t> things, size_t most) {
-  if (things.size() <= most || most < 2) return things;
-  std::vector<size_t> some;
-  for (size_t i = 0; i < most; ++i) some.push_back(things[i * (things.size() - 1) / (most - 1)]);
-  return some;
 }
 
 std::vector<size_t> a_few(const Views& views, size_t most) {

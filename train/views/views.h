@@ -20,8 +20,6 @@ Views grouped_views(const std::vector<models::Subnet>& subnets);
 
 // Which subnetworks get a line of their own: all of one axis; of several axes those that are `full`, at most `most` of them.
 std::vector<size_t> a_few(const Views& views, size_t most = 8);
-// At most `most` of the things, evenly chosen, the first and the last among them.
-std::vector<size_t> evenly(std::vector<size_t> things, size_t most);
 
 std::string first_axis_text(const models::Subnet& subnet);   // "5 heads"
 std::string first_axis_name(const models::Subnet& subnet);   // "heads"
