@@ -67,7 +67,7 @@ test-asan: asan-deps
 	@$(ASAN) -j2 --output-sync=target asan-one asan-two
 	build/asan/check-hostile short
 # Two halves at once; most tests keep one core busy.
-ASAN_ONE := */ops/*,*test_checkpoint*,*test_commands*,*test_faults*,*test_interchange*,*test_kill*,*test_lr_find*,*test_power_loss*,*test_run_folder*,*test_safetensors*
+ASAN_ONE := */ops/*,*test_checkpoint*,*test_commands*,*test_faults*,*test_interchange*,*test_kill*,*test_lr_find*,*test_power_loss*,*test_run_folder*,*test_readme*,*test_safetensors*,*test_trainer*
 asan-one asan-two: export OMP_WAIT_POLICY = passive
 asan-one:
 	HYDRAVIT_BINARY=build/asan/hydravit build/asan/tests/all -sf='$(ASAN_ONE)'
