@@ -29,7 +29,7 @@ Config named_model(const std::string& name, int64_t classes) {
     for (const Preset& preset : kind.presets) {
       if (preset.name == name) {
         Config config = preset.config;
-        config["classes"] = std::to_string(classes);
+        if (classes > 0) config["classes"] = std::to_string(classes);
         return config;
       }
       known += (known.empty() ? "" : ", ") + preset.name;

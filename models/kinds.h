@@ -63,7 +63,8 @@ struct Kind {
 std::vector<Kind>& kinds();
 
 std::vector<std::string> model_names();  // of all presets of all kinds
-// The configuration of a preset, for `classes` classes. An unknown name is a usage error that lists the known ones.
+// The configuration of a preset, for `classes` classes; 0: as many as it is made for. An unknown name is a usage error that
+// lists the known ones.
 Config named_model(const std::string& name, int64_t classes);
 
 // By config["model"]; another kind is an error (Fault::input) that lists the known ones.

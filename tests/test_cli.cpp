@@ -190,6 +190,10 @@ TEST_CASE("program: train, eval, info, predict, bench, and their JSON") {
   const Result table = program("bench --preset nano --batch-size 4 --mode infer --steps 1 --threads 1");
   CHECK(contains(table.out, "matrix products at full width"));
   CHECK(!contains(table.out, "efficiency"));
+  const std::string views =
+      "bench --preset nano --sizes 16,32 --keep 0.5,1 --subnets heads2-* --mode infer --steps 1 --threads 1";
+  CHECK(contains(program(views).out, "  px  keep"));
+  check_refused(program("bench --preset nano --stages 3,6"), 2, "--stages: preset nano has none");
   const Result detail = program("bench --preset nano --batch-size 4 --heads 2 --mode infer --steps 1 --threads 1 --detail");
   CHECK(contains(detail.out, "efficiency   split: products attention norm+GELU optimiser other"));
   const std::string scaling = "bench --preset nano --batch-size 16 --heads 2 --mode train --steps 1 --threads 2 --scaling";

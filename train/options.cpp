@@ -41,6 +41,20 @@ void check_recipe_options(const TrainOptions& o) {
 
 }  // namespace
 
+Fields setting_fields(TrainOptions& o) {
+  Fields fields;
+  for (const models::Kind& kind : models::kinds()) {
+    for (const models::Setting& setting : kind.settings) {
+      if (find_field(fields, option_of(setting.name))) continue;  // kinds may share one
+      std::string& value = o.settings.try_emplace(setting.name, kAsPreset).first->second;
+      std::vector<std::string> choices = setting.choices;
+      if (!choices.empty()) choices.insert(choices.begin(), kAsPreset);
+      add_fields(fields, kModelTopic, {{option_of(setting.name), &value, setting.help, 0, 0, choices}});
+    }
+  }
+  return fields;
+}
+
 Fields train_fields(TrainOptions& o) {
   Fields fields;
   add_fields(
@@ -51,15 +65,7 @@ Fields train_fields(TrainOptions& o) {
        {"recipe", &o.recipe, "way of training; preset: the one that suits its model", 0, 0, recipe_names()},
        {"init", &o.init,
         "first weights: trunc_normal, reference (uniform, as the authors' code), a checkpoint, or timm's in safetensors"}});
-  for (const models::Kind& kind : models::kinds()) {
-    for (const models::Setting& setting : kind.settings) {
-      if (find_field(fields, option_of(setting.name))) continue;  // kinds may share one
-      std::string& value = o.settings.try_emplace(setting.name, kAsPreset).first->second;
-      std::vector<std::string> choices = setting.choices;
-      if (!choices.empty()) choices.insert(choices.begin(), kAsPreset);
-      add_fields(fields, kModelTopic, {{option_of(setting.name), &value, setting.help, 0, 0, choices}});
-    }
-  }
+  for (const Field& setting : setting_fields(o)) fields.push_back(setting);
   add_fields(fields, "data",
              {{"data", &o.data, "folder with the data, or shapes10; default: $HYDRAVIT_DATA, else datasets/, else shapes10"},
               {"kind", &o.kind, "what the folder holds", 0, 0, data::kind_names()},

@@ -60,6 +60,8 @@ struct TrainOptions {
   std::map<std::type_index, std::any> own_;
 };
 
+// The options for the entries of a model's configuration that only some kinds have (models::Setting).
+Fields setting_fields(TrainOptions& options);
 // The list of all options of a training, with pointers into `options`: it ends when another value is assigned to `options`.
 Fields train_fields(TrainOptions& options);
 std::string recipe_of(const TrainOptions& options);  // the name of the run's recipe: of --recipe, else models::Kind::recipe

@@ -16,6 +16,7 @@
 #include "train/commands/commands.h"
 #include "train/io/json.h"
 #include "train/optim/optimizer.h"
+#include "train/start/model_choice.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"
 
@@ -23,22 +24,13 @@ namespace hv::train {
 namespace {
 
 struct BenchArguments {
-  SubnetChoice subnets;
-  std::string preset = "cifar", mode = "train,infer", recipe, precision = "fp32";
+  TrainOptions model;  // of which the preset, its settings and the subnetworks count
+  std::string mode = "train,infer", recipe, precision = "fp32";
   int64_t batch_size = 128, steps = 10, threads = 0;
   bool detail = false, scaling = false, json = false;
 };
 
 const char* precision_name() { return precision() == Precision::bf16 ? "bf16" : "fp32"; }
-
-models::Config config_of(const std::string& preset) {
-  for (const models::Kind& kind : models::kinds()) {
-    for (const models::Preset& known : kind.presets) {
-      if (known.name == preset) return known.config;
-    }
-  }
-  fail(Fault::usage, "--preset: unknown: ", preset);
-}
 
 // One batch that lies in memory, as in other programs' benchmarks.
 data::Batch any_batch(const models::ElasticModel& model, int64_t size) {
@@ -57,7 +49,7 @@ data::Batch any_batch(const models::ElasticModel& model, int64_t size) {
 
 int run_recipe(const BenchArguments& a, models::ElasticModel& model, const std::vector<models::Subnet>& subnets,
                Optimizer& optimizer) {
-  TrainOptions options;
+  TrainOptions options = a.model;
   options.recipe = a.recipe;
   const std::unique_ptr<Recipe> recipe = make_recipe(options, model, subnets);
   model.train(true);
@@ -70,8 +62,9 @@ int run_recipe(const BenchArguments& a, models::ElasticModel& model, const std::
     std::printf("%s\n", json.text().c_str());
     return 0;
   }
-  std::printf("preset %s, recipe %s, batch %lld, %d threads, %s: medians of %lld steps\n", a.preset.c_str(), a.recipe.c_str(),
-              static_cast<long long>(a.batch_size), num_threads(), precision_name(), static_cast<long long>(a.steps));
+  std::printf("preset %s, recipe %s, batch %lld, %d threads, %s: medians of %lld steps\n", a.model.preset.c_str(),
+              a.recipe.c_str(), static_cast<long long>(a.batch_size), num_threads(), precision_name(),
+              static_cast<long long>(a.steps));
   std::printf("step %.1f ms, of which the update takes %.1f ms; its passes alone %.1f ms; ratio %.3f\n", 1000 * t.step,
               1000 * t.update, 1000 * t.alone, t.ratio);
   std::printf("most memory in use: %.1f MiB, %.3f of that of the largest pass alone\n",
@@ -85,8 +78,8 @@ int run_bench(const BenchArguments& a) {
   HV_CHECK_USAGE(a.mode == "train" || a.mode == "infer" || a.mode == "train,infer" || a.mode == "infer,train", "--mode: '",
                  a.mode, "' is unknown; choose train, infer or train,infer");
   start_compute(a.threads, a.precision);
-  const auto model = models::make_model(config_of(a.preset), 0);
-  const std::vector<models::Subnet> subnets = choose_subnets(*model, a.subnets);
+  const auto model = models::make_model(model_config(a.model, 0), 0);
+  const std::vector<models::Subnet> subnets = choose_subnets(*model, a.model.subnets);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(model->parameters(), {});
   if (!a.recipe.empty()) return run_recipe(a, *model, subnets, *optimizer);
 
@@ -145,7 +138,7 @@ int run_bench(const BenchArguments& a) {
     return 0;
   }
   std::printf("preset %s, batch %lld, %lld threads, %s; matrix products at full width: %.0f GFLOP/s; peak memory %.0f MiB\n",
-              a.preset.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads),
+              a.model.preset.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads),
               report.precision.c_str(), report.gemm_gflops, report.peak_rss_mib);
   print_table(report, a.detail, a.scaling);
   if (a.scaling) {
@@ -161,10 +154,11 @@ int run_bench(const BenchArguments& a) {
 
 Command bench_command() {
   const auto a = std::make_shared<BenchArguments>();
+  a->model.preset = "cifar";
   Fields fields = {
-      {"preset", &a->preset, "model", 0, 0, models::model_names()},
-      {kSubnetsOption, &a->subnets.heads, "widths, as 5, 3-8, 3,5,8 or all; default: all"},
-      {kNamesOption, &a->subnets.names, kNamesHelp},
+      {"preset", &a->model.preset, "model", 0, 0, models::model_names()},
+      {kSubnetsOption, &a->model.subnets.heads, "widths, as 5, 3-8, 3,5,8 or all; default: all"},
+      {kNamesOption, &a->model.subnets.names, kNamesHelp},
       {"mode", &a->mode, "train, infer or train,infer"},
       {"recipe", &a->recipe, "instead: a step of this recipe beside its passes alone; e.g. scala"},
       {"batch-size", &a->batch_size, "images a step", 1, 65536},
@@ -175,6 +169,7 @@ Command bench_command() {
       {"scaling", &a->scaling, "the same on one thread, in turn: how many times as fast all threads are", 0, 0, {}, true},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
+  for (const Field& setting : setting_fields(a->model)) fields.push_back(setting);
   return {"bench", "speed of training and inference at every width", std::move(fields), {}, [a](const std::set<std::string>&) {
             return run_bench(*a);
           }};
