@@ -75,9 +75,13 @@ std::string text_of(const char* path) {
 TEST_CASE("the README's program learns the circle") { CHECK(train_circle() < 0.1); }
 
 TEST_CASE("the README's program trains HydraViT") {
+#ifdef HV_ASAN  // slow, and looks at memory, not at what is learned
+  CHECK(train_hydravit(5).size() == 5);
+#else
   const std::vector<train::Result> table = train_hydravit(150);
   REQUIRE(table.size() == 5);
   for (const train::Result& row : table) CHECK(row.metric("top1") > 14);  // 10 is chance; measured: 16 to 23
+#endif
 }
 
 TEST_CASE("the README shows these very programs") {
