@@ -5,6 +5,8 @@
 // Thread rule: plain values; each thread may read, keep or write rows of its own.
 #pragma once
 
+#include <algorithm>
+
 #include "core/kernels/simd.h"
 
 namespace hv {
@@ -38,6 +40,13 @@ struct StoredRows {
   RowsIn full{};
   const uint16_t* bits = nullptr;  // the copy, dense; null: `full` counts
   int64_t cols = 0;
+  // Columns [left, left + count) of rows [begin, end), copied to rows that are `ld` apart.
+  void copy(int64_t begin, int64_t end, int64_t left, int64_t count, Real* to, int64_t ld) const {
+    for (int64_t r = begin; r < end; ++r, to += ld) {
+      if (bits) simd::kernels().from_bf16(bits + r * cols + left, to, count);
+      if (!bits) std::copy_n(full.data + r * full.ld + left, count, to);
+    }
+  }
   // Rows [begin, end), columns [left, left + count): in place, or widened into `workspace`, (end - begin) * count elements.
   RowsIn rows(int64_t begin, int64_t end, int64_t left, int64_t count, Real* workspace) const {
     if (!bits) return {full.data + begin * full.ld + left, full.ld};

@@ -14,10 +14,15 @@ namespace {
 AttentionSizes sizes_of(const Tensor& qkv, const HeadLayout& layout, const char* op) {
   const int64_t d = layout.head_dim;
   HV_CHECK(d > 0 && d <= kMaxElements / 3, op, ": bad head_dim: ", d);
-  HV_CHECK(qkv.rank() == 3 && qkv.size(2) % (3 * d) == 0, op, ": packed qkv must be [B, T, heads * 3 * ", d,
-           "]: ", qkv.shape());
+  if (layout.table) {
+    HV_CHECK(qkv.rank() == 3 && qkv.size(2) == 3 * layout.table->width, op, ": packed qkv of these heads must be [B, T, ",
+             3 * layout.table->width, "]: ", qkv.shape());
+  } else {
+    HV_CHECK(qkv.rank() == 3 && qkv.size(2) % (3 * d) == 0, op, ": packed qkv must be [B, T, heads * 3 * ", d,
+             "]: ", qkv.shape());
+  }
   HV_CHECK(qkv.size(1) < int64_t{1} << 24, op, ": too many tokens: ", qkv.shape());  // the kernels need T * T numbers
-  return {qkv.size(0), qkv.size(1), qkv.size(2) / (3 * d), layout};
+  return {qkv.size(0), qkv.size(1), layout.table ? std::ssize(layout.table->heads) : qkv.size(2) / (3 * d), layout};
 }
 
 // q, k or v as a [B, heads, T, D] view of the packed tensor.
@@ -26,10 +31,32 @@ Tensor unpacked(const Tensor& qkv, const AttentionSizes& z, int which) {
   return qkv.reshape({z.batch, z.tokens, 3, z.heads, z.head_dim()}).select(2, which).transpose(1, 2);
 }
 
+// Heads of unequal size, one after the other; then their results are put where the pieces lie.
+Tensor unequal_composed(const Tensor& qkv, const AttentionSizes& z) {
+  std::vector<Tensor> results = {Tensor::zeros({z.batch, z.tokens, 0})};
+  std::vector<int64_t> places(static_cast<size_t>(z.width()));  // of each column of the result, among those of `results`
+  int64_t made = 0;
+  for (int64_t h = 0; h < z.heads; ++h) {
+    std::vector<int64_t> columns[3];
+    for (const HeadTable::Piece& p : z.pieces(h)) {
+      for (int64_t i = 0; i < p.size; ++i) {
+        for (int64_t which = 0; which < 3; ++which) columns[which].push_back(p.qkv + which * p.size + i);
+        places[static_cast<size_t>(p.out + i)] = made++;
+      }
+    }
+    if (columns[0].empty()) continue;
+    const Tensor q = index_select(qkv, 2, columns[0]), k = index_select(qkv, 2, columns[1]),
+                 v = index_select(qkv, 2, columns[2]);
+    results.push_back(matmul(softmax(matmul(q, k.transpose(-2, -1)) * static_cast<double>(z.scale()), -1), v));
+  }
+  return index_select(cat(results, 2), 2, places);
+}
+
 }  // namespace
 
 Tensor attention_composed(const Tensor& qkv, const HeadLayout& layout) {
   const AttentionSizes z = sizes_of(qkv, layout, "attention_composed");
+  if (layout.table) return unequal_composed(qkv, z);
   const Tensor q = unpacked(qkv, z, 0), k = unpacked(qkv, z, 1), v = unpacked(qkv, z, 2);
   const Tensor p = softmax(matmul(q, k.transpose(-2, -1)) * static_cast<double>(z.scale()), -1);
   return matmul(p, v).transpose(1, 2).reshape({z.batch, z.tokens, z.width()});  // [B, heads, T, D] -> [B, T, heads * D]
@@ -55,12 +82,14 @@ Tensor attention(const Tensor& qkv, const HeadLayout& layout) {
 Tensor attention_probabilities(const Tensor& qkv, const HeadLayout& layout) {
   NoGrad off;
   const AttentionSizes z = sizes_of(qkv, layout, "attention_probabilities");
+  HV_CHECK(!layout.table, "attention_probabilities: heads differ in size");
   return softmax(matmul(unpacked(qkv, z, 0), unpacked(qkv, z, 1).transpose(-2, -1)) * static_cast<double>(z.scale()), -1);
 }
 
 Tensor cls_attention(const Tensor& qkv, const HeadLayout& layout) {
   NoGrad off;
   const AttentionSizes z = sizes_of(qkv, layout, "cls_attention");
+  HV_CHECK(!layout.table, "cls_attention: heads differ in size");
   HV_CHECK(z.tokens > 0, "cls_attention: no tokens: ", qkv.shape());
   const Tensor q = unpacked(qkv, z, 0).slice(2, 0, 1), k = unpacked(qkv, z, 1);  // [B, heads, 1, D], [B, heads, T, D]
   const Tensor row = softmax(matmul(q, k.transpose(-2, -1)) * static_cast<double>(z.scale()), -1);

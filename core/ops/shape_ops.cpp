@@ -24,18 +24,16 @@ Tensor cat(const std::vector<Tensor>& parts, int64_t dim) {
     shape[d] += part.size(d);
   }
   Tensor y = Tensor::empty(shape);
-  int64_t begin = 0;
+  std::vector<int64_t> begins = {0};  // an edge of a constant knows no shape
   for (const Tensor& part : parts) {
-    map_into({y.slice(d, begin, begin + part.size(d)), false}, same, part);
-    begin += part.size(d);
+    begins.push_back(begins.back() + part.size(d));
+    map_into({y.slice(d, begins.end()[-2], begins.back()), false}, same, part);
   }
   // dx_i = the slice of g that x_i was copied to
-  return record("cat", y, parts, [d](const Tensor& g, const Edges& in) {
-    int64_t from = 0;
-    for (const Edge& edge : in) {
-      const int64_t to = from + edge.shape()[d];
-      if (edge) map_into(edge.open(), same, g.slice(d, from, to));
-      from = to;
+  return record("cat", y, parts, [d, begins](const Tensor& g, const Edges& in) {
+    for (size_t i = 0; i < begins.size() - 1; ++i) {
+      const Edge& edge = in[i];
+      if (edge) map_into(edge.open(), same, g.slice(d, begins[i], begins[i + 1]));
     }
   });
 }

@@ -139,6 +139,24 @@ std::vector<OpRow> product_rows() {
                     2,
                     {{{2, 18, 2 * 3 * d}}, {{1, 131, 3 * d}}}});
   }
+  // Heads of unequal size: in one piece, in two pieces that make a prefix, one of them empty; a multiplier of its own.
+  const std::vector<std::vector<std::vector<int64_t>>> unequal = {{{3, 0, 5, 1}}, {{2, 3}, {1, 0}, {4, 2}}, {{9}, {8}}};
+  for (const auto& sizes : unequal) {
+    const auto table = std::make_shared<HeadTable>(sizes);
+    const HeadLayout layout(table, 0.3);
+    const int64_t columns = 3 * table->width;
+    const Shapes shapes = {{{2, 3, columns}}, {{1, 1, columns}}, {{0, 2, columns}}, {{2, 0, columns}}};
+    const auto twin = [sizes](const Arrays& a) { return unequal_attention(a[0], sizes, 0.3); };
+    rows.push_back({concat("attention of unequal heads, ", columns, " columns"),
+                    shapes,
+                    [layout](const Tensors& t) { return hv::attention(t[0], layout); },
+                    twin,
+                    -2,
+                    2,
+                    {{{17, 37, columns}}, {{1, 131, columns}}}});
+    rows.push_back({concat("attention_composed of unequal heads, ", columns, " columns"), shapes,
+                    [layout](const Tensors& t) { return attention_composed(t[0], layout); }, twin});
+  }
   rows.push_back({"attention of heads of 32",
                   {},
                   [](const Tensors& t) { return hv::attention(t[0], 32); },

@@ -200,6 +200,13 @@ TEST_CASE("attention probabilities are rows that sum to 1 and give the attention
   CHECK(hv::max(abs(expected - attention(qkv, 4))).item() < 1e-5);
 }
 
+TEST_CASE("cat: a part that is constant has no gradient, the others have theirs") {
+  const Tensor constant = Tensor::zeros({2, 1}), x = noise({2, 3}).requires_grad_();
+  sum(hv::cat({constant, x, constant}, 1) * noise({2, 5})).backward();
+  CHECK(x.grad().shape() == Shape{2, 3});
+  CHECK(hv::max(abs(x.grad())).item() > 0);
+}
+
 TEST_CASE("cls_attention is the first row of the probabilities, averaged over heads, for every layout") {
   const Tensor wide = noise({3, 7, 40}).requires_grad_();
   const Tensor qkv = wide.slice(2, 4, 28).slice(1, 1, 6);  // [3, 5, 24], strided
@@ -209,6 +216,11 @@ TEST_CASE("cls_attention is the first row of the probabilities, averaged over he
     CHECK(!row.requires_grad());
     CHECK(hv::max(abs(row - mean(attention_probabilities(qkv, layout).select(2, 0), {1}))).item() < 1e-6);
   }
+  const HeadLayout unequal(std::make_shared<HeadTable>(std::vector<std::vector<int64_t>>{{3, 5}}), 0.5);
+  CHECK(error_of([&] { cls_attention(Tensor::zeros({2, 5, 24}), unequal); }) == "cls_attention: heads differ in size");
+  CHECK(error_of([&] {
+          attention(Tensor::zeros({2, 5, 25}), unequal);
+        }) == "attention: packed qkv of these heads must be [B, T, 24]: [2, 5, 25]");
   CHECK(cls_attention(Tensor::zeros({0, 5, 24}), 4).shape() == Shape{0, 5});
   CHECK(error_of([] { cls_attention(Tensor::zeros({2, 0, 24}), 4); }) == "cls_attention: no tokens: [2, 0, 24]");
   CHECK(error_of([] { cls_attention(Tensor::zeros({2, 5, 25}), 4); }).starts_with("cls_attention: packed qkv must be"));

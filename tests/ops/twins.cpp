@@ -141,6 +141,30 @@ Array attention(const Array& qkv, int64_t head_dim, bool stacked, double multipl
   return y;
 }
 
+Array unequal_attention(const Array& qkv, const std::vector<std::vector<int64_t>>& sizes, double multiplier) {
+  const int64_t batch = qkv.shape[0], tokens = qkv.shape[1];
+  Array y({batch, tokens, qkv.shape[2] / 3});
+  for (size_t head = 0; head < sizes[0].size(); ++head) {
+    std::vector<int64_t> in[3], out;  // the columns of this head
+    int64_t at = 0;
+    for (const std::vector<int64_t>& piece : sizes) {
+      for (size_t h = 0; h < piece.size(); at += piece[h++]) {
+        for (int64_t i = 0; h == head && i < piece[h]; ++i) {
+          for (int64_t which = 0; which < 3; ++which) in[which].push_back(3 * at + which * piece[h] + i);
+          out.push_back(at + i);
+        }
+      }
+    }
+    const auto d = std::ssize(out);
+    if (d == 0) continue;
+    Array alone({batch, tokens, 3 * d});
+    for_index(alone.shape, [&](const Dims& i) { alone(i) = qkv({i[0], i[1], in[i[2] / d][static_cast<size_t>(i[2] % d)]}); });
+    const Array result = attention(alone, d, true, multiplier);
+    for_index(result.shape, [&](const Dims& i) { y({i[0], i[1], out[static_cast<size_t>(i[2])]}) = result(i); });
+  }
+  return y;
+}
+
 // --- moving data ------------------------------------------------------------------------------------------------------------
 
 Array moved(const Array& x, const Shape& shape, const std::function<Dims(const Dims&)>& where) {

@@ -21,6 +21,8 @@ Array softmax(const Array& x, int dim, bool log);
 Array layer_norm(const Array& x, const Array& gain, const Array& shift, double eps);
 // multiplier 0: 1 / sqrt(head_dim)
 Array attention(const Array& qkv, int64_t head_dim, bool stacked = true, double multiplier = 0);
+// Heads of unequal size: a row of qkv is (piece, head, {q, k, v}, sizes[piece][head]), a row of results (piece, head, size).
+Array unequal_attention(const Array& qkv, const std::vector<std::vector<int64_t>>& sizes, double multiplier);
 
 // --- moving data ------------------------------------------------------------------------------------------------------------
 // y(i) = x(where(i)) for each index of `shape`: every view and every pick.
