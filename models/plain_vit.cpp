@@ -33,7 +33,8 @@ Config model_that_is(const PlainVit& vit) {
 std::vector<std::string> entries_of(const std::string& name) {
   std::vector<std::string> entries;
   const Kind& kind = kind_of({{"model", name}});
-  for (const auto& [entry, ignored] : kind.presets.at(0).config) entries.push_back(entry);
+  if (kind.presets.empty()) return entries;
+  for (const auto& [entry, ignored] : kind.presets[0].config) entries.push_back(entry);
   for (const Setting& setting : kind.settings) entries.push_back(setting.name);
   return entries;
 }

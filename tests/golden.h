@@ -63,7 +63,7 @@ struct Named {
 
 struct Golden {
   Named<Tensor> tensors;
-  Named<std::vector<int64_t>> labels;  // of I64
+  Named<std::vector<int64_t>> labels;  // of I64 and U8
   train::Metadata metadata;
 
   explicit Golden(const std::string& file) : tensors{file}, labels{file} {
@@ -75,10 +75,12 @@ struct Golden {
     uint64_t length;
     std::memcpy(&length, bytes.data(), sizeof length);
     for (const train::StoredTensor& t : header.tensors) {
-      if (t.dtype != "I64") continue;
+      if (t.dtype != "I64" && t.dtype != "U8") continue;
       std::vector<int64_t>& values = labels.values[t.name];
       values.resize(static_cast<size_t>(numel(t.shape)));
-      std::memcpy(values.data(), bytes.data() + 8 + length + t.begin, sizeof(int64_t) * values.size());
+      const char* const from = bytes.data() + 8 + length + t.begin;
+      if (t.dtype == "I64") std::memcpy(values.data(), from, sizeof(int64_t) * values.size());
+      if (t.dtype == "U8") std::copy_n(reinterpret_cast<const uint8_t*>(from), values.size(), values.begin());
     }
     const auto wanted = [&](const std::string& name) { return labels.count(name) == 0; };
     for (const auto& t : train::load_safetensors(path, wanted)) tensors.values[t.name] = t.value;

@@ -1,0 +1,285 @@
+// Cut models: against the authors' thresholds, masks and logits; against the uncut model; nested budgets; hostile sizes.
+#include <doctest/doctest.h>
+
+#include "models/slim_cut.h"
+#include "models/supervit.h"
+#include "tests/error_of.h"
+#include "tests/golden.h"
+
+using namespace hv;
+using namespace hv::test;
+using models::Slim;
+using models::SlimBudget;
+using models::SlimConfig;
+using models::SlimMasks;
+using models::SlimPlan;
+using models::SuperViT;
+using models::SuperViTConfig;
+
+namespace {
+
+SlimConfig slim_of(const SuperViTConfig& c) {
+  SlimConfig s;
+  static_cast<models::VitConfig&>(s) = c;
+  s.width = c.width();
+  s.head_dim = c.head_dim;
+  return s;
+}
+
+// Masks drawn at random, as large as the model.
+SlimMasks masks_of(const SuperViTConfig& c, bool tokens) {
+  SlimMasks masks;
+  Stream random(5, Purpose::init);
+  const auto drawn = [&](int64_t n) { return Tensor::normal({n}, 0.5, 0.5, random).to_vector(); };
+  for (int64_t i = 0; i < c.depth; ++i) {
+    masks.heads.emplace_back();
+    for (int64_t h = 0; h < c.heads; ++h) masks.heads.back().push_back(drawn(c.head_dim));
+    masks.hidden.push_back(drawn(c.mlp_ratio * c.width()));
+    if (tokens) masks.tokens.push_back(drawn(c.patches() + 1));
+  }
+  return masks;
+}
+
+SuperViTConfig small() {
+  SuperViTConfig c;
+  c.image = 16;
+  c.depth = 3;
+  c.heads = 3;
+  c.head_dim = 8;
+  c.classes = 5;
+  return c;
+}
+
+Tensor some_images(const SuperViTConfig& c, int64_t batch = 3) {
+  Stream random(1, Purpose::init);
+  return Tensor::normal({batch, c.channels, c.image, c.image}, 0, 1, random);
+}
+
+void randomise(const nn::Module& model) {
+  const NoGrad off;
+  Stream random(2, Purpose::init);
+  for (const nn::Parameter& p : model.parameters()) p.value.copy_(Tensor::normal(p.value.shape(), 0.1, 0.3, random));
+}
+
+double apart(const Tensor& a, const Tensor& b) { return hv::max(abs(a - b)).item() / hv::max(abs(b)).item(); }
+
+// The uncut model with what the plan does not keep set to 0: the products are those of the cut model.
+void zero_what_goes(const SlimPlan& plan, const SuperViT& model, size_t budget) {
+  const NoGrad off;
+  const int64_t d = plan.config.head_dim;
+  for (size_t i = 0; i < plan.dims.size(); ++i) {
+    const models::SlimSizes sizes = plan.config.sizes()[budget];
+    const std::string block = concat("blocks.", i, ".");
+    for (size_t h = 0; h < plan.dims[i].size(); ++h) {
+      std::set<int64_t> kept(plan.dims[i][h].begin(), plan.dims[i][h].begin() + sizes.heads[i][h]);
+      for (int64_t k = 0; k < d; ++k) {
+        if (kept.count(k)) continue;
+        for (int64_t which = 0; which < 3; ++which) {
+          const int64_t row = (static_cast<int64_t>(h) * 3 + which) * d + k;
+          model.parameter(block + "attn.qkv.weight").select(0, row).fill_(0);
+          model.parameter(block + "attn.qkv.bias").slice(0, row, row + 1).fill_(0);
+        }
+      }
+    }
+    std::set<int64_t> kept(plan.units[i].begin(), plan.units[i].begin() + sizes.hidden[i]);
+    for (int64_t k = 0; k < model.parameter(block + "mlp.fc1.bias").size(0); ++k) {
+      if (!kept.count(k)) model.parameter(block + "mlp.fc2.weight").select(1, k).fill_(0);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("slim: golden thresholds, masks and logits at five budgets") {
+  if (!have_golden("vitslim")) return;
+  const Golden weights("vitslim/weights"), forward("vitslim/forward");
+  SuperViTConfig c;
+  c.image = weights.whole("image");
+  c.patch = weights.whole("patch");
+  c.depth = weights.whole("depth");
+  c.heads = weights.whole("heads");
+  c.head_dim = weights.whole("embed") / c.heads;
+  c.mlp_ratio = weights.whole("mlp_ratio");
+  c.classes = weights.whole("classes");
+  SuperViT model(c, 0);
+  const NoGrad off;
+  for (const nn::Parameter& p : model.parameters()) {
+    const bool qkv = p.name.find(".qkv.") != std::string::npos;
+    const Tensor view = qkv ? p.value.view({c.heads, 3, c.head_dim, -1}).permute({1, 0, 2, 3}) : p.value;
+    view.copy_(weights[p.name].view(view.shape()));
+  }
+  SlimMasks masks;
+  for (int64_t i = 0; i < c.depth; ++i) {
+    const std::string block = concat("blocks.", i, ".");
+    masks.heads.emplace_back();
+    for (int64_t h = 0; h < c.heads; ++h) {
+      masks.heads.back().push_back(weights[block + "attn.zeta"].view({c.heads, c.head_dim}).select(0, h).to_vector());
+    }
+    masks.hidden.push_back(weights[block + "mlp.zeta"].to_vector());
+    masks.tokens.push_back(hv::tanh(weights[block + "attn.patch_zeta"]).to_vector());
+  }
+  SlimConfig uncut = slim_of(c);
+  uncut.tokens_by = "masked";
+  int budgets = 0;
+  for (const auto& [name, thresholds] : forward.tensors.values) {
+    double attention = 0, mlp = 0, tokens = 0;
+    if (std::sscanf(name.c_str(), "compressed.%lf_%lf_%lf.thresholds", &attention, &mlp, &tokens) != 3 ||
+        !name.ends_with(".thresholds")) {
+      continue;
+    }
+    ++budgets;
+    CAPTURE(name);
+    const std::string at = name.substr(0, name.size() - std::string("thresholds").size());
+    const SlimPlan plan = plan_cut(uncut, c.heads, masks, {{attention, mlp, tokens}}, {1});
+    CHECK(std::abs(plan.thresholds[0].attention - thresholds.at({0})) < 1e-7);
+    CHECK(std::abs(plan.thresholds[0].mlp - thresholds.at({1})) < 1e-7);  // theirs for tokens is always 0
+    const std::vector<int64_t> lives = plan.config.lives();
+    double kept[3] = {};
+    for (int64_t i = 0; i < c.depth; ++i) {
+      const std::string block = at + concat("blocks.", i, ".");
+      const auto in = static_cast<size_t>(i);
+      std::vector<int64_t> dims(static_cast<size_t>(c.width()), 0), units(static_cast<size_t>(c.mlp_ratio * c.width()), 0),
+          alive;
+      for (int64_t h = 0; h < c.heads; ++h) {
+        for (const int64_t k : plan.dims[in][static_cast<size_t>(h)]) dims[static_cast<size_t>(h * c.head_dim + k)] = 1;
+      }
+      for (const int64_t k : plan.units[in]) units[static_cast<size_t>(k)] = 1;
+      for (const int64_t life : lives) alive.push_back(life > i ? 1 : 0);
+      CHECK(dims == forward.labels.at(block + "attn.zeta01"));
+      CHECK(units == forward.labels.at(block + "mlp.zeta01"));
+      CHECK(alive == forward.labels.at(block + "attn.patch_zeta01"));
+      for (size_t k = 0; k < dims.size(); ++k) kept[0] += static_cast<double>(dims[k]);
+      for (size_t k = 0; k < units.size(); ++k) kept[1] += static_cast<double>(units[k]);
+      for (size_t k = 0; k < alive.size(); ++k) kept[2] += static_cast<double>(alive[k]);
+    }
+    // Theirs divide the sum over tokens, CLS included, by the number of patches.
+    const double of[3] = {static_cast<double>(c.depth * c.width()), static_cast<double>(c.depth * c.mlp_ratio * c.width()),
+                          static_cast<double>(c.depth * c.patches())};
+    for (int64_t f = 0; f < 3; ++f) CHECK(kept[f] / of[f] == doctest::Approx(forward[at + "remaining"].at({f})).epsilon(1e-6));
+    const auto slim = cut(plan, model);
+    slim->eval();
+    CHECK(relative(slim->forward(forward["images"], slim->subnets().back()), forward[at + "logits"]) < kLogits);
+  }
+  CHECK(budgets == 5);
+}
+
+TEST_CASE("slim: a cut model equals the uncut one with zeros, at every nested budget, and so does each budget alone") {
+  const SuperViTConfig c = small();
+  const std::vector<SlimBudget> budgets = {{0.3, 0.2, 1}, {0.5, 0.6, 1}, {0.9, 0.8, 1}};
+  for (const int64_t round : {1, 4}) {
+    SlimMasks masks = masks_of(c, false);
+    for (std::vector<double>& head : masks.heads[1]) std::fill(head.begin(), head.end(), -1);  // these go altogether
+    std::fill(masks.hidden[2].begin(), masks.hidden[2].end(), -1);
+    const SlimPlan plan = plan_cut(slim_of(c), c.heads, masks, budgets, {0.3, 0.5, 0.9}, round);
+    for (size_t b = 0; b < budgets.size(); ++b) {
+      SuperViT uncut(c, 0);
+      randomise(uncut);
+      const auto slim = cut(plan, uncut);
+      zero_what_goes(plan, uncut, b);
+      uncut.eval();
+      slim->eval();
+      const NoGrad off;
+      const Tensor images = some_images(c), expected = uncut.forward(images, uncut.subnets().back());
+      const models::Subnet& subnet = slim->subnets()[b];
+      CHECK(apart(slim->forward(images, subnet), expected) < 1e-6);
+      const auto alone = slim->extract(subnet);
+      alone->eval();
+      CHECK(apart(alone->forward(images, alone->subnets()[0]), expected) < 1e-6);
+      CHECK(alone->parameter_count() == slim->params(subnet));
+      CHECK(alone->macs(alone->subnets()[0]) == slim->macs(subnet));
+      int64_t used = 0;
+      for (const Tensor& part : slim->active(subnet)) used += part.numel();
+      CHECK(used == slim->params(subnet));
+      if (round == 4) {
+        const models::SlimSizes sizes = plan.config.sizes()[b];
+        for (const auto& block : sizes.heads) {
+          for (const int64_t size : block) CHECK(size % 4 == 0);
+        }
+      }
+    }
+    CHECK(plan.config.sizes()[1].heads[1] == std::vector<int64_t>(3, 0));
+    CHECK(plan.config.sizes()[1].hidden[2] == 0);
+  }
+}
+
+TEST_CASE("slim: gradients go to the part that a budget uses, and are those of the model of it alone") {
+  const SuperViTConfig c = small();
+  const SlimPlan plan = plan_cut(slim_of(c), c.heads, masks_of(c, true), {{0.4, 0.4, 0.6}, {0.8, 0.8, 0.6}}, {0.4, 0.8});
+  SuperViT uncut(c, 0);
+  randomise(uncut);
+  const auto slim = cut(plan, uncut);
+  const models::Subnet& subnet = slim->subnets()[0];
+  const auto alone = slim->extract(subnet);
+  const Tensor images = some_images(c);
+  sum(slim->forward(images, subnet) * slim->forward(images, subnet)).backward();
+  sum(alone->forward(images, alone->subnets()[0]) * alone->forward(images, alone->subnets()[0])).backward();
+  for (const char* name : {"pos_embed", "patch_embed.proj.weight", "blocks.0.norm1.weight", "blocks.1.attn.proj.bias"}) {
+    CHECK(apart(slim->parameter(name).grad(), alone->parameter(name).grad()) < 1e-5);
+  }
+  double whole = 0, part = 0;
+  const std::vector<Tensor> views = slim->active(subnet);
+  for (size_t i = 0; i < views.size(); ++i) {
+    whole += sum(abs(slim->parameters()[i].value.grad())).item();
+    if (views[i].numel() > 0) part += sum(abs(views[i].grad())).item();
+  }
+  CHECK(whole > 0);
+  CHECK(part == doctest::Approx(whole).epsilon(1e-5));
+}
+
+TEST_CASE("slim: tokens that are over are not there; masked ones still take part in softmax") {
+  const SuperViTConfig c = small();
+  SuperViT uncut(c, 0);
+  randomise(uncut);
+  SlimConfig removed = slim_of(c), masked = removed;
+  masked.tokens_by = "masked";
+  const SlimMasks masks = masks_of(c, true);
+  const SlimBudget half{1, 1, 0.5};
+  const auto short_one = cut(plan_cut(removed, c.heads, masks, {half}, {1}), uncut);
+  const auto long_one = cut(plan_cut(masked, c.heads, masks, {half}, {1}), uncut);
+  const NoGrad off;
+  const Tensor images = some_images(c);
+  const models::Subnet& full = short_one->subnets()[0];
+  CHECK(short_one->macs(full) < 0.8 * static_cast<double>(long_one->macs(full)));
+  CHECK(apart(short_one->forward(images, full), long_one->forward(images, full)) > 1e-3);
+  // Naive: the uncut blocks on the tokens that are left.
+  const std::vector<int64_t> lives = models::slim_from_config(short_one->config()).lives();
+  CHECK(lives[0] == c.depth);
+  const std::vector<Tensor> seen = short_one->survivors(images, full);
+  REQUIRE(!seen.empty());
+  for (int64_t t = 1; t < std::ssize(lives); ++t) {
+    CHECK(seen.back().at({0, (t - 1) / 4, (t - 1) % 4}) == (lives[static_cast<size_t>(t)] == c.depth ? 1 : 0));
+  }
+  // All tokens alive: the uncut model itself.
+  const auto same = cut(plan_cut(removed, c.heads, masks, {{1, 1, 1}}, {1}), uncut);
+  CHECK(apart(same->forward(images, full), uncut.forward(images, uncut.subnets().back())) < 1e-6);
+}
+
+TEST_CASE("slim: hostile sizes are errors that say what is expected") {
+  const SuperViTConfig c = small();
+  const models::Config good = to_config(plan_cut(slim_of(c), c.heads, masks_of(c, true), {{0.5, 0.5, 0.5}}, {1}).config);
+  CHECK_NOTHROW(models::make_model(good, 0));
+  const auto broken = [&](const std::string& entry, const std::string& value) {
+    models::Config config = good;
+    config[entry] = value;
+    return error_of([&] { models::make_model(config, 0); });
+  };
+  const auto starts = [](const std::string& text, const std::string& with) { CHECK_MESSAGE(text.starts_with(with), text); };
+  starts(broken("head_dims", ""), "model: head_dims: expected whole numbers from 0 to 8, as 16,9,0; found ''");
+  starts(broken("head_dims", "8,8,9/1,1,1/1,1,1"), "model: head_dims: expected whole numbers from 0 to 8");
+  starts(broken("head_dims", "8,8,8/1,1,1"), "model: head_dims: expected 3 blocks, found 2 in head_dims and 3 in hidden");
+  starts(broken("head_dims", "8,8,8/1,1/1,1,1"), "model: head_dims: expected 3 heads in each block, found 2");
+  starts(broken("head_dims", "8,8,8/1,1,1/1,1,1;8,8,8/1,1,1/1,1,1"), "model: head_dims: expected the sizes of 1 budgets");
+  starts(broken("hidden", "1,2"), "model: head_dims: expected 3 blocks, found 3 in head_dims and 2 in hidden");
+  starts(broken("hidden", "1,2,49"), "model: hidden: expected whole numbers from 0 to 48");
+  starts(broken("hidden", "1,2,99999999999999999999"), "model: hidden: expected whole numbers from 0 to 48");
+  starts(broken("budgets", "0"), "model: budgets: '0' is no list of budgets");
+  starts(broken("life", "1,2"), "model: life: expected 17 tokens, found 2");
+  starts(broken("life", "2,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3"), "model: life: the first token decides");
+  starts(broken("tokens_by", "none"), "model: tokens_by: expected removed or masked, found 'none'");
+  starts(broken("width", "70000"), "model: width: expected 1 to 65536, found 70000");
+  models::Config two = good;
+  two["budgets"] = "0.5,0.7";
+  two["head_dims"] = good.at("head_dims") + ";0,0,0/0,0,0/0,0,0";
+  two["hidden"] = good.at("hidden") + ";0,0,0";
+  starts(error_of([&] { models::make_model(two, 0); }), "model: head_dims: a budget has less than the one before it");
+}
