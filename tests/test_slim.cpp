@@ -1,10 +1,13 @@
 // Cut models: against the authors' thresholds, masks and logits; against the uncut model; nested budgets; hostile sizes.
 #include <doctest/doctest.h>
 
+#include "data/shapes10.h"
 #include "models/slim_cut.h"
 #include "models/supervit.h"
 #include "tests/error_of.h"
 #include "tests/golden.h"
+#include "tests/program.h"
+#include "train/state/checkpoint.h"
 
 using namespace hv;
 using namespace hv::test;
@@ -282,4 +285,50 @@ TEST_CASE("slim: hostile sizes are errors that say what is expected") {
   two["head_dims"] = good.at("head_dims") + ";0,0,0/0,0,0/0,0,0";
   two["hidden"] = good.at("hidden") + ";0,0,0";
   starts(error_of([&] { models::make_model(two, 0); }), "model: head_dims: a budget has less than the one before it");
+}
+
+TEST_CASE("slim: --init takes the model of a cut checkpoint, and the run goes on after a stop as without it") {
+  using namespace program_fixtures;
+  if (!Program::binary()) {
+    MESSAGE("HYDRAVIT_BINARY is not set: skipped");
+    return;
+  }
+  const Program run;
+  SuperViTConfig c = small();
+  c.image = 32;
+  c.patch = 8;
+  c.classes = 10;
+  SuperViT uncut(c, 0);
+  const std::vector<SlimBudget> budgets = {{0.4, 0.4, 0.6}, {0.8, 0.8, 0.6}};
+  const auto slim = cut(plan_cut(slim_of(c), c.heads, masks_of(c, true), budgets, {0.4, 0.8}), uncut);
+  train::Header header;
+  header.model = slim->config();
+  header.class_names = data::shapes10_classes();
+  header.std = {1, 1, 1};
+  std::vector<train::NamedTensor> tensors;
+  for (const nn::Parameter& p : slim->parameters()) tensors.push_back({"model." + p.name, p.value.detach()});
+  train::save_checkpoint((run / "cut.ckpt").string(), header, tensors);
+
+  const std::string train =
+      "train --data shapes10 --init cut.ckpt --steps 4 --batch-size 8 --train-limit 64 --eval-every 0 "
+      "--eval-limit 16 --report off ";
+  const auto ok = [&](const std::string& arguments) {
+    const Result result = run(arguments, "OMP_NUM_THREADS=1");
+    INFO(arguments, '\n', result.err);
+    CHECK(result.code == 0);
+    return result.out + result.err;
+  };
+  const std::string table = ok(train + "--out whole");
+  CHECK(contains(table, "training slim in whole"));
+  CHECK(contains(table, "budget"));
+  ok(train + "--out half --stop-after 2");
+  ok("train --resume half --report off");
+  const train::Checkpoint one = train::load_checkpoint((run / "whole/last.ckpt").string());
+  const train::Checkpoint two = train::load_checkpoint((run / "half/last.ckpt").string());
+  for (const train::NamedTensor& tensor : one.tensors) CHECK(tensor.value.to_vector() == two.tensor(tensor.name).to_vector());
+  CHECK(contains(ok("info whole"), "budget=0.4"));
+  ok("eval whole --limit 16 --subnets budget0.8");
+  check_refused(run(train + "--preset nano --out other"), 2,
+                "cut.ckpt: a model of kind slim, which is no plain vision transformer");
+  check_refused(run("train --preset init --data shapes10 --out other"), 2, "--preset init: --init names no checkpoint");
 }

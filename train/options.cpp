@@ -57,9 +57,11 @@ Fields setting_fields(TrainOptions& o) {
 
 Fields train_fields(TrainOptions& o) {
   Fields fields;
+  std::vector<std::string> presets = models::model_names();
+  presets.push_back(kOfInit);
   add_fields(
       fields, "model",
-      {{"preset", &o.preset, "model", 0, 0, models::model_names()},
+      {{"preset", &o.preset, "model; init: that of the checkpoint of --init", 0, 0, presets},
        {kSubnetsOption, &o.subnets.heads, "widths to train, as 5, 3-8, 3,5,8 or all; default: all of the preset"},
        {kNamesOption, &o.subnets.names, kNamesHelp},
        {"recipe", &o.recipe, "way of training; preset: the one that suits its model", 0, 0, recipe_names()},
@@ -141,8 +143,16 @@ Fields train_fields(TrainOptions& o) {
   return fields;
 }
 
+models::Config base_model(const TrainOptions& o, int64_t classes) {
+  if (o.preset != kOfInit) return models::named_model(o.preset, classes);
+  HV_CHECK_USAGE(!o.model.empty(), "--preset init: --init names no checkpoint to take the model from");
+  models::Config config = o.model;
+  if (classes > 0) config["classes"] = std::to_string(classes);
+  return config;
+}
+
 std::string recipe_of(const TrainOptions& o) {
-  return o.recipe == kAsPreset ? models::kind_of(models::named_model(o.preset, 10)).recipe : o.recipe;
+  return o.recipe == kAsPreset ? models::kind_of(base_model(o, 0)).recipe : o.recipe;
 }
 
 Fields run_fields(TrainOptions& o) {
@@ -152,7 +162,7 @@ Fields run_fields(TrainOptions& o) {
     if (kind.name == o.recipe) own = kind.options(o);
   }
   Fields fields = train_fields(o);
-  const std::vector<models::Setting>& settings = models::kind_of(models::named_model(o.preset, 10)).settings;
+  const std::vector<models::Setting>& settings = models::kind_of(base_model(o, 0)).settings;
   std::erase_if(fields, [&](const Field& field) {
     const bool has =
         std::any_of(settings.begin(), settings.end(), [&](const auto& s) { return option_of(s.name) == field.name; });

@@ -8,15 +8,18 @@
 #include <string>
 #include <typeindex>
 
+#include "models/elastic.h"
 #include "train/choice/choose.h"
 #include "train/io/fields.h"
 
 namespace hv::train {
 
 inline constexpr const char* kAsPreset = "preset";  // of an entry of the model's configuration, or the recipe: the preset's own
+inline constexpr const char* kOfInit = "init";      // of --preset: the model of the checkpoint that --init names
 
 struct TrainOptions {
   std::string preset = "nano", recipe = kAsPreset;  // recipe: see recipe_of()
+  models::Config model;                             // with preset = kOfInit; no option, but of the checkpoint
   SubnetChoice subnets;                             // to train
   std::map<std::string, std::string> settings;      // models::Setting -> its value, or kAsPreset
   std::string data, kind = "auto";
@@ -64,6 +67,8 @@ struct TrainOptions {
 Fields setting_fields(TrainOptions& options);
 // The list of all options of a training, with pointers into `options`: it ends when another value is assigned to `options`.
 Fields train_fields(TrainOptions& options);
+// The configuration that the preset stands for, for `classes` classes; 0: as many as it is made for.
+models::Config base_model(const TrainOptions& options, int64_t classes);
 std::string recipe_of(const TrainOptions& options);  // the name of the run's recipe: of --recipe, else models::Kind::recipe
 // Those of them that describe this run: without the options of recipes and models that it does not use, and with the recipe by
 // its name. Checkpoints store their values.

@@ -1,8 +1,8 @@
 // Attention over all heads of all images: the work is cut into heads here, and one head is computed by
 // core/kernels/simd/attention.cpp.
 //
-// qkv is [B, T, heads * 3 * D], packed as a HeadLayout says; the result is [B, T, heads * D]. A head in several pieces is copied
-// together and back.
+// qkv is [B, T, heads * 3 * D], packed as a HeadLayout says; the result is [B, T, heads * D]. A head in several pieces is
+// copied together and back.
 // Invariants
 //   1. Nothing of size T x T is kept: forward leaves two numbers per row of scores (the largest, and 1 / the sum of the
 //      exponentials), from which backward recomputes the probabilities.

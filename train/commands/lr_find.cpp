@@ -9,6 +9,7 @@
 #include "train/io/interrupt.h"
 #include "train/io/json.h"
 #include "train/io/memory.h"
+#include "train/start/first_weights.h"
 #include "train/start/model_choice.h"
 #include "train/start/output.h"
 #include "train/start/setup.h"
@@ -68,12 +69,13 @@ std::string curve_svg(const LrCurve& curve, const LrSuggestions& suggestions) {
   return svg(chart);
 }
 
-int run_lr_find(LrFindArguments& a) {
+int run_lr_find(LrFindArguments& a, bool preset_given) {
   TrainOptions& o = a.options;
   const bool picture = a.out.ends_with(".svg");
   HV_CHECK_USAGE(a.out.empty() || picture || a.out.ends_with(".csv"), "--out: '", a.out, "' ends in neither .svg nor .csv");
   HV_CHECK_USAGE(a.low < a.high, "--low: ", a.low, " is not below --high ", a.high);
   o.steps = a.steps;  // the schedule is the ramp
+  take_model(o, preset_given);
   check_options(o);
   check_model(o);
   if (!a.out.empty()) check_output({"--out", a.out, picture ? FileKind::svg : FileKind::curve, a.force});
@@ -128,8 +130,8 @@ Command lr_find_command() {
                                {"out", &a->out, "the curve as a picture (.svg) or a table (.csv)"},
                                {"force", &a->force, "replace a file of another kind, or the input", 0, 0, {}, true},
                                {"json", &a->json, "machine-readable output", 0, 0, {}, true}});
-  return {"lr-find", "which learning rate to train with", std::move(fields), {}, [a](const std::set<std::string>&) {
-            return run_lr_find(*a);
+  return {"lr-find", "which learning rate to train with", std::move(fields), {}, [a](const std::set<std::string>& given) {
+            return run_lr_find(*a, given.contains("preset"));
           }};
 }
 

@@ -12,6 +12,7 @@
 #include "train/log/run_log.h"
 #include "train/log/summary.h"
 #include "train/report/report.h"
+#include "train/start/first_weights.h"
 #include "train/start/model_choice.h"
 #include "train/start/provenance.h"
 #include "train/start/resume.h"
@@ -53,6 +54,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   } else {
     if (o.epochs == 0 && o.steps == 0 && o.minutes == 0) o.epochs = 10;
     if (is_folder(out)) refuse_used_folder(out);  // before the data are read
+    take_model(o, given.contains("preset"));
   }
   check_options(o);
   check_model(o);

@@ -34,7 +34,7 @@ void set_entries(const TrainOptions& o, models::Config& config) {
 }  // namespace
 
 models::Config model_config(const TrainOptions& o, int64_t classes) {
-  models::Config config = models::named_model(o.preset, classes);
+  models::Config config = base_model(o, classes);
   const bool from_file = o.init != "trunc_normal" && o.init != "reference";
   const std::map<std::string, std::string> wanted = {{"drop_path", models::text_of(o.drop_path)},
                                                      {"dropout", models::text_of(o.dropout)},

@@ -56,6 +56,7 @@ TrainOptions resumed_options(const Checkpoint& checkpoint, TrainOptions now, con
       fail(Fault::input, checkpoint.path, ": damaged header: ", error.what());
     }
   }
+  options.model = checkpoint.header.model;
   options.threads = 0;  // a choice for this machine, not for the run
   options.stop_after = 0;
   for (const std::string& name : given) {
