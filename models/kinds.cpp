@@ -5,14 +5,15 @@
 #include "models/hydravit.h"
 #include "models/mlp_classifier.h"
 #include "models/scala.h"
-#include "models/slim.h"
+#include "models/slim_search.h"
 #include "models/supervit.h"
 #include "models/thinking.h"
 
 namespace hv::models {
 
 std::vector<Kind>& kinds() {
-  static std::vector<Kind> table = {hydravit_kind(), mlp_kind(), scala_kind(), thinking_kind(), supervit_kind(), slim_kind()};
+  static std::vector<Kind> table = {hydravit_kind(), mlp_kind(),         scala_kind(), thinking_kind(),
+                                    supervit_kind(), slim_search_kind(), slim_kind()};
   return table;
 }
 

@@ -2,14 +2,15 @@
 #include "train/recipes/hydravit.h"
 #include "train/recipes/joint.h"
 #include "train/recipes/sandwich.h"
+#include "train/recipes/slim.h"
 #include "train/recipes/supervit.h"
 #include "train/recipes/thinking.h"
 
 namespace hv::train {
 
 std::vector<RecipeKind>& recipe_kinds() {
-  static std::vector<RecipeKind> table = {hydravit_recipe(), sandwich_recipe(), scala_recipe(),
-                                          thinking_recipe(), supervit_recipe(), joint_recipe()};
+  static std::vector<RecipeKind> table = {hydravit_recipe(), sandwich_recipe(), scala_recipe(), thinking_recipe(),
+                                          supervit_recipe(), joint_recipe(),    slim_recipe()};
   return table;
 }
 
