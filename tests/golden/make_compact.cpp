@@ -118,7 +118,7 @@ int main() {
   namespace fs = std::filesystem;
   const char* set = std::getenv("FROM");
   const std::string from = set && *set ? set : "../shared/golden";
-  for (const std::string system : {"hydravit", "scala", "supervit", "thinkingvit"}) {
+  for (const std::string system : {"hydravit", "scala", "supervit", "thinkingvit", "vitslim"}) {
     System files;
     for (const auto& entry : fs::directory_iterator(from + "/" + system)) {
       if (entry.path().extension() == ".safetensors") files[entry.path().stem().string()] = read(entry.path().string());
