@@ -1,5 +1,5 @@
-// The search of ViT-Slim: a vision transformer with learned masks on the dimensions of its heads, its hidden units and its tokens
-// (Chavan et al., "Vision Transformer Slimming", CVPR 2022, section 3). What the masks say is cut out by models/slim_cut.h.
+// The search of ViT-Slim: a vision transformer with learned masks on the dimensions of its heads, its hidden units and its
+// tokens (Chavan et al., "Vision Transformer Slimming", CVPR 2022, section 3). models/slim_cut.h cuts out what they say.
 //
 // With u = norm1(x) m, m = tanh(patch_zeta) one number per token, z = zeta of attention, s = zeta of the MLP:
 //     y = x + proj(attention(z qkv(u))), then y + fc2(s gelu(fc1(norm2(y) m)))

@@ -80,7 +80,8 @@ void compare_forward() {
   CHECK(l1[2] == doctest::Approx(forward["l1.patch"].item()).epsilon(1e-6));
 
   // Masks on fewer things: a number per head, or the same dimensions in all heads of a block.
-  for (const auto& [name, attention] : {std::pair{"head_search", "heads"}, {"uniform_search", "shared"}}) {
+  for (const auto& [search, attention] : {std::pair{"head_search", "heads"}, {"uniform_search", "shared"}}) {
+    const std::string name = search;
     CAPTURE(name);
     Theirs other(attention);
     for (const nn::Parameter& p : other.ours) {
@@ -113,7 +114,8 @@ void compare_cuts() {
   models::SlimConfig uncut = theirs.model.uncut();
   uncut.tokens_by = "masked";
   int budgets = 0;
-  for (const auto& [name, thresholds] : forward.tensors.values) {
+  for (const auto& each : forward.tensors.values) {
+    const std::string& name = each.first;
     models::SlimBudget budget;
     if (!name.ends_with(".thresholds")) continue;
     REQUIRE(std::sscanf(name.c_str(), "compressed.%lf_%lf_%lf", &budget.attention, &budget.mlp, &budget.tokens) == 3);

@@ -1,6 +1,8 @@
 // Cut models: against the uncut model; nested budgets; tokens that leave; hostile sizes; runs that start from one.
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "data/shapes10.h"
 #include "models/slim_cut.h"
 #include "models/supervit.h"

@@ -21,6 +21,6 @@ int main(int argc, char** argv) {
   signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write()
   using namespace hv::train;
   return Program({train_command(), lr_find_command(), eval_command(), predict_command(), bench_command(), info_command(),
-                  export_command(), import_command(), report_command(), data_command()})
+                  export_command(), import_command(), report_command(), slim_command(), data_command()})
       .run(argc, argv);
 }

@@ -42,7 +42,7 @@ std::string config_json(const Header& header, TrainOptions options) {
   return json.text(2) + "\n";
 }
 
-int run_train(TrainArguments arguments, const std::set<std::string>& given) {
+int run_train(TrainArguments arguments, const std::set<std::string>& given, const std::function<void(TrainOptions&)>& begin) {
   TrainOptions& o = arguments.options;
   const bool resume = !arguments.resume.empty();
   Resumed resumed;
@@ -54,7 +54,8 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
   } else {
     if (o.epochs == 0 && o.steps == 0 && o.minutes == 0) o.epochs = 10;
     if (is_folder(out)) refuse_used_folder(out);  // before the data are read
-    take_model(o, given.contains("preset"));
+    if (begin) begin(o);
+    if (!begin) take_model(o, given.contains("preset"));
   }
   check_options(o);
   check_model(o);
@@ -126,16 +127,19 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given) {
 
 }  // namespace
 
-Command train_command() {
+Command training_command(const std::string& name, const std::string& help, const TrainOptions& defaults,
+                         std::vector<Positional> positionals, std::function<void(TrainOptions&)> prepare) {
   const auto arguments = std::make_shared<TrainArguments>();
+  arguments->options = defaults;
   Fields fields = train_fields(arguments->options);
   add_fields(fields, "saving",
              {{"resume", &arguments->resume, "go on with this run (folder or checkpoint), with its own options"},
               {"report", &arguments->report, "write report.html into the run folder at the end"}});
   add_fields(fields, "machine", {memory_field()});
-  return {"train", "train a model of many widths", std::move(fields), {}, [arguments](const std::set<std::string>& given) {
-            return run_train(*arguments, given);
-          }};
+  return {name, help, std::move(fields), std::move(positionals),
+          [arguments, prepare](const std::set<std::string>& given) { return run_train(*arguments, given, prepare); }};
 }
+
+Command train_command() { return training_command("train", "train a model of many widths", {}, {}, {}); }
 
 }  // namespace hv::train

@@ -44,6 +44,7 @@ struct Program::Parser {
   struct Bound {
     CLI::App* app;
     const Command* command;
+    std::string name;  // "train", "slim cut"
     std::vector<std::pair<CLI::Option*, std::string*>> values;
   };
   CLI::App app{kAbout, "hydravit"};
@@ -51,36 +52,53 @@ struct Program::Parser {
   std::deque<bool> flags;
   std::deque<Bound> bound;
 
-  explicit Parser(const std::vector<Command>& commands) {
+  const std::vector<Command>& commands;
+
+  explicit Parser(const std::vector<Command>& all) : commands(all) {
     app.require_subcommand(0, 1);
     app.get_formatter()->column_width(34);
-    for (const Command& command : commands) {
-      bound.push_back({app.add_subcommand(command.name, command.help), &command, {}});
-      Bound& b = bound.back();
-      b.app->allow_extras();  // collected, to be refused with a hint
-      for (const Positional& positional : command.positionals) {
-        CLI::Option* option = b.app->add_option(positional.name, *positional.values, positional.help);
-        if (!positional.many) option->expected(positional.required ? 1 : 0, 1)->allow_extra_args(false);
-        option->required(positional.required);
-      }
-      for (const Field& field : command.fields) {
-        std::string& text = texts.emplace_back();
-        CLI::Option* option = field.flag ? b.app->add_flag("--" + field.name, flags.emplace_back(), help_of(field))
-                                         : b.app->add_option("--" + field.name, text, help_of(field))->type_name("");
-        if (!field.topic.empty()) option->group(field.topic);
-        b.values.emplace_back(option, &text);
-      }
+    for (const Command& command : all) add(app, command, "");
+  }
+
+  void add(CLI::App& to, const Command& command, const std::string& before) {
+    CLI::App* const own = to.add_subcommand(command.name, command.help);
+    if (!command.parts.empty()) own->require_subcommand(1);
+    for (const Command& part : command.parts) add(*own, part, before + command.name + " ");
+    if (!command.parts.empty()) return;
+    bound.push_back({own, &command, before + command.name, {}});
+    Bound& b = bound.back();
+    own->allow_extras();  // collected, to be refused with a hint
+    for (const Positional& positional : command.positionals) {
+      CLI::Option* option = own->add_option(positional.name, *positional.values, positional.help);
+      if (!positional.many) option->expected(positional.required ? 1 : 0, 1)->allow_extra_args(false);
+      option->required(positional.required);
+    }
+    for (const Field& field : command.fields) {
+      std::string& text = texts.emplace_back();
+      CLI::Option* option = field.flag ? own->add_flag("--" + field.name, flags.emplace_back(), help_of(field))
+                                       : own->add_option("--" + field.name, text, help_of(field))->type_name("");
+      if (!field.topic.empty()) option->group(field.topic);
+      b.values.emplace_back(option, &text);
     }
   }
 
-  Parsed parse(int argc, char** argv) {
-    if (argc > 1 && argv[1][0] != '-') {
-      const std::string word = argv[1];
-      std::vector<std::string> names;
-      for (const Bound& b : bound) names.push_back(b.command->name);
-      HV_CHECK_USAGE(std::find(names.begin(), names.end(), word) != names.end(), "unknown command '", word, "'",
-                     did_you_mean(word, names), "; hydravit --help lists them");
+  // The words that name a command, checked before CLI11 sees them, for its errors know no nearest word.
+  static void check_name(const std::vector<Command>& all, int argc, char** argv, int at, const std::string& before) {
+    if (at >= argc || argv[at][0] == '-') return;
+    std::vector<std::string> names;
+    for (const Command& command : all) {
+      names.push_back(command.name);
+      if (command.name == argv[at]) {
+        if (!command.parts.empty()) check_name(command.parts, argc, argv, at + 1, before + command.name + " ");
+        return;
+      }
     }
+    fail(Fault::usage, "unknown command '", before, argv[at], "'", did_you_mean(argv[at], names), "; hydravit ", before,
+         "--help lists them");
+  }
+
+  Parsed parse(int argc, char** argv) {
+    check_name(commands, argc, argv, 1, "");
     Parsed parsed;
     try {
       std::vector<std::string> words;  // the last one first, as CLI11 wants them
@@ -107,7 +125,7 @@ struct Program::Parser {
         if (extra == "--") continue;  // the words behind it are no options
         const std::string word = unmarked(extra.substr(0, extra.find('=')));
         fail(Fault::usage, "unknown ", word.rfind('-', 0) == 0 ? "option " : "argument ", word, did_you_mean(word, options),
-             "; hydravit ", b.command->name, " --help lists them");
+             "; hydravit ", b.name, " --help lists them");
       }
       for (size_t i = 0; i < b.values.size(); ++i) {
         const auto& [option, text] = b.values[i];

@@ -28,6 +28,7 @@ struct Command {
   std::vector<Positional> positionals;
   // Runs with the names of the options that were given; returns the exit code.
   std::function<int(const std::set<std::string>& given)> run;
+  std::vector<Command> parts = {};  // commands of its own, as in "slim cut"; then it has nothing else but name and help
 };
 
 class Program {

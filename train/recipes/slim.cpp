@@ -13,7 +13,7 @@ models::SlimSearch& with_masks(models::ElasticModel& model) {
 
 }  // namespace
 
-SlimRecipe::SlimRecipe(models::ElasticModel& model, SlimOptions options, double smoothing)
+SlimRecipe::SlimRecipe(models::ElasticModel& model, const SlimOptions& options, double smoothing)
     : model_(with_masks(model)), options_(options), smoothing_(smoothing) {}
 
 Tensor SlimRecipe::penalty() const {

@@ -17,7 +17,7 @@ struct SlimOptions {
 class SlimRecipe : public Recipe {
  public:
   // A model without masks is an error (Fault::usage).
-  SlimRecipe(models::ElasticModel& model, SlimOptions options, double smoothing);
+  SlimRecipe(models::ElasticModel& model, const SlimOptions& options, double smoothing);
   std::vector<models::Subnet> trains(int64_t) const override { return model_.subnets(); }
   double share(const models::Subnet&) const override { return 1; }
   void passes(const data::Batch& batch, int64_t step, const Learn& learn) override;

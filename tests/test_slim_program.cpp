@@ -1,0 +1,80 @@
+// hydravit slim search, slim cut, train --init: ViT-Slim from a finished model to a smaller one, as a user runs it.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "models/slim_search.h"
+#include "tests/program.h"
+#include "train/state/load.h"
+
+using namespace hv;
+using namespace program_fixtures;
+
+TEST_CASE("program: slim search, cut and retrain") {
+  if (!Program::binary()) {
+    MESSAGE("HYDRAVIT_BINARY is not set: skipped");
+    return;
+  }
+  const Program run;
+  const auto ok = [&](const std::string& arguments) {
+    const Result result = run(arguments, "OMP_NUM_THREADS=1");
+    INFO(arguments, '\n', result.err);
+    CHECK(result.code == 0);
+    return result.out + result.err;
+  };
+  const std::string few = " --data data --batch-size 16 --train-limit 64 --eval-every 0 --eval-limit 16 --report off ";
+  ok("train --preset nano --heads 3 --steps 2 --out base" + few);
+  ok("export base --heads 3 --out three.st");
+  ok("import three.st --out three.ckpt");
+  const std::string search = "slim search three.ckpt --w1 0.05 --w2 0.02 --w3 0.02 --lr 0.01 --steps 6 --drop-path 0.1" + few;
+  CHECK(contains(ok(search + "--out search"), "training slim-search in search"));
+  // The search is a run like any other: stopped, it goes on to the same masks.
+  ok(search + "--stop-after 3 --out half");
+  ok("train --resume half --report off");
+  const auto loaded = train::load_model((run / "search").string()), resumed = train::load_model((run / "half").string());
+  const auto &whole = dynamic_cast<const models::SlimSearch&>(*loaded.model),
+             &again = dynamic_cast<const models::SlimSearch&>(*resumed.model);
+  CHECK(whole.masks().heads == again.masks().heads);
+  CHECK(whole.masks().tokens == again.masks().tokens);
+  CHECK(whole.masks().hidden[0] != std::vector<double>(96, 1.0));
+  // Its recipe's options and settings are kept.
+  CHECK(contains(slurp(run / "search/config.json"), "\"w1\": 0.05"));
+
+  const std::string table = ok("slim cut search --attention 0.6 --mlp 0.5 --tokens 0.7 --round 4 --out cut.ckpt");
+  CHECK(contains(table, "dimensions of heads  of 48  hidden units, of 96  tokens, of 65"));
+  CHECK(contains(table, "sizes are rounded to multiples of 4"));
+  CHECK(contains(table, "cut.ckpt: retrain it with hydravit train --init cut.ckpt"));
+  const auto json = nlohmann::json::parse(run("slim cut search --macs 60% --json --out sixty.ckpt").out);
+  const double share = json["results"][0]["macs"].get<double>() / json["uncut_macs"].get<double>();
+  CHECK(share <= 0.6);
+  CHECK(share > 0.55);
+  ok("slim cut search --ms 1000 --out slow.ckpt");
+  CHECK(contains(ok("slim cut search --nested 0.5,0.8 --ema --out nested.ckpt"), "budget=0.8: "));
+  CHECK(contains(ok("train --init nested.ckpt --recipe sandwich --teacher three.ckpt --steps 2 --out small" + few), "budget"));
+  CHECK(contains(ok("train --init cut.ckpt --steps 2 --out one" + few), "full"));
+  CHECK(contains(ok("info one"), "head_dims"));
+
+  check_refused(run("slim cut search --mlp 0 --out x"), 2, "--mlp: 0 is out of range; give 1e-04 to 1");
+  check_refused(run("slim cut search --attention 1.5 --out x"), 2, "--attention: 1.5 is out of range");
+  check_refused(run("slim cut search --out x"), 2, "slim cut: how much shall stay?");
+  check_refused(run("slim cut search --mlp 0.5 --macs 60% --out x"), 2, "different ways to say how much stays; give one");
+  check_refused(run("slim cut search --mlp 0.5"), 2, "slim cut: name the file of the cut model with --out");
+  check_refused(run("slim cut search --macs 1 --out x"), 2, "--macs: no cut costs at most 1 MACs; at a budget of 0.01 it is ");
+  check_refused(run("slim cut search --ms 1e-6 --out x"), 2, "--ms: no cut costs at most 1e-06 ms; at a budget of 0.01 it is ");
+  check_refused(run("slim cut search --macs much --out x"), 2,
+                "--macs: 'much' is neither a number of MACs nor a share, as 60%");
+  check_refused(run("slim cut search --nested 0.7,0.5 --out x"), 2,
+                "--nested: '0.7,0.5' is no list of rising budgets in (0, 1]");
+  check_refused(run("slim cut three.ckpt --mlp 0.5 --out x"), 2,
+                "slim cut: three.ckpt has no masks; hydravit slim search learns them");
+  check_refused(run("slim cut cut.ckpt --mlp 0.5 --out x"), 2, "slim cut: cut.ckpt is cut already; cut its search again");
+  check_refused(run("slim search cut.ckpt" + few), 2, "slim search: cut.ckpt is cut already");
+  check_refused(run("slim"), 2, "A subcommand is required; hydravit slim --help lists the options");
+  check_refused(run("slim cuts"), 2, "unknown command 'slim cuts'; did you mean cut?; hydravit slim --help lists them");
+  check_refused(run("train --preset nano --recipe slim --steps 1 --out y" + few), 2, "--recipe slim: for models with masks");
+  ok("slim search three.ckpt --masks mlp --steps 1 --out narrow" + few);
+  check_refused(run("slim cut narrow --attention 0.5 --out x"), 2, "--attention: the search had no masks of attention");
+  check_refused(run("slim cut narrow --tokens 0.5 --out x"), 2, "--tokens: the search had no masks of tokens");
+  check_refused(run("slim search three.ckpt --masks mlp,all --steps 1 --out z" + few), 2,
+                "--masks: expected attention, mlp and tokens, or some of them, as attention,mlp; found 'mlp,all'");
+}

@@ -1,0 +1,17 @@
+// What `hydravit bench` does: speed of training and inference at every subnetwork, or a step of a recipe beside its passes.
+// Thread rule: one thread.
+#pragma once
+
+#include "train/options.h"
+
+namespace hv::train {
+
+struct BenchArguments {
+  TrainOptions model;  // of which the preset, its settings and the subnetworks count
+  std::string mode = "train,infer", recipe, precision = "fp32";
+  int64_t batch_size = 128, steps = 10, threads = 0;
+  bool detail = false, scaling = false, json = false;
+};
+int run_bench(const BenchArguments& arguments);  // -> exit code
+
+}  // namespace hv::train

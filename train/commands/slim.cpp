@@ -1,0 +1,143 @@
+// hydravit slim search CKPT, slim cut RUN: ViT-Slim's two steps; the third is train --init CUT.
+#include <algorithm>
+#include <cstdio>
+
+#include "train/commands/commands.h"
+#include "train/io/json.h"
+#include "train/io/print.h"
+#include "train/slim/cut.h"
+#include "train/slim/search.h"
+#include "train/start/output.h"
+#include "train/start/setup.h"
+#include "train/state/load.h"
+
+namespace hv::train {
+namespace {
+
+struct CutArguments {
+  std::vector<std::string> run;
+  CutOptions options;
+  std::string out;
+  bool ema = false, force = false, json = false;
+};
+
+// Columns are as wide as their widest text.
+void print_rows(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths(rows.at(0).size(), 0);
+  for (const auto& row : rows) {
+    for (size_t k = 0; k < row.size(); ++k) widths[k] = std::max(widths[k], row[k].size());
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t k = 0; k < row.size(); ++k) {
+      if (widths[k] > 0) line += std::string(widths[k] - row[k].size(), ' ') + row[k] + "  ";
+    }
+    show(line.substr(0, line.find_last_not_of(' ') + 1));
+  }
+}
+
+int run_cut(const CutArguments& a, const std::set<std::string>& given) {
+  const std::string& run = a.run.at(0);
+  HV_CHECK_USAGE(!a.out.empty(), "slim cut: name the file of the cut model with --out");
+  const bool budget = std::any_of(given.begin(), given.end(), [](const std::string& name) {
+    const std::set<std::string> ways = {"attention", "mlp", "tokens", "nested", "macs", "ms"};
+    return ways.contains(name);
+  });
+  HV_CHECK_USAGE(budget, "slim cut: how much shall stay? --attention and --mlp, --tokens, --nested, --macs or --ms");
+  check_output({"--out", a.out, FileKind::checkpoint, a.force, {run}});
+  start_compute(0);
+  const Loaded loaded = load_model(run, a.ema);
+  const auto* const search = dynamic_cast<const models::SlimSearch*>(loaded.model.get());
+  const bool cut_before = loaded.header.model.at("model") == "slim";
+  HV_CHECK_USAGE(search, "slim cut: ", run, cut_before ? " is cut already; cut its search again" : " has no masks",
+                 cut_before ? "" : "; hydravit slim search learns them");
+  const models::SlimPlan plan = choose_cut(*search, a.options);
+  const auto model = cut(plan, *search);
+
+  Header header;
+  header.model = model->config();
+  header.seed = loaded.header.seed;
+  header.class_names = loaded.header.class_names;
+  header.mean = loaded.header.mean;
+  header.std = loaded.header.std;
+  std::vector<NamedTensor> tensors;
+  for (const nn::Parameter& p : model->parameters()) tensors.push_back({"model." + p.name, p.value.detach()});
+  save_checkpoint(a.out, header, tensors);
+
+  const std::vector<models::Cost> costs = costs_of(plan.config);
+  const models::Subnet& full = search->subnets()[0];
+  const models::Cost whole = costs_of(
+      models::plan_cut(search->uncut(), models::slim_search_from_config(search->config()).heads, {}, {{}}, {1}).config)[0];
+  if (a.json) {
+    Json list = Json::empty_list();
+    for (size_t b = 0; b < costs.size(); ++b) {
+      Json row{{"subnet", costs[b].subnet.name}, {"params", costs[b].params}, {"macs", costs[b].macs}};
+      row.add("attention_threshold", plan.thresholds[b].attention).add("mlp_threshold", plan.thresholds[b].mlp);
+      list.push(row.add("tokens_threshold", plan.thresholds[b].tokens));
+    }
+    const Json json{{"file", a.out}, {"uncut_params", whole.params}, {"uncut_macs", search->macs(full)}, {"results", list}};
+    std::printf("%s\n", json.text().c_str());
+    return 0;
+  }
+  print_rows(cut_table(*search, plan));
+  if (a.options.round > 1) show(concat("sizes are rounded to multiples of ", a.options.round));
+  for (const models::Cost& cost : costs) {
+    show(print("%s: %lld parameters, %.1f %% of the uncut model's; %lld MACs, %.1f %%", cost.subnet.label.c_str(),
+               static_cast<long long>(cost.params), 100 * static_cast<double>(cost.params) / static_cast<double>(whole.params),
+               static_cast<long long>(cost.macs), 100 * static_cast<double>(cost.macs) / static_cast<double>(whole.macs)));
+  }
+  show(concat(a.out, ": retrain it with hydravit train --init ", a.out));
+  return 0;
+}
+
+Command cut_command() {
+  const auto a = std::make_shared<CutArguments>();
+  Fields fields = {
+      {"attention", &a->options.attention, "share of the dimensions of heads that stay", 1e-4, 1},
+      {"mlp", &a->options.mlp, "share of the hidden units that stay", 1e-4, 1},
+      {"tokens", &a->options.tokens, "share of the tokens, summed over blocks, that stay at least", 1e-4, 1},
+      {"nested", &a->options.nested, "several budgets of attention and mlp in one model, as 0.5,0.7,1"},
+      {"macs", &a->options.macs, "instead: the largest budget that costs at most so many MACs, or so much, as 60%"},
+      {"ms", &a->options.ms, "instead: the largest budget at which an image takes at most so long here", 0, 1e6},
+      {"round", &a->options.round, "sizes become multiples of this", 1, 64},
+      {"mask-tokens",
+       &a->options.mask_tokens,
+       "tokens that go are zeros, as in the authors' code, instead of gone",
+       0,
+       0,
+       {},
+       true},
+      {"ema", &a->ema, "cut the averaged weights, by the averaged masks", 0, 0, {}, true},
+      {"out", &a->out, "the checkpoint of the cut model"},
+      {"force", &a->force, "replace a file of another kind, or the input", 0, 0, {}, true},
+      {"json", &a->json, "machine-readable output", 0, 0, {}, true},
+  };
+  return {"cut",
+          "cut a searched model to a budget",
+          std::move(fields),
+          {{"run", "run folder or checkpoint of a search", &a->run}},
+          [a](const std::set<std::string>& given) { return run_cut(*a, given); }};
+}
+
+// The paper's options of a search, whose rate does not fall; of its 50 epochs one machine gets ten.
+Command search_command() {
+  const auto of = std::make_shared<std::vector<std::string>>();
+  TrainOptions defaults;
+  defaults.lr = 5e-4;
+  defaults.schedule = "constant";
+  defaults.weight_decay = 1e-3;
+  defaults.warmup = 0;
+  return training_command("search", "learn which dimensions, hidden units and tokens of a finished model matter", defaults,
+                          {{"checkpoint", "the finished model: run folder or checkpoint", of.get()}},
+                          [of](TrainOptions& options) { prepare_search(options, of->at(0)); });
+}
+
+}  // namespace
+
+Command slim_command() {
+  Command slim{"slim", "cut a finished model down to what matters (ViT-Slim)", {}, {}, {}};
+  slim.parts = {search_command(), cut_command()};
+  return slim;
+}
+
+}  // namespace hv::train
