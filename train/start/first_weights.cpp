@@ -52,9 +52,10 @@ bool same_architecture(models::Config a, models::Config b) {
   return a == b;
 }
 
-// The weights of the same model, by their names.
+// The weights of the same model, by their names. `path` is what --init says.
 void start_same(const std::string& path, const models::ElasticModel& model, const data::Dataset& data) {
-  const Checkpoint from = load_checkpoint(path, [](const std::string& name) { return name.starts_with("model."); });
+  const Checkpoint from =
+      load_checkpoint(checkpoint_of(path), [](const std::string& name) { return name.starts_with("model."); });
   const bool same_classes = from.header.model.at("classes") == model.config().at("classes");
   const NoGrad off;
   std::vector<NamedTensor> classifier;
@@ -91,8 +92,7 @@ void take_model(TrainOptions& o, bool preset_given) {
 void start_from(const std::string& path, const models::ElasticModel& model, const data::Dataset& data) {
   const models::Config config = model.config();
   const std::string checkpoint = checkpoint_of(path);
-  if (!checkpoint.empty() && same_architecture(read_header(checkpoint).model, config))
-    return start_same(checkpoint, model, data);
+  if (!checkpoint.empty() && same_architecture(read_header(checkpoint).model, config)) return start_same(path, model, data);
   const std::optional<models::PlainVit> whole = models::plain_vit(config);
   HV_CHECK_USAGE(whole, "--init: a model of kind ", config.at("model"),
                  " starts from no file: it is no plain vision transformer");
