@@ -43,7 +43,7 @@ std::vector<std::string> plain_presets() {
   std::vector<std::string> names;
   for (const Kind& kind : kinds()) {
     for (const Preset& preset : kind.presets) {
-      if (plain_vit(preset.config)) names.push_back(preset.name);
+      if (kind.alone && plain_vit(preset.config)) names.push_back(preset.name);
     }
   }
   return names;

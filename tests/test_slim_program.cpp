@@ -54,6 +54,12 @@ TEST_CASE("program: slim search, cut and retrain") {
   CHECK(contains(ok("train --init cut.ckpt --steps 2 --out one" + few), "full"));
   CHECK(contains(ok("info one"), "head_dims"));
 
+  // With its masks a search is no plain transformer, although it starts from one.
+  const std::string more = "a model of kind slim-search is more than the plain vision transformer in it";
+  check_refused(run("export search --out x"), 2, more);
+  check_refused(run("export search --format onnx --out x"), 2, more);
+  check_refused(run("train --preset supervit-nano --init search --steps 1 --out y" + few), 2, more);
+  check_refused(run("import three.st --preset slim-nano --out x"), 2, "--preset: 'slim-nano' is unknown; choose nano");
   check_refused(run("slim cut search --mlp 0 --out x"), 2, "--mlp: 0 is out of range; give 1e-04 to 1");
   check_refused(run("slim cut search --attention 1.5 --out x"), 2, "--attention: 1.5 is out of range");
   check_refused(run("slim cut search --out x"), 2, "slim cut: how much shall stay?");

@@ -209,6 +209,8 @@ TimmSource::TimmSource(const std::string& run_or_file, bool ema)
     fail(Fault::input, path, ": describes no model this program can build: ", error.what());
   }
   HV_CHECK_USAGE(vit, path, ": a model of kind ", header.model.at("model"), ", which is no plain vision transformer");
+  HV_CHECK_USAGE(models::kind_of(header.model).alone, path, ": a model of kind ", header.model.at("model"),
+                 " is more than the plain vision transformer in it, and other programs do not know the rest");
   whole_.config = header.model;
   whole_.vit = *vit;
   HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == vit->classes, path, ": names ", header.class_names.size(),

@@ -181,7 +181,7 @@ bool describes_itself(const SafetensorsHeader& header) {
   const auto found = header.metadata.find("model");
   if (found == header.metadata.end()) return false;
   for (const models::Kind& kind : models::kinds()) {
-    if (kind.name == found->second) return kind.plain != nullptr;
+    if (kind.name == found->second) return kind.plain && kind.alone;
   }
   return false;
 }
