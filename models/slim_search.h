@@ -7,6 +7,7 @@
 // Invariants
 //   1. A family of masks that is not searched has no parameters and multiplies nothing.
 //   2. Masks have weight decay, as in the authors' code.
+//   3. A family that rests (rest()) is read without a gradient, and is no active part of the model, so nothing changes it.
 // Thread rule: as nn/module.h.
 #pragma once
 
@@ -42,11 +43,14 @@ class MaskedBlock : public nn::Module {
   Tensor zeta;         // [1, 1, H, 1, D], [1, 1, H, 1, 1] or [1, 1, 1, 1, D]
   Tensor hidden_zeta;  // [1, 1, M]
   Tensor patch_zeta;   // [1, T, 1], before tanh
+  SlimFamilies rests;
 
  private:
+  Tensor masked(const nn::Lazy& normed, const nn::Keep& keep) const;  // times the masks of the tokens that `keep` takes
   int64_t heads_, head_dim_;
   nn::LayerNorm norm1_, norm2_;
   nn::Linear qkv_, proj_, fc1_, fc2_;
+  Tensor qkv_weight_, qkv_bias_, fc2_weight_, fc2_bias_;  // of qkv_ and fc2_
   nn::Dropout drop_;
   nn::DropPath drop_path_;
 };
@@ -68,6 +72,7 @@ class SlimSearch : public ElasticModel {
   int64_t image_size() const override { return config_.image; }
 
   const std::vector<std::unique_ptr<MaskedBlock>>& blocks() const { return blocks_; }
+  void rest(const SlimFamilies& families);  // from now on
   // For plan_cut(): what the masks are now, and the model without budgets.
   SlimMasks masks() const;
   SlimConfig uncut() const;

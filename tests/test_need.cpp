@@ -62,6 +62,7 @@ TEST_CASE("need: what a pass is estimated to hold is an upper bound, and no wild
                                          models::to_config(tiny(256, 16)),        models::to_config(tiny(512, 256)),
                                          models::named_model("mlp", 10),          models::named_model("thinking-nano", 10),
                                          models::named_model("supervit-nano", 10)};
+  configs.push_back(models::named_model("slim-nano", 10));  // behind those that are counted below
   configs[1]["dropout"] = configs[1]["drop_path"] = "0.1";
   configs[1]["mlp_ratio"] = "4";
   models::HydraViTConfig heads = tiny(64, 4);

@@ -14,7 +14,9 @@ models::SlimSearch& with_masks(models::ElasticModel& model) {
 }  // namespace
 
 SlimRecipe::SlimRecipe(models::ElasticModel& model, const SlimOptions& options, double smoothing)
-    : model_(with_masks(model)), options_(options), smoothing_(smoothing) {}
+    : model_(with_masks(model)), options_(options), smoothing_(smoothing) {
+  model_.rest({.attention = options_.w1 == 0, .mlp = options_.w2 == 0, .tokens = options_.w3 == 0});
+}
 
 Tensor SlimRecipe::penalty() const {
   Tensor total = Tensor::zeros({});
@@ -35,9 +37,9 @@ RecipeKind slim_recipe() {
   RecipeKind kind{"slim", {}, {}};
   kind.options = [](TrainOptions& options) {
     SlimOptions& own = options.own<SlimOptions>();
-    return Fields{{"w1", &own.w1, "weight of the L1 penalty on masks of attention", 0, 1e3},
-                  {"w2", &own.w2, "weight of the L1 penalty on masks of hidden units", 0, 1e3},
-                  {"w3", &own.w3, "weight of the L1 penalty on masks of tokens", 0, 1e3}};
+    return Fields{{"w1", &own.w1, "weight of the L1 penalty on masks of attention; 0: they are not trained", 0, 1e3},
+                  {"w2", &own.w2, "weight of the L1 penalty on masks of hidden units; 0: they are not trained", 0, 1e3},
+                  {"w3", &own.w3, "weight of the L1 penalty on masks of tokens; 0: they are not trained", 0, 1e3}};
   };
   kind.make = [](models::ElasticModel& model, const std::vector<models::Subnet>&, const TrainOptions& options) {
     return std::make_unique<SlimRecipe>(model, options.own<SlimOptions>(), options.smoothing);

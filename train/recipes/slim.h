@@ -3,6 +3,7 @@
 //     loss = base + w1 sum |zeta of attention| + w2 sum |zeta of the MLP| + w3 sum |tanh(patch_zeta)|
 // Sums are plain ones, over all blocks. The authors' program divides the weights by the number of its processes, although
 // gradients are averaged already: whoever compares with runs of theirs on N GPUs takes w / N.
+// A weight of exactly 0 takes its family out of training, as theirs does: no gradient, no decay.
 #pragma once
 
 #include "models/slim_search.h"
