@@ -37,6 +37,8 @@ TEST_CASE("program: slim search, cut and retrain") {
   CHECK(whole.masks().heads == again.masks().heads);
   CHECK(whole.masks().tokens == again.masks().tokens);
   CHECK(whole.masks().hidden[0] != std::vector<double>(96, 1.0));
+  ok("report search");
+  CHECK(contains(slurp(run / "search/report.html"), "slim"));
   // Its recipe's options and settings are kept.
   CHECK(contains(slurp(run / "search/config.json"), "\"w1\": 0.05"));
 
