@@ -95,16 +95,17 @@ TEST_CASE("slim search: a family of weight 0 rests: no gradient, no decay; the o
     batch.images = images_of(3);
     batch.targets = Tensor::full({3, 3}, 1.0 / 3);
     std::vector<std::vector<double>> before;
-    const std::vector<nn::Parameter> all = model.parameters();
-    for (const nn::Parameter& p : all) before.push_back(p.value.to_vector());
+    const std::vector<nn::Parameter> parameters = model.parameters();
+    for (const nn::Parameter& p : parameters) before.push_back(p.value.to_vector());
     recipe.passes(batch, 0, [](const models::Subnet&, const Tensor& loss) { loss.backward(); });
     train::OptimizerConfig decaying;
     decaying.weight_decay = 0.5;
-    train::make_optimizer(all, decaying)->step(0.1, 1, {}, 0, train::live_parts(model, recipe.trains(0), false));
-    for (size_t i = 0; i < all.size(); ++i) {
-      const bool token = all[i].name.ends_with("patch_zeta"), mlp = all[i].name.ends_with("mlp.zeta");
+    train::make_optimizer(parameters, decaying)->step(0.1, 1, {}, 0, train::live_parts(model, recipe.trains(0), false));
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      const bool token = parameters[i].name.ends_with("patch_zeta"), mlp = parameters[i].name.ends_with("mlp.zeta");
       const size_t family = token ? 2 : (mlp ? 1 : 0);
-      CHECK_MESSAGE((all[i].value.to_vector() == before[i]) == (is_mask(all[i].name) && family == resting), all[i].name);
+      CHECK_MESSAGE((parameters[i].value.to_vector() == before[i]) == (is_mask(parameters[i].name) && family == resting),
+                    parameters[i].name);
     }
   }
 }

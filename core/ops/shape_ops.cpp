@@ -26,8 +26,9 @@ Tensor cat(const std::vector<Tensor>& parts, int64_t dim) {
   Tensor y = Tensor::empty(shape);
   std::vector<int64_t> begins = {0};  // an edge of a constant knows no shape
   for (const Tensor& part : parts) {
-    begins.push_back(begins.back() + part.size(d));
-    map_into({y.slice(d, begins.end()[-2], begins.back()), false}, same, part);
+    const int64_t begin = begins.back(), end = begin + part.size(d);
+    map_into({y.slice(d, begin, end), false}, same, part);
+    begins.push_back(end);
   }
   // dx_i = the slice of g that x_i was copied to
   return record("cat", y, parts, [d, begins](const Tensor& g, const Edges& in) {
