@@ -15,8 +15,7 @@ nn::Lazy leading(const nn::Lazy& x, const nn::Parameter& weight, const nn::Param
   return nn::lazy_linear(x, nn::part(rows, 1, x.shape()[-1]), nn::part(bias.value, 0, out));
 }
 
-}  // namespace
-
+// What each budget adds to the one before it, by head.
 std::vector<std::vector<int64_t>> added(const std::vector<std::vector<int64_t>>& sizes) {
   std::vector<std::vector<int64_t>> more = sizes;
   for (size_t b = 1; b < sizes.size(); ++b) {
@@ -24,6 +23,8 @@ std::vector<std::vector<int64_t>> added(const std::vector<std::vector<int64_t>>&
   }
   return more;
 }
+
+}  // namespace
 
 SlimBlock::SlimBlock(const SlimConfig& c, const std::vector<std::vector<int64_t>>& heads, const std::vector<int64_t>& hidden,
                      double drop_path, nn::Init& init)
@@ -118,6 +119,8 @@ Slim::Slim(const SlimConfig& config, uint64_t seed)
   add_child("pos_drop", pos_drop_);
   const std::vector<SlimSizes> sizes = c.sizes();
   const std::vector<int64_t> lives = c.lives();
+  std::vector<int64_t> before(lives.size());
+  std::iota(before.begin(), before.end(), 0);
   for (size_t i = 0; i < static_cast<size_t>(c.depth); ++i) {
     std::vector<std::vector<int64_t>> heads;
     std::vector<int64_t> hidden;
@@ -128,17 +131,22 @@ Slim::Slim(const SlimConfig& config, uint64_t seed)
     const double path = c.depth > 1 ? c.drop_path * (static_cast<double>(i) / static_cast<double>(c.depth - 1)) : 0;
     blocks_.push_back(std::make_unique<SlimBlock>(c, heads, hidden, path, init_));
     add_child(concat("blocks.", i), *blocks_.back());
-    std::vector<int64_t> alive;
-    for (int64_t t = 0; t < std::ssize(lives); ++t) {
-      if (lives[static_cast<size_t>(t)] > static_cast<int64_t>(i)) alive.push_back(t);
+    std::vector<int64_t> alive, places;
+    for (size_t k = 0; k < before.size(); ++k) {
+      if (lives[static_cast<size_t>(before[k])] <= static_cast<int64_t>(i)) continue;
+      alive.push_back(before[k]);
+      places.push_back(static_cast<int64_t>(k));
     }
     Tensor mask;
     if (c.tokens_by == "masked" && alive.size() < lives.size()) {
       mask = Tensor::zeros({std::ssize(lives), 1});
       for (const int64_t t : alive) mask.mutable_data()[t] = 1;
     }
-    alive_.push_back(std::move(alive));
+    const bool go = c.tokens_by == "removed" && alive.size() < before.size();
+    places_.push_back(go ? places : std::vector<int64_t>{});
     masks_.push_back(mask);
+    alive_.push_back(alive);
+    before = std::move(alive);
   }
   add_child("norm", norm_);
   add_child("head", head_);
@@ -149,18 +157,11 @@ Tensor Slim::forward(const Tensor& images, const Subnet& subnet) {
   const int64_t e = config_.width, batch = images.size(0);
   const Tensor cls = cls_token_.value(0, 0), positions = pos_embed_.value.select(0, 0);
   Tensor x = pos_drop_(embed_tokens(patch_embed_(images, e), cls, positions));  // [B, T, E]
-  std::vector<int64_t> here(static_cast<size_t>(x.size(1)));                    // the tokens in x
-  std::iota(here.begin(), here.end(), 0);
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    const std::vector<int64_t>& alive = alive_[i];
-    if (config_.tokens_by == "removed" && alive.size() < here.size()) {
-      std::vector<int64_t> places, index;  // of `alive` in x; for each image
-      for (size_t t = 0; t < here.size(); ++t) {
-        if (std::binary_search(alive.begin(), alive.end(), here[t])) places.push_back(static_cast<int64_t>(t));
-      }
+    if (const std::vector<int64_t>& places = places_[i]; !places.empty()) {
+      std::vector<int64_t> index;
       for (int64_t b = 0; b < batch; ++b) index.insert(index.end(), places.begin(), places.end());
       x = gather_tokens(x, index, std::ssize(places));
-      here = alive;
     }
     const bool last = i + 1 == blocks_.size();
     x = blocks_[i]->forward(x, subnet.id, masks_[i], last ? nn::Keep(nn::first_token) : nn::Keep(nn::all_tokens));

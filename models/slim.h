@@ -31,10 +31,13 @@ struct SlimSizes {
 struct SlimConfig : VitConfig {  // mlp_ratio: of the uncut model
   int64_t width = 0;             // E
   int64_t head_dim = 0;          // of the uncut model
-  // As text: blocks apart by '/', heads by ',', budgets by ';'. What budgets need is a share of 1; "1" if there is one.
-  std::string budgets, head_dims, hidden;
-  std::string life = "all";  // blocks that each token takes part in, as "4,4,3,0"; all: every block
-  std::string tokens_by = "removed";
+  // The names of the budgets, rising shares, as "0.5,0.7"; "1" if there is only one.
+  std::string budgets;
+  // Sizes of each budget, with ';' between budgets, '/' between blocks and ',' between the heads of a block: "4,0/8,2;8,4/8,8".
+  // Of hidden units, a block is one number, so there is ',' between blocks.
+  std::string head_dims, hidden;
+  std::string life = "all";           // blocks that each token takes part in, as "4,4,3,0"; all: every block
+  std::string tokens_by = "removed";  // or "masked": invariant 4
 
   std::vector<double> shares() const;                                                // of `budgets`
   std::vector<SlimSizes> sizes() const;                                              // of each budget
@@ -47,13 +50,10 @@ SlimConfig slim_from_config(const Config& config);
 std::vector<Cost> costs_of(const SlimConfig& config);
 Kind slim_kind();  // without presets: its models are cut
 
-// For rows that are packed as invariant 3 says: sizes[i][h] is what budget i adds to head h, or of one "head" of hidden units.
-std::vector<std::vector<int64_t>> added(const std::vector<std::vector<int64_t>>& sizes);
-
 // As nn::Block, of unequal heads.
 class SlimBlock : public nn::Module {
  public:
-  // `sizes` of each budget, of this block.
+  // Of this block, by budget: dimensions of each head, hidden units.
   SlimBlock(const SlimConfig& config, const std::vector<std::vector<int64_t>>& heads, const std::vector<int64_t>& hidden,
             double drop_path, nn::Init& init);
   // [B, T, E] -> keep([B, T, E]). `mask` [T, 1] multiplies what comes out of the norms, unless it is undefined.
@@ -90,8 +90,10 @@ class Slim : public ElasticModel {
   SlimConfig config_;
   std::vector<Cost> costs_;
   std::vector<Subnet> subnets_;
-  std::vector<std::vector<int64_t>> alive_;  // by block: the tokens that enter it, or with masks those that are not 0
-  std::vector<Tensor> masks_;                // by block, with `tokens_by` = masked; undefined: nothing is masked
+  // By block. The tokens that enter it, or with masks those that are not 0; where these are among the tokens of the block
+  // before, empty if all of them go on.
+  std::vector<std::vector<int64_t>> alive_, places_;
+  std::vector<Tensor> masks_;  // by block, with `tokens_by` = masked; undefined: nothing is masked
   nn::Init init_;
   nn::Parameter cls_token_, pos_embed_;
   nn::PatchEmbed patch_embed_;

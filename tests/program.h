@@ -54,6 +54,13 @@ class Program {
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(folder_ / "out"), slurp(folder_ / "err")};
   }
+  // On one thread, and it must succeed. -> everything that it says
+  std::string ok(const std::string& arguments) const {
+    const Result result = (*this)(arguments, "OMP_NUM_THREADS=1");
+    INFO(arguments, '\n', result.err);
+    CHECK(result.code == 0);
+    return result.out + result.err;
+  }
   fs::path operator/(const std::string& name) const { return folder_ / name; }
 
  private:

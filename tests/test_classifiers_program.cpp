@@ -12,12 +12,7 @@ TEST_CASE("program: separate classifiers are trained, told, exported and taken u
     return;
   }
   const Program run;
-  const auto ok = [&](const std::string& arguments) {
-    const Result result = run(arguments, "OMP_NUM_THREADS=1");
-    INFO(arguments, '\n', result.err);
-    CHECK(result.code == 0);
-    return result.out + result.err;
-  };
+  const auto ok = [&](const std::string& arguments) { return run.ok(arguments); };
   const std::string train = concat(kTrain, "--report off --steps 1 --train-limit 16 --eval-limit 16 ");
   ok(train + "--classifiers own --out own");
   check_refused(run(train + "--classifiers bands:9 --out bad"), 2, "--classifiers: expected shared, own or ");

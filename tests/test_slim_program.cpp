@@ -16,12 +16,7 @@ TEST_CASE("program: slim search, cut and retrain") {
     return;
   }
   const Program run;
-  const auto ok = [&](const std::string& arguments) {
-    const Result result = run(arguments, "OMP_NUM_THREADS=1");
-    INFO(arguments, '\n', result.err);
-    CHECK(result.code == 0);
-    return result.out + result.err;
-  };
+  const auto ok = [&](const std::string& arguments) { return run.ok(arguments); };
   const std::string few = " --data data --batch-size 16 --train-limit 64 --eval-every 0 --eval-limit 16 --report off ";
   ok("train --preset nano --heads 3 --steps 2 --out base" + few);
   ok("export base --heads 3 --out three.st");
@@ -50,6 +45,7 @@ TEST_CASE("program: slim search, cut and retrain") {
   const double share = json["results"][0]["macs"].get<double>() / json["uncut_macs"].get<double>();
   CHECK(share <= 0.6);
   CHECK(share > 0.55);
+  CHECK(json["model"]["head_dims"].get<std::string>().find('/') != std::string::npos);
   ok("slim cut search --ms 1000 --out slow.ckpt");
   CHECK(contains(ok("slim cut search --nested 0.5,0.8 --ema --out nested.ckpt"), "budget=0.8: "));
   CHECK(contains(ok("train --init nested.ckpt --recipe sandwich --teacher three.ckpt --steps 2 --out small" + few), "budget"));

@@ -19,7 +19,7 @@ inline constexpr const char* kOfInit = "init";      // of --preset: the model of
 
 struct TrainOptions {
   std::string preset = "nano", recipe = kAsPreset;  // recipe: see recipe_of()
-  models::Config model;                             // with preset = kOfInit; no option, but of the checkpoint
+  models::Config model;                             // no option: with preset = kOfInit the checkpoint's
   SubnetChoice subnets;                             // to train
   std::map<std::string, std::string> settings;      // models::Setting -> its value, or kAsPreset
   std::string data, kind = "auto";

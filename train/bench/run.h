@@ -7,7 +7,7 @@
 namespace hv::train {
 
 struct BenchArguments {
-  TrainOptions model;  // of which the preset, its settings and the subnetworks count
+  TrainOptions model;  // only its preset, settings and subnetworks are used
   std::string mode = "train,infer", recipe, precision = "fp32";
   int64_t batch_size = 128, steps = 10, threads = 0;
   bool detail = false, scaling = false, json = false;

@@ -65,7 +65,6 @@ int run_cut(const CutArguments& a, const std::set<std::string>& given) {
   save_checkpoint(a.out, header, tensors);
 
   const std::vector<models::Cost> costs = costs_of(plan.config);
-  const models::Subnet& full = search->subnets()[0];
   const models::Cost whole = costs_of(
       models::plan_cut(search->uncut(), models::slim_search_from_config(search->config()).heads, {}, {{}}, {1}).config)[0];
   if (a.json) {
@@ -75,7 +74,11 @@ int run_cut(const CutArguments& a, const std::set<std::string>& given) {
       row.add("attention_threshold", plan.thresholds[b].attention).add("mlp_threshold", plan.thresholds[b].mlp);
       list.push(row.add("tokens_threshold", plan.thresholds[b].tokens));
     }
-    const Json json{{"file", a.out}, {"uncut_params", whole.params}, {"uncut_macs", search->macs(full)}, {"results", list}};
+    const Json json{{"file", a.out},
+                    {"uncut_params", whole.params},
+                    {"uncut_macs", whole.macs},
+                    {"model", typed(header.model)},
+                    {"results", list}};
     std::printf("%s\n", json.text().c_str());
     return 0;
   }

@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "models/config_reader.h"
-#include "train/io/print.h"
 
 namespace hv::train {
 namespace {
