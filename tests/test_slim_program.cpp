@@ -52,6 +52,15 @@ TEST_CASE("program: slim search, cut and retrain") {
   CHECK(contains(ok("train --init cut.ckpt --steps 2 --out one" + few), "full"));
   CHECK(contains(ok("info one"), "head_dims"));
 
+  // Both timed in turn: the second row is over the first.
+  const std::string both = " base cut.ckpt --mode infer --batch-size 2 --steps 1 --threads 1";
+  CHECK(contains(ok("bench" + both), "time   MACs\ninfer base       heads=3"));
+  const auto rows = nlohmann::json::parse(ok("bench --json" + both))["results"];
+  CHECK(rows[1]["checkpoint"] == "cut.ckpt");
+  CHECK(rows[1]["macs"].get<double>() < rows[0]["macs"].get<double>());
+  check_refused(run("bench base --preset nano"), 2, "bench: --preset is part of a checkpoint's model");
+  check_refused(run("bench base cut.ckpt --recipe sandwich"), 2, "bench: --recipe times one model, found 2");
+
   // With its masks a search is no plain transformer, although it starts from one.
   const std::string more = "a model of kind slim-search is more than the plain vision transformer in it";
   check_refused(run("export search --out x"), 2, more);

@@ -67,37 +67,66 @@ double ProductsAlone::operations() const {
   return sum;
 }
 
-Timed time_steps(int64_t steps, bool detail, bool scaling, const std::function<void()>& step) {
-  ProductsAlone products(step);
-  if (!detail) products = {};
-  products.time(false);
-  for (int i = 0; i < 2; ++i) step();
-  Timed timed;
-  std::vector<double> seconds, one_thread;
-  const int threads = num_threads();
-  for (int64_t i = 0; i < steps; ++i) {
+namespace {
+
+// One piece of work and what was measured of it so far.
+class Watched {
+ public:
+  Watched(const std::function<void()>& work, bool detail, bool scaling) : work_(work), products_(work), scaling_(scaling) {
+    if (!detail) products_ = {};
+    products_.time(false);
+    for (int i = 0; i < 2; ++i) work_();
+  }
+
+  void time() {
     const MemoryStats before = memory_stats();
     PartSeconds parts{};
-    seconds.push_back(seconds_of([&] {
+    seconds_.push_back(seconds_of([&] {
       watch_parts();
-      step();
+      work_();
       parts = take_parts();
     }));
     const MemoryStats after = memory_stats();
-    timed.chunks += after.chunks - before.chunks;
-    timed.strided_copies += after.strided_copies - before.strided_copies;
-    for (size_t p = 0; p < parts.size(); ++p) timed.split[p] += parts[p] / static_cast<double>(steps);
-    products.time();
-    if (!scaling) continue;
+    timed_.chunks += after.chunks - before.chunks;
+    timed_.strided_copies += after.strided_copies - before.strided_copies;
+    for (size_t p = 0; p < parts.size(); ++p) timed_.split[p] += parts[p];
+    products_.time();
+    if (!scaling_) return;
+    const int threads = num_threads();
     set_num_threads(1);
-    one_thread.push_back(seconds_of(step));
+    one_thread_.push_back(seconds_of(work_));
     set_num_threads(threads);
-    step();  // wakes the threads, which sleep by now
+    work_();  // wakes the threads, which sleep by now
   }
-  timed.seconds = median(seconds);
-  if (scaling) timed.one_thread = median(one_thread);
-  timed.products = products.seconds();
-  return timed;
+
+  Timed result() const {
+    Timed timed = timed_;
+    for (double& part : timed.split) part /= static_cast<double>(seconds_.size());
+    timed.seconds = median(seconds_);
+    if (scaling_) timed.one_thread = median(one_thread_);
+    timed.products = products_.seconds();
+    return timed;
+  }
+
+ private:
+  const std::function<void()>& work_;
+  ProductsAlone products_;
+  bool scaling_;
+  Timed timed_;
+  std::vector<double> seconds_, one_thread_;
+};
+
+}  // namespace
+
+std::vector<Timed> time_in_turn(int64_t steps, bool detail, bool scaling, const std::vector<std::function<void()>>& works) {
+  std::vector<Watched> watched;
+  for (const std::function<void()>& work : works) watched.emplace_back(work, detail, scaling);
+  for (int64_t i = 0; i < steps; ++i) {
+    for (Watched& one : watched) one.time();
+  }
+  std::vector<Timed> results;
+  for (const Watched& one : watched) results.push_back(one.result());
+  return results;
 }
 
 }  // namespace hv::train

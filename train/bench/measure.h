@@ -37,7 +37,7 @@ struct Timed {
   int64_t chunks = 0, strided_copies = 0;
   PartSeconds split{};  // of a mean step
 };
-// `step` in turn with its products alone, if `detail`, and with the same on one thread, if `scaling`.
-Timed time_steps(int64_t steps, bool detail, bool scaling, const std::function<void()>& step);
+// All of `works` in turn, so many times: each with its products alone, if `detail`, and the same on one thread, if `scaling`.
+std::vector<Timed> time_in_turn(int64_t steps, bool detail, bool scaling, const std::vector<std::function<void()>>& works);
 
 }  // namespace hv::train

@@ -16,9 +16,11 @@
 #include "train/bench/recipe_step.h"
 #include "train/bench/table.h"
 #include "train/io/json.h"
+#include "train/io/printable.h"
 #include "train/optim/optimizer.h"
 #include "train/start/model_choice.h"
 #include "train/start/setup.h"
+#include "train/state/load.h"
 #include "train/subnets.h"
 
 namespace hv::train {
@@ -41,13 +43,46 @@ data::Batch any_batch(const models::ElasticModel& model, int64_t size) {
   return batch;
 }
 
-int run_recipe(const BenchArguments& a, models::ElasticModel& model, const std::vector<models::Subnet>& subnets,
-               Optimizer& optimizer) {
+// What is timed.
+struct Candidate {
+  std::string name;  // of its checkpoint
+  std::unique_ptr<models::ElasticModel> model;
+  std::vector<models::Subnet> subnets;
+  std::unique_ptr<Optimizer> optimizer = {};
+  data::Batch batch = {};
+};
+
+std::vector<Candidate> candidates_of(const BenchArguments& a) {
+  std::vector<Candidate> all;
+  for (const std::string& path : a.checkpoints) {
+    Loaded loaded = load_model(path);
+    std::vector<models::Subnet> subnets = choose_trained(loaded.model->subnets(), loaded.header, a.model.subnets);
+    all.push_back({path, std::move(loaded.model), std::move(subnets)});
+  }
+  if (all.empty()) {
+    auto model = models::make_model(model_config(a.model, 0), 0);
+    std::vector<models::Subnet> subnets = choose_subnets(*model, a.model.subnets);
+    all.push_back({"", std::move(model), std::move(subnets)});
+  }
+  for (Candidate& one : all) {
+    one.optimizer = make_optimizer(one.model->parameters(), {});
+    one.batch = any_batch(*one.model, a.batch_size);
+  }
+  return all;
+}
+
+std::string name_of(const BenchArguments& a, const Candidate& candidate) {
+  return candidate.name.empty() ? "preset " + a.model.preset : printable(candidate.name);
+}
+
+int run_recipe(const BenchArguments& a, const Candidate& candidate) {
   TrainOptions options = a.model;
   options.recipe = a.recipe;
+  models::ElasticModel& model = *candidate.model;
+  const std::vector<models::Subnet>& subnets = candidate.subnets;
   const std::unique_ptr<Recipe> recipe = make_recipe(options, model, subnets);
   model.train(true);
-  const RecipeTimes t = time_recipe(*recipe, model, subnets, optimizer, any_batch(model, a.batch_size), a.steps);
+  const RecipeTimes t = time_recipe(*recipe, model, subnets, *candidate.optimizer, candidate.batch, a.steps);
   const double memory = static_cast<double>(t.step_bytes) / static_cast<double>(t.alone_bytes);
   if (a.json) {
     Json json{{"recipe", a.recipe}, {"batch", a.batch_size}, {"threads", num_threads()}};
@@ -56,7 +91,7 @@ int run_recipe(const BenchArguments& a, models::ElasticModel& model, const std::
     std::printf("%s\n", json.text().c_str());
     return 0;
   }
-  std::printf("preset %s, recipe %s, batch %lld, %d threads, %s: medians of %lld steps\n", a.model.preset.c_str(),
+  std::printf("%s, recipe %s, batch %lld, %d threads, %s: medians of %lld steps\n", name_of(a, candidate).c_str(),
               a.recipe.c_str(), static_cast<long long>(a.batch_size), num_threads(), precision_name(),
               static_cast<long long>(a.steps));
   std::printf("step %.1f ms, of which the update takes %.1f ms; its passes alone %.1f ms; ratio %.3f\n", 1000 * t.step,
@@ -73,16 +108,15 @@ int run_recipe(const BenchArguments& a, models::ElasticModel& model, const std::
 int run_bench(const BenchArguments& a) {
   HV_CHECK_USAGE(a.mode == "train" || a.mode == "infer" || a.mode == "train,infer" || a.mode == "infer,train", "--mode: '",
                  a.mode, "' is unknown; choose train, infer or train,infer");
+  HV_CHECK_USAGE(a.recipe.empty() || a.checkpoints.size() < 2, "bench: --recipe times one model, found ", a.checkpoints.size());
   start_compute(a.threads, a.precision);
-  const auto model = models::make_model(model_config(a.model, 0), 0);
-  const std::vector<models::Subnet> subnets = choose_subnets(*model, a.model.subnets);
-  const std::unique_ptr<Optimizer> optimizer = make_optimizer(model->parameters(), {});
-  if (!a.recipe.empty()) return run_recipe(a, *model, subnets, *optimizer);
+  const std::vector<Candidate> candidates = candidates_of(a);
+  const Candidate& first = candidates[0];
+  if (!a.recipe.empty()) return run_recipe(a, first);
 
-  const data::Batch batch = any_batch(*model, a.batch_size);
-  ProductsAlone rate([&] {  // of this machine: the products of the linear layers at full width
+  ProductsAlone rate([&] {  // of this machine: the products of the linear layers of the first model at full width
     const NoGrad off;
-    model->forward(batch.images, model->subnets().back());
+    first.model->forward(first.batch.images, first.model->subnets().back());
   });
   rate.keep(MatrixProduct::Kind::forward);
   ProductsAlone one = rate;
@@ -93,29 +127,40 @@ int run_bench(const BenchArguments& a) {
   time_products(rate);
   BenchReport report;
   report.threads = num_threads();
-  std::string table;
+  std::string notes;
   for (const std::string mode : {"train", "infer"}) {
     if (a.mode.find(mode) == std::string::npos) continue;
     const bool training = mode == "train";
-    for (const models::Subnet& subnet : subnets) {
-      model->train(training);
-      const Timed timed = time_steps(a.steps, a.detail || a.json, a.scaling, [&] {
-        if (training) {
-          pass_alone(*model, subnet, batch);
-          optimizer->step(1e-4, 1);
-        } else {
-          const NoGrad off;
-          model->forward(batch.images, subnet);
-        }
-      });
+    std::vector<std::pair<const Candidate*, models::Subnet>> rows;
+    std::vector<std::function<void()>> works;
+    for (const Candidate& candidate : candidates) {
+      candidate.model->train(training);
+      for (const models::Subnet& subnet : candidate.subnets) {
+        rows.emplace_back(&candidate, subnet);
+        works.emplace_back([&candidate, subnet, training] {
+          if (training) {
+            pass_alone(*candidate.model, subnet, candidate.batch);
+            candidate.optimizer->step(1e-4, 1);
+          } else {
+            const NoGrad off;
+            candidate.model->forward(candidate.batch.images, subnet);
+          }
+        });
+      }
+    }
+    const std::vector<Timed> times = time_in_turn(a.steps, a.detail || a.json, a.scaling, works);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto& [candidate, subnet] = rows[i];
+      const Timed& timed = times[i];
       const double images = static_cast<double>(a.batch_size);
-      const double operations = 2.0 * static_cast<double>(model->macs(subnet)) * images * (training ? 3 : 1);
-      report.results.push_back({mode, subnet, a.batch_size, images / timed.seconds, 1000 * timed.seconds,
+      const int64_t macs = candidate->model->macs(subnet);
+      const double operations = 2.0 * static_cast<double>(macs) * images * (training ? 3 : 1);
+      report.results.push_back({mode, candidate->name, subnet, a.batch_size, macs, images / timed.seconds, 1000 * timed.seconds,
                                 operations / timed.seconds / 1e9, timed.products / timed.seconds, timed.split,
                                 timed.one_thread / timed.seconds});
       if (timed.chunks + timed.strided_copies > 0) {
-        table += concat("  ", mode, " ", subnet.label, ": ", timed.chunks, " pool chunks and ", timed.strided_copies,
-                        " strided copies in the timed steps\n");
+        notes += concat("  ", mode, " ", candidate->name, candidate->name.empty() ? "" : " ", subnet.label, ": ", timed.chunks,
+                        " pool chunks and ", timed.strided_copies, " strided copies in the timed steps\n");
       }
     }
   }
@@ -133,16 +178,17 @@ int run_bench(const BenchArguments& a) {
     std::printf("%s\n", bench_json(report).c_str());
     return 0;
   }
-  std::printf("preset %s, batch %lld, %lld threads, %s; matrix products at full width: %.0f GFLOP/s; peak memory %.0f MiB\n",
-              a.model.preset.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads),
+  const std::string what = candidates.size() == 1 ? name_of(a, first) : concat(candidates.size(), " checkpoints in turn");
+  std::printf("%s, batch %lld, %lld threads, %s; matrix products at full width: %.0f GFLOP/s; peak memory %.0f MiB\n",
+              what.c_str(), static_cast<long long>(a.batch_size), static_cast<long long>(report.threads),
               report.precision.c_str(), report.gemm_gflops, report.peak_rss_mib);
   print_table(report, a.detail, a.scaling);
   if (a.scaling) {
     std::printf("the products at full width alone, %lld threads over one: speedup %.2fx\n",
                 static_cast<long long>(report.threads), one.seconds() / rate.seconds());
   }
-  std::printf("tensor memory asked from the system and strided copies in the timed steps: %s", table.empty() ? "none\n" : "\n");
-  std::fputs(table.c_str(), stdout);
+  std::printf("tensor memory asked from the system and strided copies in the timed steps: %s", notes.empty() ? "none\n" : "\n");
+  std::fputs(notes.c_str(), stdout);
   return 0;
 }
 

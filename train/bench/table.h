@@ -11,9 +11,10 @@
 namespace hv::train {
 
 struct BenchResult {
-  std::string mode;  // "train" or "infer"
+  std::string mode;        // "train" or "infer"
+  std::string checkpoint;  // empty: the model of a preset
   models::Subnet subnet;
-  int64_t batch = 0;
+  int64_t batch = 0, macs = 0;
   double images_per_second = 0, step_ms = 0, gflops = 0;
   double efficiency = 0;  // time of the step's matrix products alone / time of the step; 0: not measured
   PartSeconds split{};    // seconds of a mean step, by kind of work
@@ -27,6 +28,7 @@ struct BenchReport {
 };
 
 double peak_rss_mib();  // of this process so far
+// Of several checkpoints, each row also has its time and its MACs over those of the first row of the same mode.
 void print_table(const BenchReport& report, bool detail, bool scaling);
 std::string bench_json(const BenchReport& report);
 

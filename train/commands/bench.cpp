@@ -23,8 +23,20 @@ Command bench_command() {
       {"scaling", &a->scaling, "the same on one thread, in turn: how many times as fast all threads are", 0, 0, {}, true},
       {"json", &a->json, "machine-readable output", 0, 0, {}, true},
   };
-  for (const Field& setting : setting_fields(a->model)) fields.push_back(setting);
-  return {"bench", "speed of training and inference at every width", std::move(fields), {}, [a](const std::set<std::string>&) {
+  std::set<std::string> of_presets = {"preset"};
+  for (const Field& setting : setting_fields(a->model)) {
+    of_presets.insert(setting.name);
+    fields.push_back(setting);
+  }
+  return {"bench",
+          "speed of training and inference at every width",
+          std::move(fields),
+          {{"CKPT", "checkpoints or run folders to compare; default: a preset", &a->checkpoints, true, false}},
+          [a, of_presets](const std::set<std::string>& given) {
+            for (const std::string& name : given) {
+              HV_CHECK_USAGE(a->checkpoints.empty() || !of_presets.contains(name), "bench: --", name,
+                             " is part of a checkpoint's model; leave it out, or name no checkpoint");
+            }
             return run_bench(*a);
           }};
 }
