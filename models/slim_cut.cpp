@@ -111,6 +111,7 @@ SlimPlan plan_cut(const SlimConfig& uncut, int64_t heads, const SlimMasks& masks
 
 std::unique_ptr<Slim> cut(const SlimPlan& plan, const ElasticModel& uncut) {
   const NoGrad off;
+  const nn::Undrawn all_are_copied;
   auto model = std::make_unique<Slim>(plan.config);
   const std::vector<SlimSizes> sizes = plan.config.sizes();
   const int64_t d = plan.config.head_dim;

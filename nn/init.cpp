@@ -5,6 +5,14 @@
 #include "core/parallel.h"
 
 namespace hv::nn {
+namespace {
+
+thread_local bool undrawn = false;
+
+}  // namespace
+
+Undrawn::Undrawn() : before_(undrawn) { undrawn = true; }
+Undrawn::~Undrawn() { undrawn = before_; }
 
 Init::Init(const std::string& style, uint64_t seed) : reference_(style == "reference"), seed_(seed) {
   HV_CHECK_USAGE(known(style), "init: unknown style '", style, "'; known: trunc_normal, reference");
@@ -15,6 +23,7 @@ Tensor Init::drawn(const Shape& shape, const Fill& fill) {
   constexpr int64_t kPiece = 16384;  // never to be changed: it decides what a seed means
   const uint64_t number = count_++;
   const Tensor t = Tensor::empty(shape);
+  if (undrawn) return t;
   Real* const out = t.mutable_data();
   parallel_blocks(t.numel(), kPiece, [&](int64_t begin, int64_t end) {
     Stream stream(seed_, Purpose::init, static_cast<uint64_t>(begin / kPiece), number);

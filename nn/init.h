@@ -9,6 +9,19 @@
 
 namespace hv::nn {
 
+// While one exists on a thread, an Init there draws nothing: its tensors have any values. For a model whose weights are all
+// written next, because drawing those of a large model takes seconds.
+class Undrawn {
+ public:
+  Undrawn();
+  ~Undrawn();
+  Undrawn(const Undrawn&) = delete;
+  Undrawn& operator=(const Undrawn&) = delete;
+
+ private:
+  bool before_;
+};
+
 class Init {
  public:
   // "trunc_normal": weights from a normal distribution of deviation 0.02, cut at +-2; biases 0. The bounds are absolute, as in

@@ -434,41 +434,6 @@ TEST_CASE("tokens: CLS, patches and positions, with their gradients") {
                        "embed_tokens: patches [3, 4, 6] need cls [p] and positions [N + 1, p]: [6], [4, 6]", Error);
 }
 
-TEST_CASE("init: normal, or uniform by fan-in; biases 0 or uniform") {
-  Init normal("trunc_normal", 4), reference("reference", 4);
-  const std::vector<double> w = normal.weight({300, 200}, 200).to_vector();
-  double square = 0, most = 0;
-  for (double v : w) {
-    square += v * v;
-    most = test::worse(most, std::abs(v));
-  }
-  CHECK(most < 0.12);  // of 60,000 draws, the largest is very likely between 3.5 and 6 standard deviations
-  CHECK(most > 0.07);
-  CHECK(std::sqrt(square / 60000) == doctest::Approx(0.02).epsilon(0.02));
-  CHECK(sum(abs(normal.bias(200, 200))).item() == 0);
-
-  for (const Tensor& t : {reference.weight({300, 200}, 400), reference.bias(60000, 400)}) {  // +-1/20
-    const std::vector<double> v = t.to_vector();
-    CHECK(*std::max_element(v.begin(), v.end()) <= 0.05);
-    CHECK(*std::max_element(v.begin(), v.end()) > 0.0499);
-    CHECK(*std::min_element(v.begin(), v.end()) < -0.0499);
-  }
-  CHECK_THROWS_WITH_AS(Init("zeros", 0), "init: unknown style 'zeros'; known: trunc_normal, reference", Error);
-}
-
-TEST_CASE("init: the same numbers for any number of threads; another seed, others") {
-  const int before = num_threads();
-  const auto draw = [](int threads, uint64_t seed) {
-    set_num_threads(threads);
-    return Init("trunc_normal", seed).weight({500, 100}, 100);
-  };
-  const Tensor one = draw(1, 2), three = draw(3, 2), other = draw(3, 3);
-  set_num_threads(before);
-  CHECK(largest_difference(one, three) == 0);
-  CHECK(largest_difference(one, other) > 0.01);
-  CHECK(largest_difference(one.slice(0, 0, 100), one.slice(0, 200, 300)) > 0.01);  // pieces do not repeat
-}
-
 TEST_CASE("losses: cross-entropy with smoothing by hand, binary cross-entropy by hand") {
   const Tensor logits = Tensor::from({2, 0, -1, 0.5, 1, 3}, {2, 3});
   const std::vector<int64_t> labels{0, 1};

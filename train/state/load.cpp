@@ -1,5 +1,6 @@
 #include "train/state/load.h"
 
+#include "nn/init.h"
 #include "train/io/print.h"
 #include "train/state/run_folder.h"
 
@@ -20,6 +21,7 @@ std::unique_ptr<models::ElasticModel> model_of(const Header& header, const std::
   int64_t held = 0, described = 0;
   for (const TensorEntry& entry : header.tensors) held += entry.name.rfind("model.", 0) == 0 ? numel(entry.shape) : 0;
   std::unique_ptr<models::ElasticModel> model;
+  const nn::Undrawn weights_are_restored;
   try {
     described = models::all_params(models::costs(header.model));
     // Before anything is built: a few bytes of configuration must not ask for gigabytes of weights.
