@@ -59,6 +59,8 @@ class ElasticModel : public nn::Module {
   virtual std::vector<Tensor> active(const Subnet& subnet) const = 0;
   virtual int64_t params(const Subnet& subnet) const = 0;
   virtual int64_t macs(const Subnet& subnet) const = 0;  // of one image: matmuls, convolution and attention products
+  // True if classes do not exclude each other: sigmoid, not softmax, makes probabilities of logits.
+  virtual bool independent() const { return false; }
   // Which parts of the image the decision draws on: [B, rows, cols] of shares that sum to 1. Undefined if the model cannot
   // tell.
   virtual Tensor rollout(const Tensor& images, const Subnet& subnet) { return (void)images, (void)subnet, Tensor(); }

@@ -103,13 +103,14 @@ std::vector<Subnet> subnets_of(const HydraViTConfig& c) {
 Kind hydravit_kind() {
   Kind kind{"hydravit", {}, {}, {}};
   for (const std::string& name : preset_names()) kind.presets.push_back({name, to_config(preset(name))});
-  kind.settings = {classifiers_setting()};
+  kind.settings = {classifiers_setting(), stem_setting()};
   for (const Setting& setting : token_settings()) kind.settings.push_back(setting);
+  kind.features = [](const Config&) { return true; };
   kind.costs = [](const Config& config) { return costs_of(from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<HydraViT>(from_config(config), seed); };
   kind.plain = [](const Config& config, int64_t width, const View& view) -> std::optional<PlainVit> {
     const HydraViTConfig c = from_config(config);
-    if (width > c.width() || width % c.head_dim != 0) return {};
+    if (width > c.width() || width % c.head_dim != 0 || c.stem_channels() > 0) return {};
     const int64_t heads = width == 0 ? c.heads : width / c.head_dim;
     PlainVit vit = elastic_plain(c, shape_of(c, heads), bands_of(c), width, view);
     vit.stacked = true;

@@ -59,6 +59,8 @@ struct Kind {
   // this kind, or if that is empty by default.
   std::function<std::optional<PlainVit>(const Config& config, int64_t width, const View& view)> plain = {};
   std::function<std::optional<Config>(const PlainVit& vit, const Config& like)> alone = {};
+  // Whether the model of a configuration is a Backbone (models/backbone.h); empty: it is none.
+  std::function<bool(const Config& config)> features = {};
 };
 std::vector<Kind>& kinds();
 

@@ -20,7 +20,7 @@ Scala::Scala(const ScalaConfig& c, uint64_t seed)
       bands_(bands_of(c)),
       init_(c.init, seed),
       positions_(c, c.first_tokens()),
-      patch_embed_(c.channels, c.patch, c.width, init_),
+      patch_embed_(c.channels, c.patch, c.width, init_, c.stem_channels()),
       pos_drop_(c.dropout),
       norm_(c.width, nn::Elastic::both, c.eps),
       head_(bands_, c.classes, init_) {
@@ -59,14 +59,24 @@ Tensor Scala::embed(const Tensor& images, const Subnet& subnet) {
   return pos_drop_(embed_tokens(patches, first, positions_.at(subnet.id, p, c.width)));
 }
 
-std::vector<Tensor> Scala::outputs(const Tensor& images, const Subnet& subnet) {
+nn::Lazy Scala::features(const Tensor& images, const Subnet& subnet, const nn::Keep& keep) {
   Tensor x = embed(images, subnet);  // [B, T, p]
   {
     const nn::TrailingParts side(trailing(subnet));
-    x = vit_encode(blocks_, x, pruning(subnet), config_.distilled ? cls_and_dist : cls_token);  // [B, S, p]
+    x = vit_encode(blocks_, x, pruning(subnet), keep);
   }
   const nn::TrailingParts side(trailing_ends(subnet));
-  const Tensor first = norm_(x);
+  return norm_(x);
+}
+
+nn::Lazy Scala::classify(const nn::Lazy& x, const Subnet& subnet) const {
+  const nn::TrailingParts side(trailing_ends(subnet));
+  return head_(x, subnet.id);
+}
+
+std::vector<Tensor> Scala::outputs(const Tensor& images, const Subnet& subnet) {
+  const Tensor first = features(images, subnet, config_.distilled ? cls_and_dist : cls_token);  // [B, S, p]
+  const nn::TrailingParts side(trailing_ends(subnet));
   std::vector<Tensor> logits = {head_(first.select(1, 0), subnet.id)};
   if (config_.distilled) logits.push_back((*head_dist_)(first.select(1, 1), subnet.id));
   return logits;

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "models/backbone.h"
 #include "models/classifiers.h"
 #include "models/positions.h"
 #include "models/vit.h"
@@ -52,13 +53,17 @@ int64_t parameter_count(const ScalaConfig& config, int64_t width);
 int64_t mac_count(const ScalaConfig& config, int64_t width);
 Kind scala_kind();  // presets scala-nano, scala-cifar, scala-deit
 
-class Scala : public ElasticModel {
+class Scala : public ElasticModel, public Backbone {
  public:
   Scala(const ScalaConfig& config, uint64_t seed);
 
   // [B, classes] of the CLS head, then of the DIST head if there is one.
   std::vector<Tensor> outputs(const Tensor& images, const Subnet& subnet) override;
-  Tensor forward(const Tensor& images, const Subnet& subnet) override;                 // their mean
+  Tensor forward(const Tensor& images, const Subnet& subnet) override;  // their mean
+  nn::Lazy features(const Tensor& images, const Subnet& subnet, const nn::Keep& keep) override;
+  nn::Lazy classify(const nn::Lazy& x, const Subnet& subnet) const override;  // by the CLS token's head
+  int64_t width_of(const Subnet& subnet) const override { return width(subnet); }
+  int64_t full_width() const override { return config_.width; }
   std::vector<Tensor> survivors(const Tensor& images, const Subnet& subnet) override;  // vit_survivors()
   // The tokens after the embedding, then after each block, [B, T, p]: for tests, without a gradient.
   std::vector<Tensor> hidden(const Tensor& images, const Subnet& subnet);

@@ -119,15 +119,17 @@ Kind scala_kind() {
             {}};
   kind.settings = {{"distilled", "a DIST token with a classifier of its own, which learns from wider nets", {"on", "off"}},
                    {"isolate", "the widths between the ends use the last parts of the weights, not the first", {"on", "off"}},
-                   classifiers_setting()};
+                   classifiers_setting(),
+                   stem_setting()};
   for (const Setting& setting : token_settings()) kind.settings.push_back(setting);
   kind.recipe = "scala";
+  kind.features = [](const Config& config) { return !scala_from_config(config).distilled; };
   kind.costs = [](const Config& config) { return costs_of(scala_from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<Scala>(scala_from_config(config), seed); };
   kind.plain = [](const Config& config, int64_t width, const View& view) -> std::optional<PlainVit> {
     const ScalaConfig c = scala_from_config(config);
     const int64_t p = width == 0 ? c.width : width, step = c.width / c.grid, k = p / step;
-    if (k < c.smallest || k > c.grid || p % step != 0) return {};
+    if (k < c.smallest || k > c.grid || p % step != 0 || c.stem_channels() > 0) return {};
     PlainVit vit = elastic_plain(c, shape_of(c, p), bands_of(c), width, view);
     vit.scale_dim = c.scale_dim;
     vit.eps = c.eps;

@@ -155,6 +155,7 @@ SlimConfig slim_from_config(const Config& config) {
   ConfigReader read(config, "slim");
   visit_fields(c, read);
   HV_CHECK_INPUT(c.classifiers == "shared", "model: classifiers: expected shared, found '", c.classifiers, "'");
+  HV_CHECK_INPUT(c.stem == "patch", "model: stem: expected patch, found '", c.stem, "'");
   HV_CHECK_INPUT(c.tokens_by == "removed" || c.tokens_by == "masked", "model: tokens_by: expected removed or masked, found '",
                  c.tokens_by, "'");
   check_vit(c, 1, 0);  // before its numbers are multiplied

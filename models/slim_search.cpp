@@ -94,6 +94,7 @@ SlimSearchConfig slim_search_from_config(const Config& config) {
   ConfigReader read(config, "slim-search");
   visit_fields(c, read);
   HV_CHECK_INPUT(c.classifiers == "shared", "model: classifiers: expected shared, found '", c.classifiers, "'");
+  HV_CHECK_INPUT(c.stem == "patch", "model: stem: expected patch, found '", c.stem, "'");
   HV_CHECK_INPUT(c.attention == "head-dims" || c.attention == "heads" || c.attention == "shared",
                  "model: attention: expected head-dims, heads or shared, found '", c.attention, "'");
   families_of(c);

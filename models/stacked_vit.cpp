@@ -10,7 +10,7 @@ StackedVit::StackedVit(const VitConfig& c, Plan plan, uint64_t seed)
       plan_(std::move(plan)),
       axes_(c.token_axes()),
       positions_(c, 1),
-      patch_embed_(c.channels, c.patch, full(), init_),
+      patch_embed_(c.channels, c.patch, full(), init_, c.stem_channels()),
       pos_drop_(c.dropout),
       norm_(full(), nn::Elastic::both),
       head_(plan_.bands, c.classes, init_) {
@@ -40,8 +40,12 @@ nn::Lazy StackedVit::encode(const Tensor& x, const Subnet& subnet, const nn::Kee
   return norm_(vit_encode(blocks_, x, pruning(subnet), keep));
 }
 
+nn::Lazy StackedVit::features(const Tensor& images, const Subnet& subnet, const nn::Keep& keep) {
+  return encode(embed(images, subnet), subnet, keep);
+}
+
 Tensor StackedVit::forward(const Tensor& images, const Subnet& subnet) {
-  return classify(encode(embed(images, subnet), subnet, nn::first_token), subnet);  // [B, p] -> [B, classes]
+  return classify(features(images, subnet, nn::first_token), subnet);  // [B, p] -> [B, classes]
 }
 
 Tensor StackedVit::rollout_from(const Tensor& embedded, const Subnet& subnet) const {

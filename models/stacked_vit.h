@@ -12,16 +12,21 @@
 #include <memory>
 #include <vector>
 
+#include "models/backbone.h"
 #include "models/classifiers.h"
 #include "models/positions.h"
 #include "models/vit.h"
 
 namespace hv::models {
 
-class StackedVit : public ElasticModel {
+class StackedVit : public ElasticModel, public Backbone {
  public:
   Tensor forward(const Tensor& images, const Subnet& subnet) override;  // the CLS token decides: [B, C, H, W] -> [B, classes]
-  Tensor rollout(const Tensor& images, const Subnet& subnet) override;  // [B, side, side]: vit_rollout()
+  nn::Lazy features(const Tensor& images, const Subnet& subnet, const nn::Keep& keep) override;
+  nn::Lazy classify(const nn::Lazy& x, const Subnet& subnet) const override { return head_(x, subnet.id); }
+  int64_t width_of(const Subnet& subnet) const override { return width(subnet); }
+  int64_t full_width() const override { return full(); }
+  Tensor rollout(const Tensor& images, const Subnet& subnet) override;                 // [B, side, side]: vit_rollout()
   std::vector<Tensor> survivors(const Tensor& images, const Subnet& subnet) override;  // vit_survivors()
   // The tokens after the embedding, then after each block, [B, T, p]: for tests, without a gradient. `picked`, if not null,
   // becomes what each block has picked (nn::Block::prune).
@@ -54,8 +59,6 @@ class StackedVit : public ElasticModel {
   const Bands& bands() const { return plan_.bands; }
   View view(const Subnet& subnet) const { return axes_.view(subnet.id); }
   Pruning pruning(const Subnet& subnet) const { return {axes_, 1, view(subnet).keep}; }
-
-  nn::Lazy classify(const nn::Lazy& x, const Subnet& subnet) const { return head_(x, subnet.id); }  // [.., p] -> [.., classes]
 
   nn::Init init_;
 

@@ -94,14 +94,16 @@ Kind supervit_kind() {
       {},
       {}};
   kind.settings = token_settings();
+  kind.settings.push_back(stem_setting());
   kind.recipe = "supervit";
+  kind.features = [](const Config&) { return true; };
   kind.costs = [](const Config& config) { return costs_of(supervit_from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) {
     return std::make_unique<SuperViT>(supervit_from_config(config), seed);
   };
   kind.plain = [](const Config& config, int64_t width, const View& view) -> std::optional<PlainVit> {
     const SuperViTConfig c = supervit_from_config(config);
-    if (width != 0 && width != c.width()) return {};
+    if ((width != 0 && width != c.width()) || c.stem_channels() > 0) return {};
     PlainVit vit = elastic_plain(c, shape_of(c), bands_of(c), width, view);
     vit.stacked = true;
     return vit;

@@ -41,9 +41,9 @@ Tensor Thinking::tokens_before(const Tensor& images, size_t stage) {
   return tokens;
 }
 
-Tensor Thinking::forward(const Tensor& images, const Subnet& subnet) {
+nn::Lazy Thinking::features(const Tensor& images, const Subnet& subnet, const nn::Keep& keep) {
   const size_t s = stage(subnet);
-  return classify(look_once(images, s, tokens_before(images, s), nn::first_token), subnet);
+  return look_once(images, s, tokens_before(images, s), keep);
 }
 
 Look Thinking::look(const Tensor& images, const Subnet& subnet, const Look& before) {

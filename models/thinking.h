@@ -41,7 +41,8 @@ class Thinking : public StackedVit {
  public:
   Thinking(const ThinkingConfig& config, uint64_t seed);
 
-  Tensor forward(const Tensor& images, const Subnet& subnet) override;  // the logits of this stage, after all before it
+  // Of this stage, after all before it.
+  nn::Lazy features(const Tensor& images, const Subnet& subnet, const nn::Keep& keep) override;
   Look look(const Tensor& images, const Subnet& subnet, const Look& before) override;  // memory: tokens [B, T, p]
   bool continues() const override { return true; }
   // Of the stage's own attention. Where the tokens that were handed on came from is not followed.

@@ -122,15 +122,17 @@ Kind thinking_kind() {
              {"thinking-deit", to_config(deit())}},
             {},
             {}};
-  kind.settings = {{"stages", "heads of each look at an image, fewest first, as 3,6 or 2,4,6"}, classifiers_setting()};
+  kind.settings = {
+      {"stages", "heads of each look at an image, fewest first, as 3,6 or 2,4,6"}, classifiers_setting(), stem_setting()};
   kind.recipe = "thinking";
+  kind.features = [](const Config&) { return true; };
   kind.costs = [](const Config& config) { return costs_of(thinking_from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) {
     return std::make_unique<Thinking>(thinking_from_config(config), seed);
   };
   kind.plain = [](const Config& config, int64_t width, const View&) -> std::optional<PlainVit> {  // the first stage alone
     const ThinkingConfig c = thinking_from_config(config);
-    if ((width == 0 ? c.width() : width) != c.width(0)) return {};
+    if ((width == 0 ? c.width() : width) != c.width(0) || c.stem_channels() > 0) return {};
     PlainVit vit = plain_of(c, shape_of(c, 0));
     bands_of(c).describe(vit, width);
     vit.stacked = true;

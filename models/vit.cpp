@@ -1,5 +1,9 @@
 #include "models/vit.h"
 
+#include <algorithm>
+#include <bit>
+#include <charconv>
+
 #include "models/config_reader.h"
 
 namespace hv::models {
@@ -10,11 +14,31 @@ constexpr int64_t kMostParameters = int64_t{1} << 29;  // 2 GiB of weights
 
 }  // namespace
 
+int64_t VitConfig::stem_channels() const {
+  if (stem == "patch") return 0;
+  int64_t wanted = 0;
+  const char* const end = stem.data() + stem.size();
+  const bool conv = stem.starts_with("conv:");
+  const auto [read, error] = std::from_chars(stem.data() + std::min<size_t>(5, stem.size()), end, wanted);
+  HV_CHECK_INPUT(conv && error == std::errc() && read == end && wanted >= 1 && wanted <= 1024,
+                 "model: stem: expected patch or conv:N with N from 1 to 1024 channels, as conv:64; found '", stem, "'");
+  HV_CHECK_INPUT(
+      patch >= 4 && std::has_single_bit(static_cast<uint64_t>(patch)) && wanted % (patch / 4) == 0,
+      "model: stem: convolutions halve the image, so the patch must be 4, 8, 16, ... and a quarter of it must divide ", "the ",
+      channels, " channels; found ", patch);
+  return wanted;
+}
+
+Setting stem_setting() {
+  return {"stem", "what cuts images into patches: patch, one product; conv:64, convolutions of up to 64 channels before it"};
+}
+
 // The bounds of the fields keep every number on the way here below 2^63.
 void check_vit(const VitConfig& c, int64_t first_tokens, int64_t parameters) {
   HV_CHECK_INPUT(nn::Init::known(c.init), "model: init: unknown style '", c.init, "'; known: trunc_normal, reference");
   HV_CHECK_INPUT(c.image % c.patch == 0, "model: the patch must divide the image: ", c.patch, " and ", c.image);
   c.token_axes();  // an error if its entries are wrong
+  c.stem_channels();
   HV_CHECK_INPUT(c.patches() <= kMostTokens, "model: too many tokens: ", c.patches() + first_tokens, ", at most ",
                  kMostTokens + first_tokens);
   HV_CHECK_INPUT(parameters <= kMostParameters, "model: too large: ", parameters, " parameters, at most ", kMostParameters);
@@ -28,6 +52,27 @@ void check_images(const char* model, const Tensor& images, const VitConfig& c) {
 namespace {
 
 int64_t patches_of(const VitConfig& c, const VitShape& v) { return c.patches(v.view.size > 0 ? v.view.size : c.image); }
+
+// What the patch embedding of width e costs, convolutions included, on an image of so many patches.
+struct EmbeddingCost {
+  int64_t params = 0, macs = 0, numbers = 0;  // numbers: what the convolutions compute
+};
+EmbeddingCost embedding_cost(const VitConfig& c, int64_t e, int64_t patches) {
+  EmbeddingCost cost;
+  int64_t channels = c.channels, patch = c.patch;
+  for (const nn::StemConv& conv : nn::stem_convs(c.channels, c.patch, c.stem_channels())) {
+    patch /= 2;
+    channels = conv.out;
+    const int64_t weights = 9 * conv.in * conv.out, pixels = patches * patch * patch;
+    cost.params += weights + conv.out;
+    cost.macs += pixels * weights;
+    cost.numbers += pixels * conv.out;
+  }
+  const int64_t kernel = e * channels * patch * patch;
+  cost.params += kernel + e;
+  cost.macs += patches * kernel;
+  return cost;
+}
 
 }  // namespace
 
@@ -46,16 +91,16 @@ std::vector<TokenCounts> token_counts(const VitConfig& c, const VitShape& v) {
 
 int64_t vit_params(const VitConfig& c, const VitShape& v) {
   const int64_t e = v.width, r = c.mlp_ratio, s = v.first_tokens, t = s + patches_of(c, v);
-  const int64_t embedding = e * c.channels * c.patch * c.patch + e + s * e + t * e;  // kernel, bias, first tokens, positions
+  const int64_t embedding = embedding_cost(c, e, 0).params + s * e + t * e;  // and first tokens, positions
   const int64_t attention = 4 * e * e + 4 * e, mlp = 2 * r * e * e + r * e + e, norms = 4 * e;
   return embedding + c.depth * (attention + mlp + norms) + 2 * e + v.outputs * (e * c.classes + c.classes);
 }
 
-// N E C P^2 + sum over blocks of (T 4 E^2 + 2 T^2 E + T' 2 r E^2) + E K, with T tokens in attention and T' in the MLP. As in
+// N E C P^2 (or the stem and N E S 4) + sum over blocks of (T 4 E^2 + 2 T^2 E + T' 2 r E^2) + E K, with T tokens in attention and T' in the MLP. As in
 // SuperViT's code, all T tokens count as projected, although ours projects only T'.
 int64_t vit_macs(const VitConfig& c, const VitShape& v) {
   const int64_t e = v.width;
-  int64_t macs = patches_of(c, v) * e * c.channels * c.patch * c.patch + v.outputs * e * c.classes;
+  int64_t macs = embedding_cost(c, e, patches_of(c, v)).macs + v.outputs * e * c.classes;
   for (const auto& [in, out] : token_counts(c, v)) macs += 4 * in * e * e + 2 * in * in * e + 2 * c.mlp_ratio * out * e * e;
   return macs;
 }
@@ -82,9 +127,10 @@ Need vit_need(const VitConfig& c, const VitShape& v) {
   const bool resized = v.view.size > 0 && v.view.size != c.image;
   const double pruned = v.view.keep < 1 ? 3 * x + h * t : 0;
   const double images = pixels + (resized ? static_cast<double>(v.view.size * v.view.size * c.channels) : 0);
+  const double stem = static_cast<double>(embedding_cost(c, v.width, patches_of(c, v)).numbers);
   Need need;
-  need.forward = images + (6 + 2 * r) * x + sums + pruned + 2 * logits;
-  need.training = 2 * images + (depth + 1) * ((6 + 1.5 * r) * x + sums + pruned) + 4 * logits;
+  need.forward = images + 2 * stem + (6 + 2 * r) * x + sums + pruned + 2 * logits;
+  need.training = 2 * images + 4 * stem + (depth + 1) * ((6 + 1.5 * r) * x + sums + pruned) + 4 * logits;
   need.rollout = need.forward + (3 * h + 4) * t * t;
   need.thread = 2 * scores + 4 * d * (t + 16) + (1 << 16);
   // A score costs an exponential and its memory. If the scores of a head exceed a cache, the columns of v that are no whole

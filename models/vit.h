@@ -24,9 +24,11 @@ struct VitConfig : TokenConfig {
   double dropout = 0;
   std::string init = "trunc_normal";   // or "reference": uniform +-1/sqrt(fan_in), as the authors' code of HydraViT
   std::string classifiers = "shared";  // or "own", "bands:N": models/classifiers.h
+  std::string stem = "patch";          // or "conv:64": convolutions of up to so many channels before the patches are cut
 
   int64_t patches(int64_t size) const { return (size / patch) * (size / patch); }  // of an image of so many pixels per side
   int64_t patches() const { return patches(image); }
+  int64_t stem_channels() const;  // 0: there are no convolutions
   TokenAxes token_axes() const { return {*this, image, patch, depth}; }
 };
 
@@ -43,9 +45,11 @@ void visit_vit(C& c, Visit& visit) {
   visit("dropout", c.dropout);
   visit("init", c.init);
   visit.optional("classifiers", c.classifiers, "shared");
+  visit.optional("stem", c.stem, "patch");
 }
 // What a list of bounds cannot say, of the whole model: of `width`, with so many first tokens and parameters (Fault::input).
 void check_vit(const VitConfig& config, int64_t first_tokens, int64_t parameters);
+Setting stem_setting();                                                               // --stem
 void check_images(const char* model, const Tensor& images, const VitConfig& config);  // [B, C, H, W]; else Fault::failure
 
 // A vision transformer of one width: a subnetwork, by itself.

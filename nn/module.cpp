@@ -18,7 +18,7 @@ void Module::collect(const std::string& prefix, std::vector<Parameter>& out) con
     out.push_back(p);
     out.back().name = prefix + p.name;
   }
-  for (const auto& [name, child] : children_) child->collect(prefix + name + ".", out);
+  for (const auto& [name, child] : children_) child->collect(name.empty() ? prefix : prefix + name + ".", out);
 }
 
 std::vector<Parameter> Module::parameters() const {

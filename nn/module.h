@@ -43,7 +43,7 @@ class Module {
 
  protected:
   Parameter add_parameter(const std::string& name, Tensor value, std::vector<bool> elastic = {}, bool decay = true);
-  template <class Child>
+  template <class Child>  // a child without a name: its names stay as they are
   Child& add_child(const std::string& name, Child& child) {
     children_.emplace_back(name, &child);
     return child;

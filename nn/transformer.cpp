@@ -1,5 +1,7 @@
 #include "nn/transformer.h"
 
+#include <cmath>
+
 #include "nn/part.h"
 
 namespace hv::nn {
@@ -69,16 +71,36 @@ Tensor Block::prune(const Tensor& x, int64_t first, int64_t others, std::vector<
   return y;
 }
 
-PatchEmbed::PatchEmbed(int64_t channels, int64_t patch, int64_t width, Init& init) : patch_(patch) {
-  const int64_t fan_in = channels * patch * patch;
-  weight_ = add_parameter("proj.weight", init.weight({width, channels, patch, patch}, fan_in), {true, false, false, false});
+std::vector<StemConv> stem_convs(int64_t image_channels, int64_t patch, int64_t channels) {
+  std::vector<StemConv> convs;
+  if (channels == 0) return convs;
+  for (int64_t p = patch; p > 2; p /= 2) convs.push_back({0, channels / (p / 4)});
+  for (size_t i = 0; i < convs.size(); ++i) convs[i].in = i == 0 ? image_channels : convs[i - 1].out;
+  return convs;
+}
+
+PatchEmbed::PatchEmbed(int64_t channels, int64_t patch, int64_t width, Init& init, int64_t stem_channels) : patch_(patch) {
+  for (const StemConv& conv : stem_convs(channels, patch, stem_channels)) {
+    const std::string name = concat("stem.", stem_.size());
+    const int64_t inputs = 9 * conv.in;
+    // He et al. 2015: what goes in and what comes out of a convolution and its GELU have about the same size.
+    const Tensor weight = init.normal({conv.out, conv.in, 3, 3}, std::sqrt(2 / static_cast<double>(inputs)));
+    stem_.emplace_back(add_parameter(name + ".weight", weight),
+                       add_parameter(name + ".bias", Tensor::zeros({conv.out}), {}, false));
+    channels = conv.out;
+    patch_ /= 2;
+  }
+  const int64_t fan_in = channels * patch_ * patch_;
+  weight_ = add_parameter("proj.weight", init.weight({width, channels, patch_, patch_}, fan_in), {true, false, false, false});
   bias_ = add_parameter("proj.bias", init.bias(width, fan_in), {true}, false);
 }
 
 Tensor PatchEmbed::operator()(const Tensor& images, int64_t width) const {
   const int64_t full = bias_.value.size(0);
   const Tensor weight = live(weight_, width, full).view({width, -1});  // [p, C P P]
-  return linear(patchify(images, patch_), weight, live(bias_, width, full));
+  Tensor x = images;
+  for (const auto& [kernel, bias] : stem_) x = gelu(conv2d(x, kernel.value, bias.value, 2, 1));
+  return linear(patchify(x, patch_), weight, live(bias_, width, full));
 }
 
 }  // namespace hv::nn

@@ -89,15 +89,25 @@ class Block : public Module {
   DropPath drop_path_;
 };
 
+// One convolution of a stem: 3 x 3, stride 2, then GELU.
+struct StemConv {
+  int64_t in = 0, out = 0;  // channels
+};
+// Convolutions that halve the image until a patch has 2 x 2 of its pixels; their channels double up to `channels` (cf. Xiao et
+// al., "Early Convolutions Help Transformers See Better", NeurIPS 2021; without normalisation). Empty if `channels` is 0. The
+// patch is a power of two of at least 4.
+std::vector<StemConv> stem_convs(int64_t image_channels, int64_t patch, int64_t channels);
+
 // Images to tokens: a convolution whose stride is its kernel, as one product on unfolded patches; proj.weight [E, C, P, P] as
-// in timm. The width is an argument, because images carry none.
+// in timm. The width is an argument, because images carry none. A stem, if there is one, is the same at every width.
 class PatchEmbed : public Module {
  public:
-  PatchEmbed(int64_t channels, int64_t patch, int64_t width, Init& init);
+  PatchEmbed(int64_t channels, int64_t patch, int64_t width, Init& init, int64_t stem_channels = 0);
   Tensor operator()(const Tensor& images, int64_t width) const;  // [B, C, H, W] -> [B, N, width]
 
  private:
-  int64_t patch_;
+  std::vector<std::pair<Parameter, Parameter>> stem_;  // weight and bias of each convolution
+  int64_t patch_;                                      // of what comes out of the stem
   Parameter weight_, bias_;
 };
 

@@ -100,9 +100,12 @@ Tensor patchify(const Tensor& images, int64_t patch) {
   HV_CHECK(images.rank() == 4 && patch > 0 && images.size(2) % patch == 0 && images.size(3) % patch == 0,
            "patchify: images must be [B, C, H, W] with H and W multiples of ", patch, ": ", images.shape());
   const int64_t b = images.size(0), c = images.size(1), rows = images.size(2) / patch, cols = images.size(3) / patch;
-  // [B, C, rows, P, cols, P] -> [B, rows, cols, C, P, P]
-  const Tensor blocks = images.reshape({b, c, rows, patch, cols, patch}).permute({0, 2, 4, 1, 3, 5});
-  return blocks.clone().view({b, rows * cols, numel({c, patch, patch})});
+  // [B, C, rows, P, cols, P] -> [B, rows, cols, C, P, P], and back. Both copies are the operation's own work.
+  const Tensor blocks = images.detach().reshape({b, c, rows, patch, cols, patch}).permute({0, 2, 4, 1, 3, 5});
+  const Tensor y = blocks.clone().view({b, rows * cols, numel({c, patch, patch})});
+  return record("patchify", y, {images}, [=, shape = images.shape()](const Tensor& g, const Edges& in) {
+    in[0].add(g.view({b, rows, cols, c, patch, patch}).permute({0, 3, 1, 4, 2, 5}).clone().view(shape));
+  });
 }
 
 }  // namespace hv
