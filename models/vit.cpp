@@ -25,7 +25,7 @@ int64_t VitConfig::stem_channels() const {
   HV_CHECK_INPUT(
       patch >= 4 && std::has_single_bit(static_cast<uint64_t>(patch)) && wanted % (patch / 4) == 0,
       "model: stem: convolutions halve the image, so the patch must be 4, 8, 16, ... and a quarter of it must divide ", "the ",
-      channels, " channels; found ", patch);
+      wanted, " channels; found ", patch);
   return wanted;
 }
 
