@@ -86,8 +86,6 @@ std::vector<std::string> official_problems(const std::string& directory, const s
 
 }  // namespace
 
-const char* split_name(Split split) { return split == Split::train ? "train" : "test"; }
-
 int64_t cifar_label_bytes(CifarKind kind) { return describe(kind).label_bytes; }
 int64_t cifar_record_bytes(CifarKind kind) { return cifar_label_bytes(kind) + kCifarPixels; }
 

@@ -41,6 +41,10 @@ class Reordered : public Dataset {
   }
   std::string scorer() const override { return set_->scorer(); }
   void image(int64_t i, uint8_t* chw) const override { set_->image(i, chw); }
+  bool decodes() const override { return set_->decodes(); }
+  int64_t group(int64_t i) const override { return set_->group(i); }
+  std::string item_name(int64_t i) const override { return set_->item_name(i); }
+  std::string default_augment() const override { return set_->default_augment(); }
   std::string checksum() const override { return set_->checksum(); }
 
  private:

@@ -18,8 +18,8 @@
 
 namespace hv::data {
 
-enum class Split { train, test };
-const char* split_name(Split split);  // "train", "test"
+enum class Split { train, test, validation };  // validation: few kinds of data have it (data/open.h)
+const char* split_name(Split split);           // "train", "test", "validation"
 
 // x -> (x / 255 - mean) / std per channel. Always the training split's figures, for both splits.
 struct Normalization {
@@ -32,7 +32,7 @@ class Dataset {
   Dataset(const Dataset&) = delete;
   Dataset& operator=(const Dataset&) = delete;
 
-  const std::string& name() const { return name_; }  // "cifar10", "cifar100", "cifar100-coarse", "shapes10", "folder"
+  const std::string& name() const { return name_; }  // "cifar10", "cifar100", "cifar100-coarse", "shapes10", "folder", ...
   Split split() const { return split_; }
   int64_t classes() const { return static_cast<int64_t>(class_names_.size()); }
   const std::vector<std::string>& class_names() const { return class_names_; }
@@ -53,6 +53,12 @@ class Dataset {
   // How an evaluation scores what a model says (train/scorer.h): "classes" means cross-entropy, top-1 and top-5.
   virtual std::string scorer() const { return "classes"; }
   virtual void image(int64_t i, uint8_t* chw) const = 0;  // writes image_bytes() bytes
+  // Whether image() decodes a file on each call, so that several threads should read at once (data/loader.h).
+  virtual bool decodes() const { return false; }
+  // Images of one group are not independent of each other: those of one patient have the same number. -1: there are no groups.
+  virtual int64_t group(int64_t) const { return -1; }
+  virtual std::string item_name(int64_t i) const;  // what people call image i: the name of its file, else its number
+  virtual std::string default_augment() const { return "basic"; }  // the preset that suits the images (data/augment.h)
   // Names the content: 16 hexadecimal digits, XXH64 of the bytes (data/checksum.h). Computed on the first call, then kept.
   virtual std::string checksum() const = 0;
 

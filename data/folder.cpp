@@ -3,16 +3,9 @@
 #include <strings.h>
 
 #include <algorithm>
-#include <cstring>
-#include <exception>
-#include <mutex>
 
 #include "core/check.h"
-#include "core/parallel.h"
-#include "data/checksum.h"
-#include "data/checksum_cache.h"
 #include "data/files.h"
-#include "data/image.h"
 #include "data/picture_files.h"
 
 namespace hv::data {
@@ -78,101 +71,26 @@ void check_not_only_splits(const std::string& root, const Names& classes) {
 
 class FolderDataset : public Dataset {
  public:
-  FolderDataset(const std::string& root, Split split, int64_t side, Progress progress, int64_t decoded_limit)
-      : root_(root), list_(list_folder(root, split)), progress_(std::move(progress)) {
-    HV_CHECK_USAGE(side >= 8 && side <= 1024, "folder: image size out of range: ", side, ": expected 8 to 1024");
+  FolderDataset(const std::string& root, Split split, FolderList list, int64_t side, Progress progress, int64_t decoded_limit)
+      : set_(root, concat(split_name(split), ", ", side, " pixels"), std::move(list.paths), std::move(list.labels), side,
+             std::move(progress), decoded_limit) {
     name_ = "folder";
     split_ = split;
-    class_names_ = list_.class_names;
-    notes_ = list_.notes;
+    class_names_ = std::move(list.class_names);
+    notes_ = std::move(list.notes);
     height_ = width_ = side;
     normalization_ = {{0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};  // ImageNet's, as is usual for photographs
-    if (size() * image_bytes() > decoded_limit) return;
-    std::vector<uint8_t> all(static_cast<size_t>(size() * image_bytes()));
-    in_blocks([&](int64_t begin, int64_t end) { decode(begin, end, all.data() + begin * image_bytes()); });
-    decoded_ = std::move(all);
   }
 
-  int64_t size() const override { return static_cast<int64_t>(list_.paths.size()); }
-  int64_t label(int64_t i) const override { return list_.labels[checked(i)]; }
-  void image(int64_t i, uint8_t* chw) const override {
-    const size_t at = checked(i);
-    if (!decoded_.empty()) {
-      std::memcpy(chw, decoded_.data() + i * image_bytes(), static_cast<size_t>(image_bytes()));
-    } else {
-      with_image(list_.paths[at], height_, [&](const Image& original) {
-        const Image picture = resize_and_crop(original, height_);
-        std::memcpy(chw, picture.chw.data(), picture.chw.size());
-      });
-    }
-  }
-  std::string checksum() const override {
-    std::call_once(checksum_once_, [&] {
-      if (!decoded_.empty()) {
-        checksum_ = hex64(hash_of(0, size(), decoded_.data(), 0));
-        return;
-      }
-      const ChecksumCache cache(root_, concat(split_name(split_), ", ", height_, " pixels"), list_.paths, list_.labels);
-      checksum_ = cache.find();
-      if (!checksum_.empty()) return;
-      uint64_t hash = 0;
-      std::vector<uint8_t> pixels;
-      in_blocks([&](int64_t begin, int64_t end) {
-        pixels.resize(static_cast<size_t>((end - begin) * image_bytes()));
-        decode(begin, end, pixels.data());
-        hash = hash_of(begin, end, pixels.data(), hash);
-      });
-      checksum_ = hex64(hash);
-      cache.keep(checksum_);
-    });
-    return checksum_;
-  }
+  int64_t size() const override { return set_.size(); }
+  int64_t label(int64_t i) const override { return set_.mark(i); }
+  void image(int64_t i, uint8_t* chw) const override { set_.image(i, chw); }
+  bool decodes() const override { return set_.decodes(); }
+  std::string item_name(int64_t i) const override { return set_.path(i); }
+  std::string checksum() const override { return set_.checksum(); }
 
  private:
-  size_t checked(int64_t i) const {
-    HV_CHECK(i >= 0 && i < size(), "folder: image ", i, " of ", size());
-    return static_cast<size_t>(i);
-  }
-
-  // Calls block(begin, end) for all images in order, at most 64 MiB of pixels at a time, and says how far it is.
-  template <class Block>
-  void in_blocks(Block&& block) const {
-    const int64_t step = std::clamp((int64_t{64} << 20) / image_bytes(), int64_t{1}, int64_t{512});
-    for (int64_t begin = 0; begin < size(); begin += step) {
-      block(begin, std::min(begin + step, size()));
-      if (progress_) progress_(std::min(begin + step, size()), size());
-    }
-  }
-
-  void decode(int64_t begin, int64_t end, uint8_t* out) const {
-    std::vector<std::exception_ptr> errors(static_cast<size_t>(end - begin));
-    parallel_for(end - begin, [&](int64_t i) {  // no exception may leave the parallel region
-      try {
-        image(begin + i, out + i * image_bytes());
-      } catch (...) {
-        errors[static_cast<size_t>(i)] = std::current_exception();  // allocates nothing
-      }
-    });
-    for (const std::exception_ptr& error : errors) {
-      if (error) std::rethrow_exception(error);
-    }
-  }
-
-  // A chain of hashes over what training sees, the label and the resized pixels of every image, goes on with [begin, end).
-  // Checkpoints hold its value, so it must stay this function.
-  uint64_t hash_of(int64_t begin, int64_t end, const uint8_t* pixels, uint64_t hash) const {
-    const auto bytes = static_cast<size_t>(image_bytes());
-    for (int64_t i = begin; i < end; ++i, pixels += bytes)
-      hash = xxh64({pixels, bytes}, hash + static_cast<uint64_t>(label(i)));
-    return hash;
-  }
-
-  std::string root_;
-  FolderList list_;
-  Progress progress_;
-  std::vector<uint8_t> decoded_;  // empty: decode on every read
-  mutable std::once_flag checksum_once_;
-  mutable std::string checksum_;
+  PictureSet set_;
 };
 
 }  // namespace
@@ -227,7 +145,7 @@ FolderList list_folder(const std::string& root, Split split) {
 }
 
 DatasetPtr open_folder(const std::string& root, Split split, int64_t size, Progress progress, int64_t decoded_limit) {
-  return std::make_shared<FolderDataset>(root, split, size, std::move(progress), decoded_limit);
+  return std::make_shared<FolderDataset>(root, split, list_folder(root, split), size, std::move(progress), decoded_limit);
 }
 
 bool is_image_folder(const std::string& root) {

@@ -4,8 +4,7 @@
 //
 // Invariants
 //   1. Class numbers follow the sorted names of the training classes; a test class that is not among them is an error.
-//   2. All images are resized to size x size (the shorter side is resized, then the middle is cut out); sets of up to 1 GiB are
-//      decoded once, on opening, larger ones on every read.
+//   2. All images are resized to size x size; sets of up to 1 GiB are decoded once, larger ones on every read (data/picture_set.h).
 //   3. Content decides, not names: train/ is a class like others unless the folders in it look like classes.
 //   4. Whatever is left out is in notes(). A folder that cannot be read is an error (Fault::input).
 // Thread rule: as Dataset. `progress` is called by the thread that opens the set or asks for its checksum.
@@ -17,10 +16,9 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "data/picture_set.h"
 
 namespace hv::data {
-
-using Progress = std::function<void(int64_t done, int64_t total)>;  // images that were read, out of all
 
 // The images of a split, listed by their paths. Of files whose names do not tell, the first bytes are read.
 struct FolderList {
@@ -30,7 +28,6 @@ struct FolderList {
 };
 FolderList list_folder(const std::string& root, Split split);
 
-inline constexpr int64_t kDecodedLimit = int64_t{1} << 30;
 DatasetPtr open_folder(const std::string& root, Split split, int64_t size, Progress progress = {},
                        int64_t decoded_limit = kDecodedLimit);
 bool is_image_folder(const std::string& root);    // has it a class with a picture, however deep?

@@ -122,7 +122,12 @@ Image resize_image(const Image& image, int64_t height, int64_t width) {
   Image out{height, width, std::vector<uint8_t>(static_cast<size_t>(3 * height * width))};
   std::vector<double> line(static_cast<size_t>(image.width));
   uint8_t* result = out.chw.data();
-  for (int64_t c = 0; c < 3; ++c)
+  const auto from = static_cast<size_t>(image.height * image.width), to = static_cast<size_t>(height * width);
+  for (int64_t c = 0; c < 3; ++c) {
+    if (c > 0 && std::memcmp(image.chw.data() + static_cast<size_t>(c) * from, image.chw.data(), from) == 0) {
+      result = std::copy_n(out.chw.data(), to, result);  // a grey picture takes a third of the time
+      continue;
+    }
     for (size_t y = 0; y < static_cast<size_t>(height); ++y) {
       std::fill(line.begin(), line.end(), 0.0);
       for (size_t j = 0; j < rows.weights[y].size(); ++j) {
@@ -136,6 +141,7 @@ Image resize_image(const Image& image, int64_t height, int64_t width) {
         *result++ = static_cast<uint8_t>(std::clamp(sum, 0.0, 255.0));
       }
     }
+  }
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include "data/loader.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -9,6 +10,7 @@
 #include <thread>
 
 #include "core/check.h"
+#include "core/parallel.h"
 #include "core/timing.h"
 #include "data/sample.h"
 
@@ -43,7 +45,7 @@ struct Loader::State {
     std::exception_ptr error;
   };
 
-  State(const Dataset& d, const LoaderConfig& c) : dataset(d), config(c), augment(d, c.augment, c.seed) {
+  State(const Dataset& d, const LoaderConfig& c) : dataset(d), config(c) {
     HV_CHECK_USAGE(c.batch_size > 0, "loader: the batch size must be positive: ", c.batch_size);
     HV_CHECK_USAGE(c.limit >= 0, "loader: the limit must not be negative: ", c.limit);
     chosen = sample(d, c.limit, c.seed);
@@ -61,6 +63,7 @@ struct Loader::State {
       slot.short_targets = slot.full_targets.slice(0, 0, rest);
       slot.batch.labels.reserve(static_cast<size_t>(size));
     }
+    for (int i = 0; i < (d.decodes() ? num_threads() : 1); ++i) augment.emplace_back(d, c.augment, c.seed);
     worker = std::thread([this] { work(); });
   }
 
@@ -107,17 +110,46 @@ struct Loader::State {
     batch.targets = full ? slot.full_targets : slot.short_targets;
     batch.labels.resize(static_cast<size_t>(count));
 
-    for (int64_t i = 0; i < count; ++i) {
+    const auto fill = [&](int64_t i, Augmenter& with) {
       const int64_t sample = chosen[static_cast<size_t>(order[static_cast<size_t>(batch.first_sample + i)])];
       batch.labels[static_cast<size_t>(i)] = dataset.label(sample);
       dataset.target(sample, slot.targets + i * dataset.classes());
-      augment.load(at.epoch, sample, slot.images + i * dataset.image_bytes());
+      with.load(at.epoch, sample, slot.images + i * dataset.image_bytes());
+    };
+    if (augment.size() == 1) {
+      for (int64_t i = 0; i < count; ++i) fill(i, augment[0]);
+    } else {
+      fill_on_threads(count, fill);
     }
     Stream stream(config.seed, Purpose::mix, static_cast<uint64_t>(at.epoch), static_cast<uint64_t>(at.index));
     const Mix mix = draw_mix(config.augment, dataset.height(), dataset.width(), stream);
     batch.mixed = mix.active;
     mix_images(slot.images, count, dataset.height(), dataset.width(), mix);
     mix_targets(slot.targets, count, dataset.classes(), mix);
+  }
+
+  // Each thread takes the next image that none has taken. If several images are bad, the error is that of the first one.
+  template <class Fill>
+  void fill_on_threads(int64_t count, const Fill& fill) {
+    std::vector<std::exception_ptr> errors(static_cast<size_t>(count));
+    std::atomic<int64_t> next{0};
+    const auto run = [&](Augmenter& own) {
+      for (int64_t i = next++; i < count; i = next++) {
+        try {
+          fill(i, own);
+        } catch (...) {
+          errors[static_cast<size_t>(i)] = std::current_exception();
+        }
+      }
+    };
+    {
+      std::vector<std::jthread> others;
+      for (size_t i = 1; i < augment.size(); ++i) others.emplace_back([&run, &own = augment[i]] { run(own); });
+      run(augment[0]);
+    }
+    for (const std::exception_ptr& error : errors) {
+      if (error) std::rethrow_exception(error);
+    }
   }
 
   // Hands a slot to the worker. The caller holds the lock and the worker is idle.
@@ -176,7 +208,7 @@ struct Loader::State {
   double waited = 0;
 
   // The worker's own.
-  Augmenter augment;
+  std::vector<Augmenter> augment;      // one for each thread that reads
   std::vector<int64_t> chosen, order;  // the images that the limit leaves; positions in `chosen`
   int64_t order_epoch = -1;
   std::thread worker;  // last: everything above is ready when it starts

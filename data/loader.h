@@ -7,7 +7,9 @@
 //   2. In the steady state nothing is allocated: two sets of tensors take turns.
 //   3. The Batch returned by at() stays valid and unchanged until the next call of at().
 //   4. An error of the worker (a damaged image, say) is thrown by the at() that asks for that batch.
-// Thread rule: one thread calls at(). The one worker thread uses no other threads. The data set must outlive the loader.
+// Thread rule: one thread calls at(). The one worker thread uses no other threads, unless the data set decodes its images on
+// each call (Dataset::decodes): then it starts as many as compute. Each image has its own place, so the bits are the same. The
+// data set must outlive the loader.
 #pragma once
 
 #include <cstdint>

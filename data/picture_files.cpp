@@ -74,6 +74,7 @@ class Search {
 }  // namespace
 
 void LeftOut::add(const std::string& reason, const std::string& path) {
+  if (known_.count(std::filesystem::path(path).filename().string()) > 0) return;
   ++reasons_.try_emplace(reason, 0, path).first->second.first;
 }
 

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,10 +20,13 @@ namespace hv::data {
 // What was left out: for each reason how many, and the first of them.
 class LeftOut {
  public:
+  // `known`: names of files that are no pictures and belong there; they are not counted.
+  explicit LeftOut(std::set<std::string> known = {}) : known_(std::move(known)) {}
   void add(const std::string& reason, const std::string& path);
   std::vector<std::string> notes(const std::string& where) const;  // one line per reason, which begins with `where`
 
  private:
+  std::set<std::string> known_;
   std::map<std::string, std::pair<int64_t, std::string>> reasons_;
 };
 
