@@ -30,6 +30,8 @@ enum class Purpose : uint32_t {
   bench = 12,
   test = 13,
   sample = 14,
+  rotate = 15,
+  findings = 16,
 };
 
 inline std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {

@@ -10,16 +10,21 @@
 namespace hv::data {
 
 const std::vector<std::string>& augment_presets() {
-  static const std::vector<std::string> names = {"none", "basic", "full"};
+  static const std::vector<std::string> names = {"none", "basic", "full", "xray"};
   return names;
 }
 
 AugmentConfig augment_preset(const std::string& name) {
   AugmentConfig config;
   if (name == "none") return config;
-  config.crop = config.flip = true;
+  config.crop = true;
+  if (name == "xray") {
+    config.rotate = 7;
+    return config;
+  }
+  config.flip = true;
   if (name == "basic") return config;
-  HV_CHECK_USAGE(name == "full", "augment: unknown preset: ", name, ": choose one of none, basic, full");
+  HV_CHECK_USAGE(name == "full", "augment: unknown preset: ", name, ": choose one of none, basic, full, xray");
   config.ra_ops = 2;
   config.erase_prob = 0.25;
   config.mixup_alpha = 0.8;
@@ -32,6 +37,7 @@ void check_augment(const AugmentConfig& c) {
     HV_CHECK_USAGE(value >= low && value <= high, "augment: ", what, " out of range: ", value, ": expected ", low, " to ",
                    high);
   };
+  range("rotation", c.rotate, 0, 180);
   range("RandAugment operations", c.ra_ops, 0, 16);
   range("RandAugment magnitude", c.ra_magnitude, 0, 10);
   range("RandAugment noise", c.ra_noise, 0, 10);
@@ -184,6 +190,11 @@ void Augmenter::load(int64_t epoch, int64_t sample, Real* out) {
     const bool flip = config_.flip && stream(Purpose::flip).chance(0.5);
     // Filled with the mean colour, which normalisation maps to 0; black bars would be the strongest signal in the image.
     shift_flip(image_.data(), other_.data(), height, width, dy, dx, fill_, flip);
+    image_.swap(other_);
+  }
+  if (config_.rotate > 0) {
+    const double degrees = stream(Purpose::rotate).uniform(-config_.rotate, config_.rotate);
+    apply_rand_op(RandOp::rotate, degrees, image_.data(), other_.data(), height, width, fill_);
     image_.swap(other_);
   }
   if (config_.ra_ops > 0) {

@@ -1,6 +1,6 @@
 // Random changes of training images, each a function of (seed, epoch, sample) or (seed, epoch, batch) alone.
 //
-// Order, as in timm: crop, flip, RandAugment (bytes) -> normalisation -> random erasing -> mixup or cutmix of the whole batch.
+// Order, as in timm: crop, flip, rotation, RandAugment (bytes) -> normalisation -> random erasing -> mixup or cutmix of the whole batch.
 // Label smoothing belongs to the loss (core/ops.h).
 // Thread rule: functions are pure; an Augmenter holds scratch memory, one per thread.
 #pragma once
@@ -20,7 +20,9 @@ namespace hv::data {
 struct AugmentConfig {
   bool crop = false;  // pads by 4 pixels (larger images by 1/8) with the mean colour, then cuts a random window of the old size
   bool flip = false;  // left-right with probability 1/2
-  int ra_ops = 0;     // RandAugment: operations per image, each applied with probability ra_prob
+  double rotate =
+      0;           // degrees: the image is rotated by a random angle of at most this much, either way, with bilinear sampling
+  int ra_ops = 0;  // RandAugment: operations per image, each applied with probability ra_prob
   double ra_magnitude = 9;  // 0..10 (timm's scale)
   double ra_noise = 0.5;    // standard deviation of the magnitude
   double ra_prob = 0.5;
@@ -34,7 +36,8 @@ struct AugmentConfig {
   bool mixes() const { return mix_prob > 0 && (mixup_alpha > 0 || cutmix_alpha > 0); }
 };
 
-// "none", "basic" (crop, flip), "full" (all, with the values of DeiT and HydraViT). Unknown: an error (Fault::usage).
+// "none", "basic" (crop, flip), "full" (all, with the values of DeiT and HydraViT), "xray" (crop, rotation by up to 7 degrees; no
+// flip, because the heart is on the left). Unknown: an error (Fault::usage).
 AugmentConfig augment_preset(const std::string& name);
 const std::vector<std::string>& augment_presets();
 void check_augment(const AugmentConfig& config);  // ranges; Fault::usage

@@ -10,6 +10,8 @@
 #include "core/parallel.h"
 #include "data/cifar.h"
 #include "data/files.h"
+#include "data/findings/findings.h"
+#include "data/findings/split.h"
 #include "data/folder.h"
 #include "data/image.h"
 #include "data/sha256.h"
@@ -62,6 +64,26 @@ void verify_cifar(const std::string& directory, CifarKind kind, VerifyResult& re
   }
 }
 
+// Decodes each, and says what is wrong.
+void verify_pictures(const std::vector<std::string>& paths, VerifyResult& result) {
+  std::vector<std::string> problems(paths.size());
+  std::vector<char> warned(paths.size());
+  parallel_for(std::ssize(problems), [&](int64_t i) {  // no exception may leave the parallel region
+    const auto at = static_cast<size_t>(i);
+    try {
+      warned[at] = load_image(paths[at]).warnings > 0;
+    } catch (const std::exception& error) {
+      problems[at] = error.what();
+    }
+  });
+  for (size_t i = 0; i < problems.size(); ++i) {
+    if (problems[i].empty()) ++result.images;
+    result.warned += warned[i];
+    if (warned[i] && result.first_warned.size() < 5) result.first_warned.push_back(paths[i]);
+    if (!problems[i].empty()) result.files.push_back({paths[i], 0, 0, "", false, problems[i]});
+  }
+}
+
 void verify_folder(const std::string& directory, VerifyResult& result) {
   for (const Split split : {Split::train, Split::test}) {
     FolderList list;
@@ -73,23 +95,64 @@ void verify_folder(const std::string& directory, VerifyResult& result) {
     for (const std::string& note : list.notes) {
       if (std::find(result.notes.begin(), result.notes.end(), note) == result.notes.end()) result.notes.push_back(note);
     }
-    std::vector<std::string> problems(list.paths.size());
-    std::vector<char> warned(list.paths.size());
-    parallel_for(std::ssize(problems), [&](int64_t i) {  // no exception may leave the parallel region
-      const auto at = static_cast<size_t>(i);
-      try {
-        warned[at] = load_image(list.paths[at]).warnings > 0;
-      } catch (const std::exception& error) {
-        problems[at] = error.what();
-      }
-    });
-    for (size_t i = 0; i < problems.size(); ++i) {
-      if (problems[i].empty()) ++result.images;
-      result.warned += warned[i];
-      if (warned[i] && result.first_warned.size() < 5) result.first_warned.push_back(list.paths[i]);
-      if (!problems[i].empty()) result.files.push_back({list.paths[i], 0, 0, "", false, problems[i]});
-    }
+    verify_pictures(list.paths, result);
   }
+}
+
+// Of all rows, also of those whose pictures are missing.
+std::vector<SplitCounts> count_rows(const FindingsTable& table, const std::vector<Split>& splits) {
+  std::vector<SplitCounts> all;
+  for (const Split split : {Split::train, Split::validation, Split::test}) {
+    LabelCounter counter(std::ssize(table.labels), true);
+    for (int64_t i = 0; i < table.rows(); ++i) {
+      if (splits[static_cast<size_t>(i)] == split) counter.add(table.labels_of(i), table.patient[static_cast<size_t>(i)]);
+    }
+    all.push_back({split, counter.counts()});
+  }
+  return all;
+}
+
+void verify_findings(const Source& source, VerifyResult& result) {
+  const auto add = [&](const std::string& path, const std::string& problem) {
+    result.files.push_back({path, 0, 0, "", false, problem});
+  };
+  const auto add_few = [&](int64_t& count, const std::string& path, const std::string& problem) {
+    if (++count <= 10) add(path, problem);
+  };
+  try {
+    const FindingsList list = list_findings(source.data);
+    const FindingsTable& table = list.table;
+    result.notes = list.notes;
+    std::vector<std::string> paths;
+    for (size_t i = 0; i < list.paths.size(); ++i) {
+      if (!list.paths[i].empty()) {
+        paths.push_back(list.paths[i]);
+      } else {
+        const std::string where = concat(table.name, ", line ", table.lines[i]);
+        add_few(result.rows_without_picture, where, concat("no picture ", table.pictures[i]));
+      }
+    }
+    for (const std::string& path : list.without_row) add_few(result.pictures_without_row, path, "no row in " + table.name);
+    for (const auto& [first, second] : list.same_name) add_few(result.same_names, second, "has the name of " + first);
+    VerifyResult pictures;
+    verify_pictures(paths, pictures);
+    result.images = pictures.images;
+    result.warned = pictures.warned;
+    result.first_warned = pictures.first_warned;
+    for (const FileCheck& file : pictures.files) add_few(result.unreadable, file.path, file.problem);
+    result.splits = count_rows(table, split_findings(table, source.data));
+    result.class_names = table.labels;
+  } catch (const Error& error) {
+    add(source.data, error.what());
+  }
+}
+
+void verify_built_in(const Source& source, VerifyResult& result) {
+  std::vector<SplitCounts> splits = count_splits(source);
+  for (const SplitCounts& one : splits) result.images += one.counts.images;
+  if (!splits[0].counts.several) return;
+  result.splits = std::move(splits);
+  result.class_names = open(source, Split::test)->class_names();
 }
 
 // Of the pixels of an image and of their squares, per channel.
@@ -135,8 +198,10 @@ VerifyResult verify(const Source& source) {
     verify_cifar(source.data, CifarKind::cifar100_coarse, result);
   else if (result.name == "folder")
     verify_folder(source.data, result);
+  else if (result.name == "findings")
+    verify_findings(source, result);
   else
-    result.images = open(source, Split::train)->size() + open(source, Split::test)->size();
+    verify_built_in(source, result);
   const auto& files = result.files;
   result.ok =
       result.images > 0 && std::all_of(files.begin(), files.end(), [](const FileCheck& f) { return f.problem.empty(); });
@@ -152,13 +217,12 @@ Stats stats(const Dataset& dataset) {
   result.height = dataset.height();
   result.width = dataset.width();
   result.class_names = dataset.class_names();
-  result.class_counts.assign(result.class_names.size(), 0);
+  result.counts = count_labels(dataset);
   result.checksum = dataset.checksum();
   const int64_t plane = dataset.height() * dataset.width();
   const std::vector<Sums> sums = sums_of(dataset);
   std::array<double, 3> sum{}, squares{};  // of whole numbers: exact
   for (int64_t i = 0; i < dataset.size(); ++i) {
-    ++result.class_counts[static_cast<size_t>(dataset.label(i))];
     for (size_t c = 0; c < 3; ++c) {
       const auto [s, q] = sums[static_cast<size_t>(i)][c];
       sum[c] += static_cast<double>(s);

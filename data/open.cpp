@@ -1,10 +1,13 @@
 #include "data/open.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/check.h"
 #include "data/cifar.h"
 #include "data/files.h"
+#include "data/findings/findings.h"
+#include "data/findings/findings8.h"
 #include "data/folder.h"
 #include "data/shapes10.h"
 
@@ -18,6 +21,7 @@ std::string detect(const std::string& directory) {
     return found.empty() ? cifar_files(directory, kind, Split::test) : found;
   };
   const std::vector<std::string> ten = files(CifarKind::cifar10), hundred = files(CifarKind::cifar100_fine);
+  if (ten.empty() && hundred.empty() && has_findings(directory)) return "findings";
   if (ten.empty() && hundred.empty()) return is_image_folder(directory) ? "folder" : "";
   if (ten.empty() || hundred.empty()) return ten.empty() ? "cifar100" : "cifar10";
   if (ten != hundred) return "cifar10";
@@ -32,24 +36,33 @@ std::string detect(const std::string& directory) {
   return whole100 ? "cifar100" : "cifar10";
 }
 
+int64_t limit(const Source& source) { return source.labels_only ? 0 : kDecodedLimit; }
+
 }  // namespace
 
 bool looks_like_data(const std::string& directory) {
   for (const CifarKind kind : {CifarKind::cifar10, CifarKind::cifar100_fine})
     if (!cifar_files(directory, kind, Split::train).empty()) return true;
-  return has_class_folders(directory);
+  return has_findings(directory) || has_class_folders(directory);
+}
+
+bool is_built_in(const std::string& name) {
+  const auto& table = data_kinds();
+  return std::any_of(table.begin(), table.end(), [&](const DataKind& kind) { return kind.built_in && kind.name == name; });
 }
 
 std::string resolve_kind(const Source& source) {
-  if (source.data == "shapes10" || source.kind == "shapes10") return "shapes10";
+  if (is_built_in(source.data)) return source.data;
+  if (is_built_in(source.kind)) return source.kind;
   std::error_code ignored;
   HV_CHECK_INPUT(std::filesystem::is_directory(source.data, ignored), source.data,
-                 ": no such directory: name one that holds data, or shapes10 for the built-in set");
+                 ": no such directory: name one that holds data, or a built-in set: shapes10 or findings8");
   if (source.kind != "auto") return source.kind;
   const std::string kind = detect(source.data);
-  HV_CHECK_INPUT(!kind.empty(), source.data,
-                 ": no data found: expected CIFAR binary files (data_batch_*.bin, train*.bin) or folders of images "
-                 "(train/<class>/*.png or <class>/*.png); fetch a set with `data get cifar10` or use shapes10");
+  HV_CHECK_INPUT(
+      !kind.empty(), source.data,
+      ": no data found: expected CIFAR binary files (data_batch_*.bin, train*.bin), pictures with a labels.csv, or "
+      "folders of images (train/<class>/*.png or <class>/*.png); fetch a set with `data get cifar10` or use shapes10");
   return kind;
 }
 
@@ -58,8 +71,12 @@ std::vector<DataKind>& data_kinds() {
       {"cifar10", [](const Source& s, Split split) { return open_cifar(s.data, CifarKind::cifar10, split); }},
       {"cifar100", [](const Source& s, Split split) { return open_cifar(s.data, CifarKind::cifar100_fine, split); }},
       {"cifar100-coarse", [](const Source& s, Split split) { return open_cifar(s.data, CifarKind::cifar100_coarse, split); }},
-      {"folder", [](const Source& s, Split split) { return open_folder(s.data, split, s.image_size, s.progress); }},
-      {"shapes10", [](const Source&, Split split) { return make_shapes10(split); }},
+      {"findings",
+       [](const Source& s, Split split) { return open_findings(s.data, split, s.image_size, s.progress, limit(s)); }, false,
+       true},
+      {"findings8", [](const Source&, Split split) { return make_findings8(split); }, true, true},
+      {"folder", [](const Source& s, Split split) { return open_folder(s.data, split, s.image_size, s.progress, limit(s)); }},
+      {"shapes10", [](const Source&, Split split) { return make_shapes10(split); }, true},
   };
   return table;
 }
@@ -70,14 +87,27 @@ std::vector<std::string> kind_names() {
   return names;
 }
 
-DatasetPtr open(const Source& source, Split split) {
+namespace {
+
+const DataKind& kind_of(const Source& source) {
   const std::string wanted = resolve_kind(source);
+  for (const DataKind& kind : data_kinds()) {
+    if (kind.name == wanted) return kind;
+  }
   std::string known;
   for (const std::string& name : kind_names()) known += (known.empty() ? "" : ", ") + name;
-  for (const DataKind& kind : data_kinds()) {
-    if (kind.name == wanted) return kind.open(source, split);
-  }
   fail(Fault::usage, "data: unknown kind of data set: ", wanted, ": choose one of ", known);
+}
+
+}  // namespace
+
+bool has_validation(const Source& source) { return kind_of(source).validation; }
+
+DatasetPtr open(const Source& source, Split split) {
+  const DataKind& kind = kind_of(source);
+  HV_CHECK_USAGE(split != Split::validation || kind.validation, "data: ", kind.name,
+                 " has no images for validation, only train and test: choose one of these");
+  return kind.open(source, split);
 }
 
 }  // namespace hv::data

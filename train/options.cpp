@@ -69,12 +69,15 @@ Fields train_fields(TrainOptions& o) {
         "first weights: trunc_normal, reference (uniform, as the authors' code), a checkpoint, or timm's in safetensors"}});
   for (const Field& setting : setting_fields(o)) fields.push_back(setting);
   add_fields(fields, "data",
-             {{"data", &o.data, "folder with the data, or shapes10; default: $HYDRAVIT_DATA, else datasets/, else shapes10"},
+             {{"data", &o.data,
+               "folder with the data, or shapes10 or findings8; default: $HYDRAVIT_DATA, else datasets/, else shapes10"},
               {"kind", &o.kind, "what the folder holds", 0, 0, data::kind_names()},
               {"shuffle", &o.shuffle, "a new order of the images every epoch"},
               {"train-limit", &o.train_limit, "use this many training images; 0: all", 0, kMany}});
+  std::vector<std::string> augmentations = data::augment_presets();
+  augmentations.insert(augmentations.begin(), "auto");
   add_fields(fields, "augmentation",
-             {{"augment", &o.augment, "random changes of images", 0, 0, data::augment_presets()},
+             {{"augment", &o.augment, "random changes of images; auto: basic, or what suits the data", 0, 0, augmentations},
               {"mixup", &o.mixup, "mixup's alpha; -1: as --augment says", -1, 100},
               {"cutmix", &o.cutmix, "cutmix's alpha; -1: as --augment says", -1, 100},
               {"erase", &o.erase, "probability of random erasing; -1: as --augment says", -1, 1},

@@ -33,7 +33,7 @@ struct TrainOptions {
   double clip_grad = 0, smoothing = 0.1, drop_path = 0, dropout = 0, ema = 0.999;
   bool active_only = false;
   std::string init = "trunc_normal";
-  std::string augment = "basic";
+  std::string augment = "auto";  // auto: what suits the data (data::Dataset::default_augment)
   double mixup = -1, cutmix = -1, erase = -1;
   int64_t randaugment = -1;
   bool shuffle = true;

@@ -14,7 +14,7 @@ data::LoaderConfig loader_config(const data::Dataset& train, const TrainOptions&
   data::LoaderConfig config;
   config.batch_size = o.batch_size;
   config.seed = static_cast<uint64_t>(o.seed);
-  config.augment = augmentation(o);
+  config.augment = augmentation(o, train);
   config.shuffle = o.shuffle;
   config.limit = o.train_limit;
   return config;
@@ -30,8 +30,8 @@ OptimizerConfig optimizer_config(const TrainOptions& o) {
 
 }  // namespace
 
-data::AugmentConfig augmentation(const TrainOptions& o) {
-  data::AugmentConfig config = data::augment_preset(o.augment);
+data::AugmentConfig augmentation(const TrainOptions& o, const data::Dataset& images) {
+  data::AugmentConfig config = data::augment_preset(o.augment == "auto" ? images.default_augment() : o.augment);
   if (o.mixup >= 0) config.mixup_alpha = o.mixup;
   if (o.cutmix >= 0) config.cutmix_alpha = o.cutmix;
   if (o.erase >= 0) config.erase_prob = o.erase;

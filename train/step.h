@@ -67,6 +67,6 @@ class Stepper {
 Live live_parts(const models::ElasticModel& model, const std::vector<models::Subnet>& trained, bool active_only);
 
 // The augmentation that the options describe: a preset and the changes to it. Values out of range are errors (Fault::usage).
-data::AugmentConfig augmentation(const TrainOptions& options);
+data::AugmentConfig augmentation(const TrainOptions& options, const data::Dataset& images);
 
 }  // namespace hv::train

@@ -6,8 +6,8 @@
 #include "data/download.h"
 #include "data/inspect.h"
 #include "train/commands/commands.h"
+#include "train/describe/describe.h"
 #include "train/io/print.h"
-#include "train/io/printable.h"
 #include "train/start/setup.h"
 
 namespace hv::train {
@@ -17,6 +17,7 @@ struct DataArguments {
   std::vector<std::string> action, what;
   std::string dir = "datasets", kind = "auto", split = "train", url;
   int64_t image_size = 32, timeout = 5;
+  bool json = false;
 };
 
 int fetch(const DataArguments& a) {
@@ -39,38 +40,33 @@ int fetch(const DataArguments& a) {
   return 0;
 }
 
-int check(const data::Source& source) {
-  const data::VerifyResult result = data::verify(source);
-  for (const data::FileCheck& file : result.files) {
-    const char* verdict = file.official ? "official" : "good";
-    show(concat(print("%-8s ", file.problem.empty() ? verdict : "BAD"), file.path,
-                file.records > 0 ? concat("  ", file.records, " records") : "",
-                file.sha256.empty() ? "" : "  sha256 " + file.sha256, file.problem.empty() ? "" : "  " + file.problem));
+// A set as people read it, or as programs do.
+void print_result(const Lines& lines, const std::string& json, bool as_json) {
+  if (as_json) {
+    std::printf("%s\n", json.c_str());
+  } else {
+    for (const std::string& line : lines) show(line);
   }
-  for (const std::string& note : result.notes) show("NOTICE   " + note);
-  show(concat(source.data, ": ", result.name, ", ", result.images, " readable images",
-              result.official ? ", all files are the official ones" : ""));
-  for (const std::string& path : result.first_warned) show("warned   " + path);
-  if (result.warned > 0)
-    show(concat(result.warned, " of them were read with warnings (the first few are above); no pixels are missing"));
-  HV_CHECK_INPUT(result.ok, source.data, ": not all files are good; see above, and fetch the bad ones again");
+}
+
+int check(const data::Source& source, bool as_json) {
+  const data::VerifyResult result = data::verify(source);
+  print_result(verify_lines(source.data, result), verify_json(source.data, result), as_json);
+  HV_CHECK_INPUT(result.ok, source.data, ": not all files are good; see above, and ",
+                 data::has_validation(source) ? "mend the table or the pictures" : "fetch the bad ones again");
   return 0;
 }
 
-int describe(const data::Source& source, const std::string& split) {
-  const data::DatasetPtr dataset = data::open(source, split == "train" ? data::Split::train : data::Split::test);
+int describe(const data::Source& source, const std::string& split, bool as_json) {
+  const data::Split which = split == "train"  ? data::Split::train
+                            : split == "test" ? data::Split::test
+                                              : data::Split::validation;
+  const data::DatasetPtr dataset = data::open(source, which);
   say_notes({dataset.get()});
-  const data::Stats s = data::stats(*dataset);
-  std::printf("%s, %s: %lld images of 3 x %lld x %lld, %zu classes, checksum %s\n", s.name.c_str(), split.c_str(),
-              static_cast<long long>(s.images), static_cast<long long>(s.height), static_cast<long long>(s.width),
-              s.class_names.size(), s.checksum.c_str());
-  std::printf("mean          %.4f %.4f %.4f\n", s.mean[0], s.mean[1], s.mean[2]);
-  std::printf("std           %.4f %.4f %.4f  over all pixels: what normalisation uses\n", s.std[0], s.std[1], s.std[2]);
-  std::printf("std per image %.4f %.4f %.4f  mean over images: smaller, often copied by mistake\n", s.image_std[0],
-              s.image_std[1], s.image_std[2]);
-  for (size_t i = 0; i < s.class_names.size(); ++i) {
-    std::printf("%5zu %-20s %lld\n", i, printable(s.class_names[i]).c_str(), static_cast<long long>(s.class_counts[i]));
-  }
+  const data::Stats stats = data::stats(*dataset);
+  std::vector<data::SplitCounts> splits;
+  if (stats.counts.several) splits = data::count_splits(source);
+  print_result(stats_lines(stats, split, splits), stats_json(stats, split, splits), as_json);
   return 0;
 }
 
@@ -83,7 +79,7 @@ int run_data(const DataArguments& a) {
                  "; choose get, verify or stats");
   HV_CHECK_USAGE(a.what.size() <= 1, "data ", action, ": name one folder");
   const data::Source source = choose_data(a.what.empty() ? "" : a.what[0], a.kind, a.image_size);
-  return action == "verify" ? check(source) : describe(source, a.split);
+  return action == "verify" ? check(source, a.json) : describe(source, a.split, a.json);
 }
 
 }  // namespace
@@ -95,7 +91,8 @@ Command data_command() {
       {"url", &a->url, "get: another source of the same archive"},
       {"timeout", &a->timeout, "get: seconds to wait for a connection", 1, 3600},
       {"kind", &a->kind, "what the folder holds", 0, 0, data::kind_names()},
-      {"split", &a->split, "stats: which images", 0, 0, {"train", "test"}},
+      {"split", &a->split, "stats: which images", 0, 0, {"train", "test", "validation"}},
+      {"json", &a->json, "verify, stats: machine-readable output", 0, 0, {}, true},
       {"image-size", &a->image_size, "size of the images of a folder", 8, 1024},
   };
   return {"data",

@@ -94,7 +94,7 @@ Command eval_command() {
       {kSubnetsOption, &a->subnets.heads, "widths, as 5, 3-8, 3,5,8 or all; default: all it was trained for"},
       {kNamesOption, &a->subnets.names, kNamesHelp},
       {"sort", &a->sort, "order of the rows; top1: by what decides", 0, 0, result_orders()},
-      {"data", &a->data, "folder with the data, or shapes10; default: as in training"},
+      {"data", &a->data, "folder with the data, or a built-in set; default: as in training"},
       {"kind", &a->kind, "what the folder holds", 0, 0, data::kind_names()},
       {"limit", &a->limit, "use this many test images; 0: all", 0, 1e9},
       {"ignore-class-names", &a->ignore_class_names, "match classes by number, whatever they are called", 0, 0, {}, true},

@@ -171,7 +171,7 @@ std::vector<Tile> RunImages::augmented(size_t count) const {
   data::LoaderConfig config;
   config.batch_size = std::min(o.batch_size, train_->size());
   config.seed = static_cast<uint64_t>(o.seed);
-  config.augment = augmentation(o);
+  config.augment = augmentation(o, *train_);
   config.shuffle = o.shuffle;
   config.limit = o.train_limit;
   const double bytes = 8.0 * static_cast<double>(config.batch_size * (train_->image_bytes() + 2 * train_->classes()));

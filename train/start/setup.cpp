@@ -36,11 +36,9 @@ void start_compute(int64_t threads, const std::string& precision) {
 
 data::Source choose_data(const std::string& folder, const std::string& kind, int64_t image_size) {
   data::Source source{folder, kind, image_size, reading_progress()};
-  HV_CHECK_USAGE(kind != "shapes10" || folder.empty() || folder == "shapes10",
-                 "--kind shapes10: the built-in set lies in no "
-                 "folder, and ",
-                 folder, " is one; leave out one of the two");
-  if (kind == "shapes10" && folder.empty()) source.data = "shapes10";
+  HV_CHECK_USAGE(!data::is_built_in(kind) || folder.empty() || folder == kind, "--kind ", kind,
+                 ": the built-in set lies in no folder, and ", folder, " is one; leave out one of the two");
+  if (data::is_built_in(kind) && folder.empty()) source.data = kind;
   if (!source.data.empty()) return source;
   const char* environment = std::getenv("HYDRAVIT_DATA");
   if (environment && *environment) {
@@ -72,6 +70,7 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
   Prepared p{source, data::open(source, data::Split::train), data::open(source, data::Split::test), nullptr, {}};
   HV_CHECK_USAGE(p.train->height() == image_size, "--preset: ", o.preset, " is for images of ", image_size, " pixels, ",
                  p.train->name(), " has ", p.train->height(), "; choose another preset");
+  if (o.augment == "auto") o.augment = p.train->default_augment();
   say_notes({p.train.get(), p.test.get()});
   say(start_line(o.seed, source, p.train.get(), p.test.get()));
 

@@ -29,7 +29,7 @@ struct Prepared {
   std::vector<models::Subnet> subnets;
 };
 
-// Starts computing, opens the data (and writes into the options where they are), says what is in use, builds the model: a
+// Starts computing, opens the data (and writes into the options where they are and which augmentation suits them), says what is in use, builds the model: a
 // checkpoint's if there is one, else a new one with the first weights that --init names.
 Prepared prepare(TrainOptions& options, const Checkpoint* checkpoint = nullptr);
 

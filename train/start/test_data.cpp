@@ -23,7 +23,7 @@ std::string stored_folder(const Loaded& loaded) {
   if (folder.empty() && environment) folder = environment;
   HV_CHECK_USAGE(!folder.empty(), loaded.path, ": does not say which data it was trained on; name a folder with --data");
   std::error_code ignored;
-  HV_CHECK_INPUT(folder == "shapes10" || std::filesystem::is_directory(folder, ignored), loaded.path,
+  HV_CHECK_INPUT(data::is_built_in(folder) || std::filesystem::is_directory(folder, ignored), loaded.path,
                  ": the data it was trained on, ", printable(folder), ", are not there: name their folder with --data");
   return folder;
 }
@@ -52,10 +52,10 @@ data::DatasetPtr with_classes_of(const Header& header, const std::string& checkp
 }
 
 TestData open_test_data(const Loaded& loaded, std::string folder, std::string kind, bool ignore_class_names) {
-  const bool named = !folder.empty() || kind == "shapes10";
+  const bool named = !folder.empty() || data::is_built_in(kind);
   if (!named) folder = stored_folder(loaded);
   const std::string stored_kind = entry_of(loaded.header.options, "kind");
-  if (kind == "auto" && !stored_kind.empty() && !(named && stored_kind == "shapes10")) kind = stored_kind;
+  if (kind == "auto" && !stored_kind.empty() && !(named && data::is_built_in(stored_kind))) kind = stored_kind;
   TestData test{choose_data(folder, kind, loaded.model->image_size()), nullptr};
   test.set = data::open(test.source, data::Split::test);
   say_notes({test.set.get()});
