@@ -151,7 +151,7 @@ TEST_CASE("shapes10 is one fixed set, balanced, with true normalisation figures"
     CHECK(std::abs(s.std[c] - set->normalization().std[c]) < 1e-4);
     CHECK(s.image_std[c] < s.std[c]);
   }
-  for (const int64_t count : s.class_counts) CHECK(count == kShapesTrain / 10);
+  for (const int64_t count : s.counts.positives) CHECK(count == kShapesTrain / 10);
 }
 
 TEST_CASE("stats: pixel and per-image figures of a set known by hand") {
@@ -165,8 +165,8 @@ TEST_CASE("stats: pixel and per-image figures of a set known by hand") {
   CHECK(s.mean[1] == doctest::Approx(0.5));
   CHECK(s.std[2] == doctest::Approx(0.5));
   CHECK(s.image_std[0] == doctest::Approx(0.0));
-  CHECK(s.class_counts[0] == 1);
-  CHECK(s.class_counts[4] == 1);
+  CHECK(s.counts.positives[0] == 1);
+  CHECK(s.counts.positives[4] == 1);
 }
 
 TEST_CASE("verify reports every damaged file and goes on") {
@@ -360,7 +360,7 @@ TEST_CASE("the real CIFAR-10: official files, published normalisation figures") 
     CHECK(std::abs(s.std[c] - train->normalization().std[c]) < 6e-5);
     CHECK(std::abs(s.image_std[c] - image_std[c]) < 2e-4);
   }
-  for (const int64_t count : s.class_counts) CHECK(count == 5000);
+  for (const int64_t count : s.counts.positives) CHECK(count == 5000);
   const VerifyResult v = verify({root, "cifar10"});
   CHECK(v.official);
   CHECK(v.images == 60000);

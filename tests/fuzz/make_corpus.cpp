@@ -106,6 +106,11 @@ int main(int argc, char** argv) {
   tar(folder_of(root, "archive") + "a.tar", false);
   train::write_file(folder_of(root, "cifar") + "ten", std::string("\0\1\2\x09", 4));
   train::write_file(folder_of(root, "cifar") + "hundred_cut", std::string("\x21\1\2\x63", 4));
+  const std::string findings = folder_of(root, "findings");
+  train::write_file(findings + "nih", std::string("Image Index,Finding Labels,Patient ID\na,Mass|Hernia,1\nb,No Finding,2\n"
+                                                  "c,Edema,3\n\0a\nc\n\0b\n",
+                                                  87));
+  train::write_file(findings + "matrix", "p,patient,\"a\",b\r\n1,x,0,1\r\n\"2\"\"\",y,1,0");
   const std::string config = folder_of(root, "config");
   const auto put_config = [&](const std::string& name, const models::Config& entries) {
     std::string lines;
