@@ -132,4 +132,16 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double smoothi
 Tensor cross_entropy_composed(const Tensor& logits, const Tensor& targets, double smoothing = 0);  // for finite logits
 Tensor bce_with_logits(const Tensor& logits, const Tensor& targets);                               // mean over all elements
 
+// Losses of labels that do not exclude each other (core/ops/label_loss.cpp): the mean over all elements of logits [.., K] and
+// targets of the same shape, which are 0 or 1 and get no gradient. A weight is a number per label [K], or one for all; an
+// undefined one is 1. `positive` is that of a target 1 (PyTorch's pos_weight), `negative` that of a target 0.
+struct LabelWeights {
+  Tensor positive, negative;
+};
+Tensor bce_with_logits(const Tensor& logits, const Tensor& targets, const LabelWeights& weights);
+// Binary cross-entropy times (1 - p_t)^gamma, where p_t is the probability of what is true. Gamma 0 is bce_with_logits.
+Tensor focal_loss(const Tensor& logits, const Tensor& targets, double gamma, const LabelWeights& weights = {});
+Tensor focal_loss_composed(const Tensor& logits, const Tensor& targets, double gamma,
+                           const LabelWeights& weights = {});  // for |logits| < 80
+
 }  // namespace hv

@@ -33,9 +33,20 @@ struct Distillation {
   }
 };
 
-// For labels that do not exclude one another: one yes or no per class.
+// For labels that do not exclude one another: one yes or no per label. Weights that balance rare labels: nn/balance.h.
 struct BinaryCrossEntropy {
-  Tensor operator()(const Tensor& logits, const Tensor& targets) const { return bce_with_logits(logits, targets); }
+  LabelWeights weights = {};
+  Tensor operator()(const Tensor& logits, const Tensor& targets) const {
+    const bool plain = !weights.positive.defined() && !weights.negative.defined();
+    return plain ? bce_with_logits(logits, targets) : bce_with_logits(logits, targets, weights);
+  }
+};
+
+// The same, in which answers that are already right count less (Lin et al. 2017, arXiv 1708.02002).
+struct Focal {
+  double gamma = 2;
+  LabelWeights weights = {};
+  Tensor operator()(const Tensor& logits, const Tensor& targets) const { return focal_loss(logits, targets, gamma, weights); }
 };
 
 }  // namespace hv::nn

@@ -79,6 +79,45 @@ OpRow cross_entropy_row(bool soft, double e) {
       {{{500, 30}}}};
 }
 
+// Targets and weights of the losses per label: the same on both sides.
+double yes_or_no(int64_t i) { return (5 * i + 2) % 3 == 0; }
+double label_weight(int64_t k, bool positive) {
+  return positive ? 0.5 + 0.75 * static_cast<double>(k % 4) : 2 - 0.25 * static_cast<double>(k % 3);
+}
+Tensor row_of(int64_t n, const std::function<double(int64_t)>& value) {
+  std::vector<double> values;
+  for (int64_t i = 0; i < n; ++i) values.push_back(value(i));
+  return Tensor::from(values, {n});
+}
+
+// loss = mean of a t (1 - p)^gamma (-log p) + b (1 - t) p^gamma (-log (1 - p))
+OpRow label_loss_row(double gamma, bool weighted) {
+  return {concat(gamma == 0 ? "bce_with_logits" : "focal_loss", weighted ? " with weights" : "", ", gamma ", gamma),
+          {{{3, 5}}, {{1, 1}}, {{6}}, {{2, 2, 3}}},
+          [=](const Tensors& t) {
+            const int64_t labels = t[0].size(-1);
+            LabelWeights weights;
+            if (weighted) weights.positive = row_of(labels, [](int64_t k) { return label_weight(k, true); });
+            if (weighted) weights.negative = row_of(labels, [](int64_t k) { return label_weight(k, false); });
+            const Tensor targets = row_of(t[0].numel(), yes_or_no).reshape(t[0].shape());
+            return gamma == 0 ? bce_with_logits(t[0], targets, weights) : focal_loss(t[0], targets, gamma, weights);
+          },
+          [=](const Arrays& a) {
+            Array loss(Shape{});
+            const int64_t labels = a[0].shape[-1], n = std::ssize(a[0].values);
+            for (int64_t i = 0; i < n; ++i) {
+              const bool yes = yes_or_no(i) == 1;
+              const double p = 1 / (1 + std::exp(-a[0].values[static_cast<size_t>(i)])), right = yes ? p : 1 - p;
+              const double weight = weighted ? label_weight(i % labels, yes) : 1;
+              loss.values[0] -= weight * std::pow(1 - right, gamma) * std::log(right) / static_cast<double>(n);
+            }
+            return loss;
+          },
+          -3,
+          3,
+          {{{300, 70}}}};
+}
+
 }  // namespace
 
 std::vector<OpRow> training_rows() {
@@ -87,6 +126,9 @@ std::vector<OpRow> training_rows() {
       noise("dropout", dropout),  noise("drop_path", drop_path), cross_entropy_row(false, 0), cross_entropy_row(false, 0.1),
       cross_entropy_row(true, 0), cross_entropy_row(true, 0.2),
   };
+  for (const double gamma : {0.0, 0.5, 2.0}) {
+    for (const bool weighted : {false, true}) rows.push_back(label_loss_row(gamma, weighted));
+  }
   const Shapes images = {{{2, 2, 4, 5}}, {{1, 1, 3, 3}}, {{0, 2, 3, 3}}}, large = {{{4, 5, 33, 35}}};
   const auto pool = [&](Pool kind, int64_t kernel, int64_t stride, int64_t padding) {
     const bool max = kind == Pool::max;

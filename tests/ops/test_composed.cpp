@@ -25,6 +25,8 @@ std::vector<Pair> pairs() {
   const auto three = [](auto op) { return [op](const Tensors& t) { return op(t[0], t[1], t[2]); }; };
   const std::vector<Shape> few{{2, 9, 20}, {12, 20}, {12}, {2, 9, 12}}, many{{5, 70, 20}, {12, 20}, {12}, {5, 70, 12}};
   const auto smooth = [](const Tensors& t) { return exp(t[1].detach()) * 0.25; };  // targets get no gradient
+  const auto halves = [](const Tensors& t) { return sigmoid(t[0].detach()) * 0.5; };
+  const auto uneven = [] { return LabelWeights{Tensor::full({10}, 3), Tensor::scalar(0.5)}; };
   std::vector<Pair> all;
   for (const auto& shapes : {few, many}) {
     all.push_back({"linear", shapes, four(linear), four(linear_composed)});
@@ -39,6 +41,10 @@ std::vector<Pair> pairs() {
                  {{40, 10}, {40, 10}},
                  [=](const Tensors& t) { return cross_entropy(t[0], smooth(t), 0.1); },
                  [=](const Tensors& t) { return cross_entropy_composed(t[0], smooth(t), 0.1); }});
+  all.push_back({"focal_loss",
+                 {{40, 10}},
+                 [=](const Tensors& t) { return focal_loss(t[0], halves(t), 1.5, uneven()); },
+                 [=](const Tensors& t) { return focal_loss_composed(t[0], halves(t), 1.5, uneven()); }});
   return all;
 }
 

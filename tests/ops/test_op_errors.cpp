@@ -241,6 +241,22 @@ TEST_CASE("errors name the operation and the shapes") {
        },
        "cross_entropy: the targets get no gradient: detach() them"},
       {[&] { bce_with_logits(t({2}), t({3})); }, "bce_with_logits: targets [3] for logits [2]"},
+      {[&] {
+         focal_loss(t({0, 3}), t({0, 3}), 2);
+       },
+       "focal_loss: targets [0, 3] for logits [0, 3]; expected the same shape [.., labels], not empty"},
+      {[&] {
+         focal_loss(t({2, 3}), t({2, 3}), -1);
+       },
+       "focal_loss: gamma must not be negative: -1"},
+      {[&] {
+         focal_loss(t({2, 3}), t({2, 3}), 2, {t({2}), {}});
+       },
+       "focal_loss: weights [2] for logits [2, 3]; expected one per label"},
+      {[&] {
+         bce_with_logits(t({2, 3}), t({2, 3}).requires_grad_(), LabelWeights{});
+       },
+       "bce_with_logits: the targets get no gradient: detach() them"},
   };
   for (const auto& [action, text] : cases) CHECK(error_of(action) == text);
 }
