@@ -32,6 +32,7 @@ enum class Purpose : uint32_t {
   sample = 14,
   rotate = 15,
   findings = 16,
+  bootstrap = 17,
 };
 
 inline std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {

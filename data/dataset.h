@@ -50,7 +50,7 @@ class Dataset {
   virtual bool mixed_order() const { return false; }
   // Writes classes() numbers. A label that is out of range is an error (Fault::input), before anything is written.
   virtual void target(int64_t i, Real* row) const;
-  // How an evaluation scores what a model says (train/scorer.h): "classes" means cross-entropy, top-1 and top-5.
+  // How an evaluation scores what a model says (train/scores/scorer.h): "classes" means cross-entropy, top-1 and top-5.
   virtual std::string scorer() const { return "classes"; }
   virtual void image(int64_t i, uint8_t* chw) const = 0;  // writes image_bytes() bytes
   // Whether image() decodes a file on each call, so that several threads should read at once (data/loader.h).

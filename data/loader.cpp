@@ -62,6 +62,7 @@ struct Loader::State {
       slot.short_images = slot.full_images.slice(0, 0, rest);
       slot.short_targets = slot.full_targets.slice(0, 0, rest);
       slot.batch.labels.reserve(static_cast<size_t>(size));
+      slot.batch.groups.reserve(static_cast<size_t>(size));
     }
     for (int i = 0; i < (d.decodes() ? num_threads() : 1); ++i) augment.emplace_back(d, c.augment, c.seed);
     worker = std::thread([this] { work(); });
@@ -109,10 +110,12 @@ struct Loader::State {
     batch.images = full ? slot.full_images : slot.short_images;
     batch.targets = full ? slot.full_targets : slot.short_targets;
     batch.labels.resize(static_cast<size_t>(count));
+    batch.groups.resize(static_cast<size_t>(count));
 
     const auto fill = [&](int64_t i, Augmenter& with) {
       const int64_t sample = chosen[static_cast<size_t>(order[static_cast<size_t>(batch.first_sample + i)])];
       batch.labels[static_cast<size_t>(i)] = dataset.label(sample);
+      batch.groups[static_cast<size_t>(i)] = dataset.group(sample);
       dataset.target(sample, slot.targets + i * dataset.classes());
       with.load(at.epoch, sample, slot.images + i * dataset.image_bytes());
     };

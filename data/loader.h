@@ -37,6 +37,7 @@ struct Batch {
   Tensor images;                // [B, 3, H, W]
   Tensor targets;               // [B, K]: the rows of Dataset::target(), mixed by mixup and cutmix
   std::vector<int64_t> labels;  // of the images before mixing; -1: an image with several (Dataset::label)
+  std::vector<int64_t> groups;  // Dataset::group of each image
   bool mixed = false;           // are the targets mixed?
   int64_t epoch = 0, index = 0;
   int64_t first_sample = 0;  // position of the first sample in the epoch's order

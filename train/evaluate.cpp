@@ -21,9 +21,11 @@ std::vector<Result> evaluate(models::ElasticModel& model, const std::vector<mode
   model.eval();
   std::vector<Result> results;
   std::vector<std::unique_ptr<Scorer>> scorers;
+  ScoreOptions scores = options.scores;
+  scores.seed = options.seed;
   for (const models::Subnet& subnet : subnets) {
-    results.push_back({subnet, model.params(subnet), model.macs(subnet), 0, {}, 0});
-    scorers.push_back(make_scorer(dataset.scorer()));
+    results.push_back({subnet, model.params(subnet), model.macs(subnet), 0, {}, 0, ""});
+    scorers.push_back(make_scorer(dataset, scores));
   }
   std::vector<double> seconds(subnets.size());
   data::LoaderConfig config = data::evaluation_config(options.batch_size, options.limit);
@@ -47,6 +49,7 @@ std::vector<Result> evaluate(models::ElasticModel& model, const std::vector<mode
   if (stopped) return {};
   for (size_t s = 0; s < results.size(); ++s) {
     results[s].metrics = scorers[s]->metrics();
+    results[s].note = scorers[s]->note();
     results[s].images_per_second = static_cast<double>(results[s].images) / seconds[s];
   }
   return results;

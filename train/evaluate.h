@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "train/scorer.h"
+#include "train/scores/scorer.h"
 
 namespace hv::train {
 
@@ -16,6 +16,7 @@ struct EvaluateOptions {
   int64_t limit = 0;                                      // only that many images, chosen by `seed` (data/sample.h); 0: all
   uint64_t seed = 0;                                      // of the run, so that all its evaluations use the same images
   std::optional<data::Normalization> normalization = {};  // of the images; empty: that of the data set
+  ScoreOptions scores = {};                               // of the scorers; their seed is `seed`
   std::function<bool()> stop;  // called after each batch; if it returns true, evaluate() returns no results
   // Called per batch with contiguous logits [B, classes], of the images of data::sample() in its order.
   std::function<void(size_t subnet, const Tensor& logits)> seen = {};

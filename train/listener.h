@@ -10,7 +10,7 @@
 
 #include "core/timing.h"
 #include "train/io/print.h"
-#include "train/scorer.h"
+#include "train/scores/scorer.h"
 #include "train/step.h"
 
 namespace hv::train {

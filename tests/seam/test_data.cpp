@@ -44,7 +44,7 @@ const struct Rows {
     data::data_kinds().push_back({"twolabels", [](const data::Source& source, data::Split split) {
                                     return std::make_shared<TwoLabels>(data::open({source.data, "cifar10"}, split));
                                   }});
-    scorer_kinds().push_back({"twolabels", [] { return std::make_unique<Share>(); }});
+    scorer_kinds().push_back({"twolabels", [](auto&, auto&) { return std::make_unique<Share>(); }});
     recipe_kinds().push_back({"yes-or-no", [](TrainOptions&) { return Fields{}; },
                               [](auto& model, auto& subnets, auto&) {
                                 return std::make_unique<YesOrNo>(model, subnets, WidthSampler(0, std::ssize(subnets)), 0);

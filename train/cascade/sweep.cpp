@@ -22,14 +22,13 @@ const float* row_of(const StageResults& stages, size_t stage, int64_t image, int
 class Scoring {
  public:
   Scoring(const data::Dataset& dataset, const EvaluateOptions& options)
-      : dataset_(dataset),
-        images_(data::sample(dataset, options.limit, options.seed)),
-        scorer_(make_scorer(dataset.scorer())) {}
+      : dataset_(dataset), images_(data::sample(dataset, options.limit, options.seed)), scorer_(make_scorer(dataset)) {}
   const std::vector<int64_t>& images() const { return images_; }
   void add(const float* logits) {
     const int64_t classes = dataset_.classes(), image = images_[next_++];
     std::copy_n(logits, classes, logits_.mutable_data());
     batch_.labels = {dataset_.label(image)};
+    batch_.groups = {dataset_.group(image)};
     dataset_.target(image, batch_.targets.mutable_data());
     scorer_->add(logits_, batch_);
   }
@@ -41,7 +40,7 @@ class Scoring {
   std::unique_ptr<Scorer> scorer_;
   size_t next_ = 0;
   Tensor logits_ = Tensor::empty({1, dataset_.classes()});
-  data::Batch batch_{{}, Tensor::empty({1, dataset_.classes()}), {}};
+  data::Batch batch_{{}, Tensor::empty({1, dataset_.classes()}), {}, {}};
 };
 
 double measured_seconds(models::ElasticModel& model, const Cascade& cascade, double threshold, const data::Dataset& dataset,

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "train/io/json.h"
-#include "train/scorer.h"
+#include "train/scores/scorer.h"
 
 namespace hv::train {
 
@@ -15,8 +15,9 @@ namespace hv::train {
 std::vector<std::string> result_orders();
 std::vector<Result> ordered(std::vector<Result> results, const std::string& order);
 
-// All metrics, a line per subnetwork. The rows of several axes stand in groups by the first one, in the model's order, and
-// those on the Pareto front of the metric that decides over MACs are marked (train/pareto/front.h); in JSON as "front".
+// All metrics of the whole, a line per subnetwork (those of single labels: label_table.h). The rows of several axes stand in
+// groups by the first one, in the model's order, and those on the Pareto front of the metric that decides over MACs are marked
+// (train/pareto/front.h); in JSON as "front". JSON has the metrics of single labels, too.
 std::string results_table(const std::vector<Result>& results, const std::string& order);
 Json results_json(const std::vector<Result>& results);
 

@@ -22,7 +22,7 @@ void RunLog::begin(const StartEvent& start) {
   remove_file(folder_ / "predictions.csv");
   std::vector<models::Subnet> subnets;
   for (const RunSubnet& one : subnets_) subnets.push_back(one.subnet);
-  const std::vector<Metric> metrics = test_ ? make_scorer(test_->scorer())->metrics() : std::vector<Metric>{};
+  const std::vector<Metric> metrics = test_ ? make_scorer(*test_)->metrics() : std::vector<Metric>{};
   summary_ = std::make_unique<Summary>(folder_ / "summary.csv", subnets, metrics, ema_, start.step);
   events_ = std::make_unique<EventFile>(folder_ / "events.jsonl", start);
   if (with_tensorboard_) tensorboard_ = std::make_unique<TensorBoard>(folder_, start);

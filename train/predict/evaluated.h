@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/dataset.h"
-#include "train/scorer.h"
+#include "train/scores/scorer.h"
 #include "train/state/load.h"
 
 namespace hv::train {

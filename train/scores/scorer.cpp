@@ -1,8 +1,10 @@
-#include "train/scorer.h"
+#include "train/scores/scorer.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include "train/scores/findings.h"
 
 namespace hv::train {
 namespace {
@@ -57,14 +59,16 @@ double Result::metric(const std::string& name) const {
 }
 
 std::vector<ScorerKind>& scorer_kinds() {
-  static std::vector<ScorerKind> table = {{"classes", [] { return std::make_unique<ClassScorer>(); }}};
+  static std::vector<ScorerKind> table = {{"classes", [](auto&, auto&) { return std::make_unique<ClassScorer>(); }},
+                                          {"findings", make_findings_scorer}};
   return table;
 }
 
-std::unique_ptr<Scorer> make_scorer(const std::string& name) {
+std::unique_ptr<Scorer> make_scorer(const data::Dataset& dataset, const ScoreOptions& options) {
+  const std::string name = dataset.scorer();
   std::string known;
   for (const ScorerKind& kind : scorer_kinds()) {
-    if (kind.name == name) return kind.make();
+    if (kind.name == name) return kind.make(dataset, options);
     known += (known.empty() ? "" : ", ") + kind.name;
   }
   fail(Fault::failure, "evaluate: no scorer '", name, "'; known: ", known);
