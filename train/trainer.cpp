@@ -195,6 +195,7 @@ bool Trainer::evaluate_and_report(int64_t limit, const std::vector<models::Subne
   scores_.clear();
   const auto keep = [&](const std::string& prefix, const std::vector<Result>& results) {
     for (const Result& result : results) {
+      if (std::isnan(result.metrics.at(0).value)) continue;  // not available
       scores_[concat(prefix, result.metrics.at(0).name, '.', result.subnet.label)] = result.metrics[0].value;
     }
   };
@@ -215,7 +216,7 @@ double Trainer::score(const std::vector<Result>& results) const {
 // The best checkpoint has the highest score, with the live or the averaged weights.
 void Trainer::note_best() {
   const double now = std::max(score(live_), score(average_));
-  if (now <= best_) return;
+  if (!(now > best_)) return;  // a score that is not available is no best one
   best_before_ = best_;
   best_ = now;
   new_best_ = true;
@@ -231,10 +232,12 @@ bool Trainer::evaluate_these(int64_t limit, const std::vector<models::Subnet>& s
   check_finite();
   // Of the last evaluation, which uses all images and the live weights, the listener is given the logits of every image.
   const bool last = finished() && (limit == 0 || limit >= setup_.test->size());
+  options.scores.details = last;
   if (last) options.seen = [&](size_t subnet, const Tensor& logits) { listener_->predicted(subnet, logits); };
   std::vector<Result> live = evaluate(setup_.model, subnets, *setup_.test, options), average;
   if (live.empty()) return false;
   options.seen = {};
+  options.scores.details = false;
   if (stepper_.ema().on()) {
     const WithEma lent(stepper_.ema());
     average = evaluate(setup_.model, subnets, *setup_.test, options);

@@ -10,6 +10,7 @@
 #include "train/io/json.h"
 #include "train/io/memory.h"
 #include "train/io/print.h"
+#include "train/log/label_table.h"
 #include "train/log/results.h"
 #include "train/predict/evaluated.h"
 #include "train/predict/need.h"
@@ -49,6 +50,7 @@ int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
   EvaluateOptions how;
   how.limit = a.limit;
   how.seed = loaded.header.seed;
+  how.scores.details = true;
   const int64_t images = a.limit > 0 ? std::min(a.limit, test->size()) : test->size(), batch = std::min(a.batch_size, images);
   const bool keeps = !a.predictions.empty() || cascade;
   const double logit_bytes = keeps ? 4.0 * static_cast<double>(std::ssize(subnets) * images * test->classes()) : 0;
@@ -82,6 +84,7 @@ int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
     return 0;
   }
   std::fputs(results_table(ordered(results, a.sort), a.sort).c_str(), stdout);
+  std::fputs(label_tables(results).c_str(), stdout);
   if (cascade) std::printf("\n%s", sweep_table(*cascade, points).c_str());
   return 0;
 }

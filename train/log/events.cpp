@@ -1,9 +1,12 @@
 #include "train/log/events.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
+#include "train/choice/few.h"
 #include "train/io/json.h"
+#include "train/log/label_table.h"
 #include "train/subnets.h"
 
 namespace hv::train {
@@ -20,9 +23,14 @@ Json event(const char* kind, const RunPoint& at) {
 
 Json results_json(const std::vector<Result>& results) {
   Json list = Json::empty_list();
-  for (const Result& result : results) {
+  const std::vector<size_t> by_label = shown_by_label(results, kFew);  // so that the line stays short
+  for (size_t i = 0; i < results.size(); ++i) {
+    const Result& result = results[i];
+    const bool all = std::find(by_label.begin(), by_label.end(), i) != by_label.end();
     Json one = axes_json(result.subnet);
-    for (const Metric& metric : result.metrics) one.add(metric.name, metric.value);
+    for (const Metric& metric : result.metrics) {
+      if (all || metric.label.empty()) one.add(metric.name, metric.value);
+    }
     list.push(one.add("images_per_second", result.images_per_second));
   }
   return list;

@@ -6,7 +6,7 @@
 //    "widths":[{axes, drawn, loss}],
 //    "time":{gemm, attention, norm_activation, optimizer, data, other}}   seconds of these steps by kind of work
 //   {"event":"eval", "unix_time", "step", "epoch", "seconds", "images", "results":[{axes, metrics, images_per_second}],
-//    "ema":[the same]}
+//    "ema":[the same]}         metrics of single labels: of more than eight results, those of the widest and the narrowest
 //   {"event":"end",  "unix_time", "step", "how":"finished", "stopped", "interrupted" or "diverged"}
 // `axes` stands for one key per axis of the subnetwork, with HydraViT "heads":5. Lines of the kinds "start" and "resume" have
 // all axes (also "dim":160), the other lines only those that distinguish the subnetworks. `metrics` stands for one key per

@@ -35,14 +35,14 @@ std::vector<Result> ordered(std::vector<Result> results, const std::string& orde
 
 std::string results_table(const std::vector<Result>& results, const std::string& order) {
   std::string text = axis_names(results.at(0).subnet) + print(" %12s %14s", "params", "MACs");
-  for (const Metric& metric : results[0].metrics) text += ' ' + metric_title(metric);
+  for (const Metric& metric : results[0].metrics) text += metric.label.empty() ? ' ' + metric_title(metric) : "";
   text += print(" %10s\n", "images/s");
   const std::vector<bool> marks = on_front(results);
   for (size_t i = 0; i < results.size(); ++i) {
     const Result& r = results[i];
     if (i > 0 && order == "model") text += group_gap(results[i - 1].subnet, r.subnet);
     text += axis_values(r.subnet) + print(" %12lld %14lld", static_cast<long long>(r.params), static_cast<long long>(r.macs));
-    for (const Metric& metric : r.metrics) text += ' ' + metric_value(metric);
+    for (const Metric& metric : r.metrics) text += metric.label.empty() ? ' ' + metric_value(metric) : "";
     text += print(" %10.0f%s\n", r.images_per_second, marks[i] ? " *" : "");
   }
   if (std::find(marks.begin(), marks.end(), true) != marks.end()) {

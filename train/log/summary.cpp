@@ -1,6 +1,7 @@
 #include "train/log/summary.h"
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 #include <utility>
 
@@ -49,7 +50,8 @@ void Summary::add(const EvalEvent& event) {
         const auto result =
             std::find_if(results->begin(), results->end(), [&](auto& one) { return one.subnet.id == subnet.id; });
         line += ',';
-        if (result != results->end()) line += print("%.*f", result->metrics[m].digits + 2, result->metrics[m].value);
+        if (result != results->end() && !std::isnan(result->metrics[m].value))
+          line += print("%.*f", result->metrics[m].digits + 2, result->metrics[m].value);
       }
     }
   }
@@ -65,12 +67,14 @@ namespace {
 // Wide enough for 100.00 and for 12.3456, and for a space before the number.
 int column_width(const Metric& metric) { return std::max({7, metric.digits + 4, static_cast<int>(metric.title.size()) + 1}); }
 
+std::string value_text(double value, int digits) { return std::isnan(value) ? "n/a" : print("%.*f", digits, value); }
+
 // "top-1 of 54: best 61.0 (heads8-px32-keep1), mean 52.8, worst 41.3 (heads3-px16-keep0.5)"
 std::string range_line(const std::vector<Result>& results) {
   const auto less = [](const Result& a, const Result& b) { return a.metrics[0].value < b.metrics[0].value; };
   const auto [worst, best] = std::minmax_element(results.begin(), results.end(), less);
   const Metric& metric = results.at(0).metrics.at(0);
-  const auto shown = [&](double value) { return print("%.*f", metric.digits - 1, value); };
+  const auto shown = [&](double value) { return value_text(value, metric.digits - 1); };
   return concat(metric.title, " of ", results.size(), ": best ", shown(best->metrics[0].value), " (", best->subnet.name,
                 "), mean ", shown(mean_score(results)), ", worst ", shown(worst->metrics[0].value), " (", worst->subnet.name,
                 ")");
@@ -79,7 +83,9 @@ std::string range_line(const std::vector<Result>& results) {
 }  // namespace
 
 std::string metric_title(const Metric& metric) { return print("%*s", column_width(metric), metric.title.c_str()); }
-std::string metric_value(const Metric& metric) { return print("%*.*f", column_width(metric), metric.digits, metric.value); }
+std::string metric_value(const Metric& metric) {
+  return print("%*s", column_width(metric), value_text(metric.value, metric.digits).c_str());
+}
 
 std::string subnet_table(const std::vector<Result>& live, const std::vector<Result>& ema) {
   const Metric& metric = live.at(0).metrics.at(0);
@@ -90,7 +96,7 @@ std::string subnet_table(const std::vector<Result>& live, const std::vector<Resu
     if (i > 0) text += group_gap(live[i - 1].subnet, r.subnet);
     text += axis_values(r.subnet) + print(" %12lld %14lld ", static_cast<long long>(r.params), static_cast<long long>(r.macs)) +
             metric_value(r.metrics[0]);
-    if (!ema.empty()) text += print(" %6.*f", metric.digits, ema[i].metrics[0].value);
+    if (!ema.empty()) text += print(" %6s", value_text(ema[i].metrics[0].value, metric.digits).c_str());
     text += print(" %10.0f\n", r.images_per_second);
   }
   return text;
@@ -100,8 +106,8 @@ std::string score_line(const std::vector<Result>& results) {
   const Metric& metric = results.at(0).metrics.at(0);
   if (results.size() > kFew) return range_line(results);
   std::string text = metric.title;
-  for (const Result& result : results) text += print(" %.*f", metric.digits - 1, result.metrics[0].value);
-  return text + print(" (mean %.*f)", metric.digits - 1, mean_score(results));
+  for (const Result& result : results) text += ' ' + value_text(result.metrics[0].value, metric.digits - 1);
+  return text + concat(" (mean ", value_text(mean_score(results), metric.digits - 1), ')');
 }
 
 }  // namespace hv::train

@@ -1,5 +1,6 @@
 // summary.csv of a run folder, with one row per evaluation: the metrics of every subnetwork with the live and with the averaged
-// weights. A cell is empty if that evaluation did not measure it. Also the tables of results that commands print.
+// weights. A cell is empty if that evaluation did not measure it, or if it is not available. Also the tables of results that
+// commands print.
 // Thread rule: one thread uses a Summary; the other functions are pure.
 #pragma once
 

@@ -82,6 +82,7 @@ void TensorBoard::add(const EvalEvent& eval) {
   const auto put = [&](const std::string& prefix, const std::vector<Result>& results) {
     for (const Result& result : results) {
       for (const Metric& metric : result.metrics) {
+        if (std::isnan(metric.value)) continue;  // not available
         scalars.emplace_back(concat(prefix, metric.name, '/', result.subnet.label), metric.value);
       }
     }

@@ -16,6 +16,11 @@ std::string tokens_text(const models::Cost& cost) {
   return text;
 }
 
+// Accuracies are in per cent, other scores from 0 to 1.
+std::string score_text(const std::string& metric, double value) {
+  return print(metric.ends_with("top1") ? "%.2f" : "%.4f", value);
+}
+
 }  // namespace
 
 std::string cost_table(const std::vector<models::Cost>& costs, const std::map<std::string, double>& metrics) {
@@ -46,7 +51,7 @@ std::string cost_table(const std::vector<models::Cost>& costs, const std::map<st
                    static_cast<long long>(cost.macs), static_cast<long long>(cost.macs_with_norms));
     for (const std::string& metric : scores) {
       const auto found = metrics.find(metric + "." + cost.subnet.label);
-      table += print(" %6s", found == metrics.end() ? "-" : print("%.2f", found->second).c_str());
+      table += print(" %6s", found == metrics.end() ? "-" : score_text(metric, found->second).c_str());
     }
     table += tokens(tokens_text(cost));
   }
