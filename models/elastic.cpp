@@ -20,4 +20,8 @@ const Subnet& ElasticModel::subnet(double first_axis) const {
   fail(Fault::usage, subnets()[0].axes[0].name, ": this model has no subnetwork ", first_axis, "; it has ", known);
 }
 
+Tensor probabilities(const ElasticModel& model, const Tensor& logits) {
+  return model.independent() ? sigmoid(logits) : softmax(logits);
+}
+
 }  // namespace hv::models

@@ -79,4 +79,7 @@ class ElasticModel : public nn::Module {
   const Subnet& subnet(double first_axis) const;
 };
 
+// Of the classes, from logits [.., classes]: softmax, or sigmoid if they do not exclude each other.
+Tensor probabilities(const ElasticModel& model, const Tensor& logits);
+
 }  // namespace hv::models

@@ -25,6 +25,7 @@ std::vector<Result> evaluate(models::ElasticModel& model, const std::vector<mode
   scores.seed = options.seed;
   for (const models::Subnet& subnet : subnets) {
     results.push_back({subnet, model.params(subnet), model.macs(subnet), 0, {}, 0, ""});
+    if (!options.thresholds.empty()) scores.thresholds = options.thresholds.at(scorers.size());
     scorers.push_back(make_scorer(dataset, scores));
   }
   std::vector<double> seconds(subnets.size());

@@ -17,6 +17,7 @@ struct EvaluateOptions {
   uint64_t seed = 0;                                      // of the run, so that all its evaluations use the same images
   std::optional<data::Normalization> normalization = {};  // of the images; empty: that of the data set
   ScoreOptions scores = {};                               // of the scorers; their seed is `seed`
+  std::vector<std::vector<double>> thresholds = {};  // ScoreOptions::thresholds of each subnetwork; empty: those of `scores`
   std::function<bool()> stop;  // called after each batch; if it returns true, evaluate() returns no results
   // Called per batch with contiguous logits [B, classes], of the images of data::sample() in its order.
   std::function<void(size_t subnet, const Tensor& logits)> seen = {};

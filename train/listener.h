@@ -45,6 +45,7 @@ struct EvalEvent {
   RunPoint at;
   double train_loss = 0;          // mean over the steps since the previous evaluation
   std::vector<Result> live, ema;  // with the live and with the averaged weights; ema is empty if there is no average
+  std::string images = "test";    // or "validation": which images were used
 };
 
 class Listener {

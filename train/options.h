@@ -8,6 +8,7 @@
 #include <string>
 #include <typeindex>
 
+#include "data/label_counts.h"
 #include "models/elastic.h"
 #include "train/choice/choose.h"
 #include "train/io/fields.h"
@@ -45,6 +46,7 @@ struct TrainOptions {
   int64_t seed = 0, threads = 0;
   std::string precision = "fp32", on_nan = "stop";
   std::string out;
+  data::LabelCounts label_counts;  // no option: of the training images, once the data are open
 
   // The options that only one recipe has (train/recipe.h), in a struct of that recipe. They begin with their defaults.
   template <class Own>

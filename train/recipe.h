@@ -75,6 +75,7 @@ struct RecipeKind {
   std::function<std::unique_ptr<Recipe>(models::ElasticModel& model, const std::vector<models::Subnet>& subnets,
                                         const TrainOptions& options)>
       make;
+  bool independent = false;  // for labels that do not exclude each other (ElasticModel::independent)
 };
 std::vector<RecipeKind>& recipe_kinds();  // defined in recipes/table.cpp; a program that uses the library may add rows
 

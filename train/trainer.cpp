@@ -150,7 +150,7 @@ Ending Trainer::train_and_evaluate() {
     if (interrupted()) return leave(Ending::interrupted);
     // The evaluation comes before the step, so that a run that was stopped before it begins with it when it is resumed.
     if (evaluation_due()) {
-      if (!evaluate_and_report(o.eval_limit, few_)) continue;  // a signal interrupted it
+      if (!evaluate_and_report(chooser(), o.eval_limit, few_)) continue;  // a signal interrupted it
       note_best();
       save_or_warn();
     }
@@ -174,21 +174,21 @@ Ending Trainer::train_and_evaluate() {
   }
   if (saved_step_ != step_) save();  // before the last evaluation, because a signal may interrupt that
   if (!setup_.test) return Ending::finished;
-  // The first evaluation is like the earlier ones, so that their scores can be compared; the last uses all images.
-  const bool part = o.eval_limit > 0 && o.eval_limit < setup_.test->size();
-  if (!evaluate_and_report(part ? o.eval_limit : 0, part ? few_ : setup_.subnets)) return Ending::interrupted;
+  // The first evaluation is like the earlier ones, so that their scores can be compared; the last uses all test images.
+  const bool part = setup_.validation || (o.eval_limit > 0 && o.eval_limit < setup_.test->size());
+  if (!evaluate_and_report(chooser(), part ? o.eval_limit : 0, part ? few_ : setup_.subnets)) return Ending::interrupted;
   note_best();
-  if (part && !evaluate_and_report(0, setup_.subnets)) return Ending::interrupted;
+  if (part && !evaluate_and_report(*setup_.test, 0, setup_.subnets)) return Ending::interrupted;
   save();
   return Ending::finished;
 }
 
 // Returns false if a signal came; then nothing has changed.
-bool Trainer::evaluate_and_report(int64_t limit, const std::vector<models::Subnet>& subnets) {
+bool Trainer::evaluate_and_report(const data::Dataset& images, int64_t limit, const std::vector<models::Subnet>& subnets) {
   listener_->flush();
-  if (!evaluate_these(limit, subnets)) return false;
+  if (!evaluate_these(images, limit, subnets)) return false;
   if (loss_count_ > 0) mean_loss_ = loss_sum_ / static_cast<double>(loss_count_);
-  listener_->evaluated({here(), mean_loss_, live_, average_});
+  listener_->evaluated({here(), mean_loss_, live_, average_, data::split_name(images.split())});
   loss_sum_ = 0;
   loss_count_ = 0;
   evaluated_step_ = step_;
@@ -223,7 +223,7 @@ void Trainer::note_best() {
 }
 
 // Fills live_ and average_. Returns false if a signal came; then nothing has changed.
-bool Trainer::evaluate_these(int64_t limit, const std::vector<models::Subnet>& subnets) {
+bool Trainer::evaluate_these(const data::Dataset& images, int64_t limit, const std::vector<models::Subnet>& subnets) {
   EvaluateOptions options;
   options.batch_size = setup_.options.eval_batch;
   options.limit = limit;
@@ -231,16 +231,16 @@ bool Trainer::evaluate_these(int64_t limit, const std::vector<models::Subnet>& s
   options.stop = [] { return interrupted() != 0; };
   check_finite();
   // Of the last evaluation, which uses all images and the live weights, the listener is given the logits of every image.
-  const bool last = finished() && (limit == 0 || limit >= setup_.test->size());
+  const bool last = finished() && &images == setup_.test && (limit == 0 || limit >= images.size());
   options.scores.details = last;
   if (last) options.seen = [&](size_t subnet, const Tensor& logits) { listener_->predicted(subnet, logits); };
-  std::vector<Result> live = evaluate(setup_.model, subnets, *setup_.test, options), average;
+  std::vector<Result> live = evaluate(setup_.model, subnets, images, options), average;
   if (live.empty()) return false;
   options.seen = {};
   options.scores.details = false;
   if (stepper_.ema().on()) {
     const WithEma lent(stepper_.ema());
-    average = evaluate(setup_.model, subnets, *setup_.test, options);
+    average = evaluate(setup_.model, subnets, images, options);
     if (average.empty()) return false;
   }
   live_ = std::move(live);

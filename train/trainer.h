@@ -43,6 +43,8 @@ struct RunSetup {
   OpenFolder folder = {};                                       // of the run; if none, nothing is written
   std::map<std::string, std::string> provenance = {};           // stored in every checkpoint
   std::function<void(int64_t step, double loss)> on_step = {};  // called after each step; the loss of a skipped step is a NaN
+  // What evaluations before the end measure on, and so what chooses best.ckpt; null: the test images.
+  const data::Dataset* validation = nullptr;
 };
 
 enum class Ending { finished, stopped, interrupted };  // `stopped` is the ending of --stop-after
@@ -80,8 +82,10 @@ class Trainer {
   Ending train_and_evaluate();
   std::optional<StepLoss> train_step(double lr);  // empty if --on-nan skipped the step or rolled back
   void restore_tensors(const Checkpoint& checkpoint);
-  bool evaluate_and_report(int64_t limit, const std::vector<models::Subnet>& subnets);
-  bool evaluate_these(int64_t limit, const std::vector<models::Subnet>& subnets);
+  // On all or `limit` images of a set.
+  bool evaluate_and_report(const data::Dataset& images, int64_t limit, const std::vector<models::Subnet>& subnets);
+  bool evaluate_these(const data::Dataset& images, int64_t limit, const std::vector<models::Subnet>& subnets);
+  const data::Dataset& chooser() const { return setup_.validation ? *setup_.validation : *setup_.test; }
   double score(const std::vector<Result>& results) const;
   std::string trained_now() const;
   void save_first();

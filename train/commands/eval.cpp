@@ -14,6 +14,7 @@
 #include "train/log/results.h"
 #include "train/predict/evaluated.h"
 #include "train/predict/need.h"
+#include "train/predict/thresholds.h"
 #include "train/start/output.h"
 #include "train/start/provenance.h"
 #include "train/start/setup.h"
@@ -64,6 +65,7 @@ int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
       logits[w].insert(logits[w].end(), seen.data(), seen.data() + seen.numel());
     };
   }
+  how.thresholds = thresholds_on(data.validation.get(), *loaded.model, subnets, how);
   const std::vector<Result> results = evaluate(*loaded.model, subnets, *test, how);
   if (!a.predictions.empty()) {
     write_evaluated(a.predictions, loaded, *test, data::sample(*test, a.limit, how.seed), results, logits);

@@ -110,6 +110,8 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   const auto batch = static_cast<size_t>(
       cascade ? cascade_batch(loaded.path, *loaded.model, *cascade, kBatch)
               : fitting_batch(loaded.path, config, widths, kBatch, explain ? Pass::rollout : Pass::forward, panel));
+  if (loaded.model->independent() && !given.contains("topk"))
+    a.topk = loaded.model->classes();  // each has an answer of its own
   Predictor predictor(*loaded.model, loaded.header, widths, a.topk, explain);
 
   Output output(a.out);
@@ -169,7 +171,7 @@ Command predict_command() {
   Fields fields = a->width.fields();
   fields.insert(fields.end(),
                 {
-                    {"topk", &a->topk, "classes to show", 1, 1000},
+                    {"topk", &a->topk, "classes to show; findings: default all", 1, 1000},
                     {"explain", &a->explain, "draw what each width pays attention to into this PNG, a row a picture"},
                     {"format", &a->format, "of the results", 0, 0, predict_formats()},
                     {"json", &a->json, "the same as --format json", 0, 0, {}, true},

@@ -63,6 +63,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given, cons
       std::in_place);  // from here on a signal ends the run with a checkpoint, if only of step 0
   Prepared p = prepare(o, resume ? &checkpoint : nullptr);
   RunSetup setup{*p.model, p.subnets, *p.train, p.test.get(), o};
+  setup.validation = p.validation.get();
   setup.provenance = provenance(p.source, *p.train, p.test.get());
 
   Trainer trainer(setup, make_recipe(o, *p.model, p.subnets));

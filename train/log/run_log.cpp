@@ -75,7 +75,8 @@ void RunLog::evaluated(const EvalEvent& event) {
     if (tensorboard_) tensorboard_->add(event);
   });
   progress_.note(concat("epoch ", std::round(event.at.epoch * 100) / 100, " step ", event.at.step, ", ", event.live[0].images,
-                        " test images: ", score_line(event.live), event.ema.empty() ? "" : "; EMA " + score_line(event.ema)));
+                        " ", event.images, " images: ", score_line(event.live),
+                        event.ema.empty() ? "" : "; EMA " + score_line(event.ema)));
 }
 
 void RunLog::end(int64_t step, const std::string& how) {

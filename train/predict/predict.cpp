@@ -59,7 +59,7 @@ Prediction Predictor::predict(const std::string& image, const models::Subnet& wi
   const NoGrad off;
   const Tensor row = Tensor::empty({model_.classes()});
   std::copy_n(logits, row.numel(), row.mutable_data());
-  const std::vector<double> probability = softmax(row).to_vector();
+  const std::vector<double> probability = models::probabilities(model_, row).to_vector();
   HV_CHECK_INPUT(std::all_of(probability.begin(), probability.end(), [](double p) { return std::isfinite(p); }),
                  "predict: ", width.label, ": the probabilities are no numbers: the checkpoint's weights are unusable");
   return {image, width, most_probable(probability.data())};

@@ -67,7 +67,8 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
   const int64_t image_size = image_side(o);
   const data::Source source = choose_data(o.data, o.kind, image_size);
   find_field(train_fields(o), "data")->set(source.data);  // HYDRAVIT_DATA may hold what the option refuses
-  Prepared p{source, data::open(source, data::Split::train), data::open(source, data::Split::test), nullptr, {}};
+  Prepared p{source, data::open(source, data::Split::train), data::open(source, data::Split::test), nullptr, nullptr, {}};
+  if (data::has_validation(source)) p.validation = data::open(source, data::Split::validation);
   HV_CHECK_USAGE(p.train->height() == image_size, "--preset: ", o.preset, " is for images of ", image_size, " pixels, ",
                  p.train->name(), " has ", p.train->height(), "; choose another preset");
   if (o.augment == "auto") o.augment = p.train->default_augment();
@@ -88,6 +89,10 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
     HV_CHECK_USAGE(file_exists(o.init), "--init: '", o.init, "' is neither trunc_normal nor reference nor a checkpoint");
     start_from(o.init, *p.model, *p.train);
   }
+  o.label_counts = data::count_labels(*p.train);
+  HV_CHECK_USAGE(o.label_counts.several == p.model->independent(), "--preset: labels of ", p.train->name(),
+                 o.label_counts.several ? " do not exclude each other; choose a preset for findings, as branches-nano"
+                                        : " exclude each other; choose a preset for classes, as nano");
   p.subnets = choose_subnets(*p.model, o.subnets);
   return p;
 }

@@ -25,6 +25,7 @@ void say_notes(const std::vector<const data::Dataset*>& sets);
 struct Prepared {
   data::Source source;
   data::DatasetPtr train, test;
+  data::DatasetPtr validation;  // null if the data has none
   std::unique_ptr<models::ElasticModel> model;
   std::vector<models::Subnet> subnets;
 };

@@ -56,7 +56,7 @@ TestData open_test_data(const Loaded& loaded, std::string folder, std::string ki
   if (!named) folder = stored_folder(loaded);
   const std::string stored_kind = entry_of(loaded.header.options, "kind");
   if (kind == "auto" && !stored_kind.empty() && !(named && data::is_built_in(stored_kind))) kind = stored_kind;
-  TestData test{choose_data(folder, kind, loaded.model->image_size()), nullptr};
+  TestData test{choose_data(folder, kind, loaded.model->image_size()), nullptr, nullptr};
   test.set = data::open(test.source, data::Split::test);
   say_notes({test.set.get()});
   const models::ElasticModel& model = *loaded.model;
@@ -64,6 +64,13 @@ TestData open_test_data(const Loaded& loaded, std::string folder, std::string ki
                  ": a model of ", model.classes(), " classes and images of ", model.image_size(), "; ", test.set->name(),
                  " has ", test.set->classes(), " and ", test.set->height(), "; name its data with --data");
   test.set = with_classes_of(loaded.header, loaded.path, std::move(test.set), ignore_class_names);
+  HV_CHECK_INPUT((test.set->label(0) < 0) == model.independent(), loaded.path, ": a model of labels that ",
+                 model.independent() ? "do not exclude each other; those of " : "exclude each other; those of ",
+                 test.set->name(), model.independent() ? " do" : " do not", "; name its data with --data");
+  if (data::has_validation(test.source)) {
+    test.validation = data::open(test.source, data::Split::validation);
+    test.validation = with_classes_of(loaded.header, loaded.path, std::move(test.validation), ignore_class_names);
+  }
   const std::string checksum = entry_of(loaded.header.provenance, "test_checksum");
   if (!named && entry_of(loaded.header.options, "data") == folder && !checksum.empty()) {
     HV_CHECK_INPUT(checksum == test.set->checksum(), printable(folder), ": these are not the test images of ", loaded.path,

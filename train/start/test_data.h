@@ -12,7 +12,8 @@ namespace hv::train {
 
 struct TestData {
   data::Source source;
-  data::DatasetPtr set;  // its classes are in the model's order
+  data::DatasetPtr set;         // its classes are in the model's order
+  data::DatasetPtr validation;  // as `set`; null if the data has none
 };
 
 // The test images of `folder`; if that is "", those of the training, and it is an error if they are not there any more or have
