@@ -308,7 +308,7 @@ TEST_CASE("findings: what is missing, double or broken is an error of one line, 
   xrays.picture("extra/stranger.png", 3);
   xrays.picture("extra/1_0.png", 3);
   CHECK(refused() == concat(xrays / "extra/stranger.png", ": no row in ", xrays / "labels.csv",
-                            ", as 1 pictures in all: add the rows or remove the pictures; `data verify` lists them"));
+                            ", one of 1 such pictures: add the rows or remove the pictures; `data verify` lists them"));
   fs::remove(xrays / "deep/er1/2_1.png");
   CHECK(refused() == concat(xrays / "labels.csv", ": line 5: no picture '2_1.png' below ", xrays.path(),
                             ", 1 of 24 rows have none: add the pictures or remove the rows; `data verify` lists them"));

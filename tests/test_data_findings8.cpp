@@ -10,6 +10,8 @@
 #include "data/findings/findings8.h"
 #include "data/inspect.h"
 #include "data/randaugment.h"
+#include "data/shapes10.h"
+#include "train/step.h"
 
 using namespace hv;
 using namespace hv::data;
@@ -116,6 +118,11 @@ TEST_CASE("xray: small rotations and crops, never a flip, as a naive twin makes 
     CHECK(worst < 1.01);  // results are cut to whole numbers
   }
   CHECK((least < -4 && most > 4));
+  // Nothing else is asked for: the data decide.
+  train::TrainOptions options;
+  CHECK((train::augmentation(options, *set).rotate == 7 && train::augmentation(options, *make_shapes10(Split::test, 1)).flip));
+  options.augment = "basic";
+  CHECK((train::augmentation(options, *set).rotate == 0 && train::augmentation(options, *set).flip));
   config.rotate = 181;
   CHECK_THROWS_AS(check_augment(config), Error);
 }

@@ -22,10 +22,10 @@ void check_complete(const std::string& root, const FindingsList& list) {
   HV_CHECK_INPUT(missing == 0, list.table.name, ": line ", list.table.lines[first], ": no picture ",
                  shown(list.table.pictures[first]), " below ", root, ", ", missing, " of ", list.paths.size(),
                  " rows have none: add the pictures or remove the rows; `data verify` lists them");
-  HV_CHECK_INPUT(list.without_row.empty(), list.without_row[0], ": no row in ", list.table.name, ", as ",
-                 list.without_row.size(), " pictures in all: add the rows or remove the pictures; `data verify` lists them");
-  HV_CHECK_INPUT(list.same_name.empty(), list.same_name[0].second, ": has the name of ", list.same_name[0].first, ", as ",
-                 list.same_name.size(), " pictures in all: remove one of the two, because rows know pictures by their names");
+  HV_CHECK_INPUT(list.without_row.empty(), list.without_row[0], ": no row in ", list.table.name, ", one of ",
+                 list.without_row.size(), " such pictures: add the rows or remove the pictures; `data verify` lists them");
+  HV_CHECK_INPUT(list.same_name.empty(), list.same_name[0].second, ": has the name of ", list.same_name[0].first, ", one of ",
+                 list.same_name.size(), " such pictures: remove one of the two, because rows know pictures by their names");
 }
 
 class FindingsDataset : public Dataset {
