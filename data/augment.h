@@ -1,6 +1,7 @@
 // Random changes of training images, each a function of (seed, epoch, sample) or (seed, epoch, batch) alone.
 //
-// Order, as in timm: crop, flip, rotation, RandAugment (bytes) -> normalisation -> random erasing -> mixup or cutmix of the whole batch.
+// Order, as in timm: crop, flip, rotation, RandAugment (bytes) -> normalisation -> random erasing -> mixup or cutmix of the
+// whole batch.
 // Label smoothing belongs to the loss (core/ops.h).
 // Thread rule: functions are pure; an Augmenter holds scratch memory, one per thread.
 #pragma once
@@ -36,8 +37,8 @@ struct AugmentConfig {
   bool mixes() const { return mix_prob > 0 && (mixup_alpha > 0 || cutmix_alpha > 0); }
 };
 
-// "none", "basic" (crop, flip), "full" (all, with the values of DeiT and HydraViT), "xray" (crop, rotation by up to 7 degrees; no
-// flip, because the heart is on the left). Unknown: an error (Fault::usage).
+// "none", "basic" (crop, flip), "full" (all, with the values of DeiT and HydraViT), "xray" (crop, rotation by up to 7 degrees;
+// no flip, because the heart is on the left). Unknown: an error (Fault::usage).
 AugmentConfig augment_preset(const std::string& name);
 const std::vector<std::string>& augment_presets();
 void check_augment(const AugmentConfig& config);  // ranges; Fault::usage

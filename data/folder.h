@@ -4,7 +4,8 @@
 //
 // Invariants
 //   1. Class numbers follow the sorted names of the training classes; a test class that is not among them is an error.
-//   2. All images are resized to size x size; sets of up to 1 GiB are decoded once, larger ones on every read (data/picture_set.h).
+//   2. All images are resized to size x size; sets of up to 1 GiB are decoded once, larger ones on every read
+//      (data/picture_set.h).
 //   3. Content decides, not names: train/ is a class like others unless the folders in it look like classes.
 //   4. Whatever is left out is in notes(). A folder that cannot be read is an error (Fault::input).
 // Thread rule: as Dataset. `progress` is called by the thread that opens the set or asks for its checksum.

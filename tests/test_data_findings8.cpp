@@ -1,5 +1,5 @@
-// The built-in set of drawn chests: one fixed set, with the frequencies and pairs that its header promises; and the changes that
-// suit such pictures.
+// The built-in set of drawn chests: one fixed set, with the frequencies and pairs that its header promises; and the changes
+// that suit such pictures.
 #include <doctest/doctest.h>
 
 #include <cmath>

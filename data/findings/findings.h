@@ -1,5 +1,5 @@
-// Pictures with several findings each, as sets of chest X-rays have them: a directory with labels.csv (data/findings/table.h) and
-// the pictures anywhere below it. A picture is known by the name of its file.
+// Pictures with several findings each, as sets of chest X-rays have them: a directory with labels.csv (data/findings/table.h)
+// and the pictures anywhere below it. A picture is known by the name of its file.
 //
 // Invariants
 //   1. Every row has its picture and every picture its row; two files of one name are an error. All of Fault::input.

@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kMostBytes = int64_t{16} << 20;
 constexpr uint64_t kTestHash = 0, kValidationHash = 1;  // seeds of two independent choices
 
-// Gives `to` to one in `every` of the patients that are for training: to those whose hash is divisible. If these are none or all,
-// to one or to all but one, in the order of the hashes.
+// Gives `to` to one in `every` of the patients that are for training: to those whose hash is divisible. If these are none or
+// all, to one or to all but one, in the order of the hashes.
 void choose(const std::vector<std::string>& names, uint64_t seed, uint64_t every, Split to, std::vector<Split>& of_patient) {
   std::vector<std::tuple<bool, uint64_t, size_t>> order;  // the divisible ones first
   for (size_t p = 0; p < names.size(); ++p) {
