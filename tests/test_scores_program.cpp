@@ -6,6 +6,7 @@
 #include "tests/seam/seam.h"
 #include "train/log/label_table.h"
 #include "train/recipes/hydravit.h"
+#include "train/scores/calibration.h"
 #include "train/scores/findings.h"
 #include "train/scores/intervals.h"
 
@@ -35,6 +36,11 @@ struct FourLabels : data::Dataset {
   data::DatasetPtr of;
 };
 
+struct NoPositives : FourLabels {
+  using FourLabels::FourLabels;
+  void target(int64_t, Real* row) const override { std::fill_n(row, classes(), 0); }
+};
+
 struct LabelRecipe : HydraViTRecipe {
   using HydraViTRecipe::HydraViTRecipe;
   void passes(const data::Batch& batch, int64_t step, const Learn& learn) override {
@@ -44,9 +50,13 @@ struct LabelRecipe : HydraViTRecipe {
 
 const struct Rows {
   Rows() {
-    data::data_kinds().push_back({"fourlabels", [](const data::Source& source, data::Split split) {
-                                    return std::make_shared<FourLabels>(data::open({source.data, "cifar10"}, split));
-                                  }});
+    const auto shapes = [](const data::Source& source, data::Split split) {
+      return data::open({source.data, "cifar10"}, split);
+    };
+    data::data_kinds().push_back(
+        {"fourlabels", [=](auto& source, auto split) { return std::make_shared<FourLabels>(shapes(source, split)); }});
+    data::data_kinds().push_back(
+        {"nopositives", [=](auto& source, auto split) { return std::make_shared<NoPositives>(shapes(source, split)); }});
     recipe_kinds().push_back({"four-labels", [](TrainOptions&) { return Fields{}; },
                               [](auto& model, auto& subnets, auto&) {
                                 return std::make_unique<LabelRecipe>(model, subnets, WidthSampler(0, std::ssize(subnets)), 0);
@@ -123,6 +133,12 @@ TEST_CASE(
         "are over 1 of 2 labels, those with positive and negative pictures");
   CHECK(plain->note().empty());
 
+  // Thresholds that were chosen on the same pictures give the best F1 of all.
+  std::vector<double> probabilities;
+  for (const double logit : logits) probabilities.push_back(probability(logit));
+  const double chosen = choose_thresholds(probabilities, targets, 1)[0];
+  CHECK(f1_at(rank(probabilities, targets), chosen) == f1_at(ranking, best_threshold(ranking)));
+
   const auto alone = make_scorer(dataset, options);  // without patients: DeLong
   batch.groups.clear();
   alone->add(Tensor::from({1, 0, 2, 0, 0, 0, 3, 0}, {4, 2}),
@@ -196,6 +212,20 @@ TEST_CASE("findings: train, eval, its JSON and the files of a run show several l
   CHECK(seam::has(summary, ",auroc_heads2,auroc_heads6,map_heads2,"));
   CHECK((seam::has(events, "\"auroc_even_low\":0.") && seam::has(events, "\"auroc_none\":null")));
   CHECK(!seam::has(summary + events, "nan"));
+}
+
+TEST_CASE("findings: a run whose test images have no positive has scores n/a, and no best state") {
+  const trainer_fixtures::Threads threads;
+  const trainer_fixtures::Folder folder;
+  crash_fixtures::write_records(folder / "data", 16, 8);
+  const std::string run = folder / "run";
+  const std::string said = seam::run(
+      folder, concat("train --data ", folder / "data", " --kind nopositives --recipe four-labels --preset nano --heads 2 ",
+                     "--steps 1 --batch-size 8 --report off --tensorboard on --threads 1 --out ", run));
+  CHECK((seam::has(said, "AUROC n/a (mean n/a); EMA AUROC n/a") && !seam::has(said, "nan")));
+  CHECK((file_exists(join_path(run, "last.ckpt")) && !file_exists(join_path(run, "best.ckpt"))));
+  CHECK(load_checkpoint(join_path(run, "last.ckpt")).header.metrics.count("auroc.heads=2") == 0);
+  CHECK(!seam::has(test::slurp(join_path(run, "summary.csv")), "nan"));
 }
 
 }  // namespace hv::train

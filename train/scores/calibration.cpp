@@ -8,6 +8,11 @@
 
 namespace hv::train {
 
+double probability(double logit) {
+  const double z = std::exp(-std::abs(logit));
+  return (logit < 0 ? z : 1) / (1 + z);
+}
+
 std::vector<ReliabilityBin> reliability(std::span<const double> probabilities, std::span<const uint8_t> targets, int64_t bins) {
   HV_CHECK(probabilities.size() == targets.size() && bins > 0, "reliability: ", probabilities.size(), " probabilities and ",
            targets.size(), " targets in ", bins, " bins");

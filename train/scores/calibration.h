@@ -11,6 +11,8 @@ namespace hv::train {
 
 inline constexpr int64_t kCalibrationBins = 15;  // as Guo et al. 2017
 
+double probability(double logit);  // 1 / (1 + e^-logit), which never overflows: what thresholds are compared with
+
 struct ReliabilityBin {
   int64_t pictures = 0;
   double probability = 0, positives = 0;  // mean probability, share of positive pictures; 0 if there are none

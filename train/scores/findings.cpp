@@ -15,11 +15,6 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t kResamples = 1000;
 
-double sigmoid(double x) {
-  const double z = std::exp(-std::abs(x));
-  return (x < 0 ? z : 1) / (1 + z);
-}
-
 // The numbers of groups, from 0 without gaps. A picture without a group (-1) is one of its own.
 std::vector<int64_t> dense_groups(const std::vector<int64_t>& groups) {
   std::map<int64_t, int64_t> numbers;
@@ -83,7 +78,7 @@ FindingsScorer::Label FindingsScorer::score(size_t k, const Ranking& ranking) co
   double loss = 0;
   for (size_t i = 0; i < logits_[k].size(); ++i) {
     const double x = static_cast<double>(logits_[k][i]), wrong = targets_[k][i] ? -x : x;
-    probabilities.push_back(sigmoid(x));
+    probabilities.push_back(probability(x));
     loss += std::isnan(x) ? x : std::max(wrong, 0.0) + std::log1p(std::exp(-std::abs(x)));
   }
   const double threshold = options_.thresholds.empty() ? kNone : options_.thresholds[k];
@@ -103,16 +98,16 @@ std::vector<Metric> FindingsScorer::metrics() const {
     rankings.push_back(rank(std::vector<double>(logits_[k].begin(), logits_[k].end()), targets_[k]));
     labels.push_back(score(k, rankings.back()));
   }
-  const auto mean = [&](double Label::*score) {  // of the labels; a NaN of one is one of the mean
+  const auto mean = [&](double Label::*which) {  // of the labels; a NaN of one is one of the mean
     double sum = 0;
-    for (const Label& label : labels) sum += label.*score;
+    for (const Label& label : labels) sum += label.*which;
     return sum / static_cast<double>(labels.size());
   };
-  const auto mean_of_available = [&](double Label::*score) {
+  const auto mean_of_available = [&](double Label::*which) {
     double sum = 0, count = 0;
     for (const Label& label : labels) {
-      if (std::isnan(label.*score)) continue;
-      sum += label.*score;
+      if (std::isnan(label.*which)) continue;
+      sum += label.*which;
       ++count;
     }
     return count > 0 ? sum / count : kNone;

@@ -37,7 +37,8 @@ double f1_at(const Ranking& ranking, double threshold);
 // The distinct score that is the best threshold for F1 on these pictures; of several the lowest, which misses fewer positives.
 double best_threshold(const Ranking& ranking);
 
-// best_threshold per label: scores and targets of n pictures and K labels, row-major [n, K].
+// best_threshold per label, of scores and targets of n pictures and K labels, row-major [n, K]. A scorer takes them as
+// ScoreOptions::thresholds if the scores are probabilities (calibration.h).
 std::vector<double> choose_thresholds(std::span<const double> scores, std::span<const uint8_t> targets, int64_t labels);
 
 }  // namespace hv::train
