@@ -1,7 +1,6 @@
 #include "train/predict/thresholds.h"
 
-#include <cmath>
-
+#include "train/scores/calibration.h"
 #include "train/scores/ranking.h"
 
 namespace hv::train {
@@ -14,7 +13,7 @@ std::vector<std::vector<double>> thresholds_on(const data::Dataset* validation, 
   how.scores = {};
   how.thresholds = {};
   how.seen = [&](size_t subnet, const Tensor& logits) {
-    for (const double logit : logits.to_vector()) probabilities[subnet].push_back(1 / (1 + std::exp(-logit)));
+    for (const double logit : logits.to_vector()) probabilities[subnet].push_back(probability(logit));
   };
   evaluate(model, subnets, *validation, how);
   std::vector<Real> row(static_cast<size_t>(validation->classes()));
