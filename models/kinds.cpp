@@ -54,6 +54,11 @@ const Kind& kind_of(const Config& config) {
 
 std::vector<Cost> costs(const Config& config) { return kind_of(config).costs(config); }
 
+std::vector<LayerSizes> layer_sizes(const Config& config) {
+  const Kind& kind = kind_of(config);
+  return kind.layers ? kind.layers(config) : std::vector<LayerSizes>{};
+}
+
 int64_t all_params(const std::vector<Cost>& costs) {
   int64_t sum = costs.back().params;
   // Narrower subnetworks use parts of what wider ones do, so the last one to use a classifier or a table uses all of it.

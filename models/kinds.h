@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "models/plain_vit.h"
+#include "models/structure.h"
 
 namespace hv::models {
 
@@ -61,6 +62,11 @@ struct Kind {
   std::function<std::optional<Config>(const PlainVit& vit, const Config& like)> alone = {};
   // Whether the model of a configuration is a Backbone (models/backbone.h); empty: it is none.
   std::function<bool(const Config& config)> features = {};
+  // Of a kind whose blocks have sizes of their own: these, by subnetwork, and the entries of the configuration that say nothing
+  // else. ranking: of a kind that searches for such sizes. Both are empty for any other.
+  std::function<std::vector<LayerSizes>(const Config& config)> layers = {};
+  std::vector<std::string> layer_entries = {};
+  std::function<Ranking(const ElasticModel& model, const std::vector<double>& budgets)> ranking = {};
 };
 std::vector<Kind>& kinds();
 
@@ -72,6 +78,7 @@ Config named_model(const std::string& name, int64_t classes);
 // By config["model"]; another kind is an error (Fault::input) that lists the known ones.
 const Kind& kind_of(const Config& config);
 std::vector<Cost> costs(const Config& config);
+std::vector<LayerSizes> layer_sizes(const Config& config);  // in the order of costs(); empty if all blocks are alike
 int64_t all_params(const std::vector<Cost>& costs);  // of the whole model: the full one, classifiers and positions of others
 std::unique_ptr<ElasticModel> make_model(const Config& config, uint64_t seed);
 

@@ -69,6 +69,13 @@ Tensor SlimBlock::forward(const Tensor& x, int64_t budget, const Tensor& mask, c
   return y + drop_path_(drop_(leading(drop_(nn::gelu(units)), fc2_, fc2_bias_, e)));
 }
 
+Tensor SlimBlock::attention_of(const Tensor& x, int64_t budget, const Tensor& mask) const {
+  const auto b = static_cast<size_t>(budget);
+  if (width_[b] == 0) return {};
+  const nn::Lazy normed = mask.defined() ? nn::Lazy(Tensor(norm1_(x)) * mask) : norm1_(x);
+  return attention_probabilities(leading(normed, qkv_, qkv_bias_, 3 * width_[b]), layouts_[b]);
+}
+
 std::vector<Tensor> SlimBlock::active(int64_t budget) const {
   const auto b = static_cast<size_t>(budget);
   const int64_t h = width_[b], m = hidden_[b];
@@ -152,21 +159,43 @@ Slim::Slim(const SlimConfig& config, uint64_t seed)
   add_child("head", head_);
 }
 
-Tensor Slim::forward(const Tensor& images, const Subnet& subnet) {
+Tensor Slim::embed(const Tensor& images) const {
   check_images("slim", images, config_);
-  const int64_t e = config_.width, batch = images.size(0);
   const Tensor cls = cls_token_.value(0, 0), positions = pos_embed_.value.select(0, 0);
-  Tensor x = pos_drop_(embed_tokens(patch_embed_(images, e), cls, positions));  // [B, T, E]
+  return pos_drop_(embed_tokens(patch_embed_(images, config_.width), cls, positions));  // [B, T, E]
+}
+
+std::vector<int64_t> Slim::leaving(size_t block, int64_t batch) const {
+  std::vector<int64_t> index;
+  for (int64_t b = 0; b < batch; ++b) index.insert(index.end(), places_[block].begin(), places_[block].end());
+  return index;
+}
+
+Tensor Slim::forward(const Tensor& images, const Subnet& subnet) {
+  Tensor x = embed(images);
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    if (const std::vector<int64_t>& places = places_[i]; !places.empty()) {
-      std::vector<int64_t> index;
-      for (int64_t b = 0; b < batch; ++b) index.insert(index.end(), places.begin(), places.end());
-      x = gather_tokens(x, index, std::ssize(places));
-    }
+    if (!places_[i].empty()) x = gather_tokens(x, leaving(i, images.size(0)), std::ssize(places_[i]));
     const bool last = i + 1 == blocks_.size();
     x = blocks_[i]->forward(x, subnet.id, masks_[i], last ? nn::Keep(nn::first_token) : nn::Keep(nn::all_tokens));
   }
   return head_(norm_(x));  // [B, E] -> [B, classes]
+}
+
+Tensor Slim::rollout(const Tensor& images, const Subnet& subnet) {
+  const NoGrad off;
+  Tensor x = embed(images);
+  Rollout flow(x);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    if (!places_[i].empty()) {
+      const std::vector<int64_t> index = leaving(i, images.size(0));
+      x = gather_tokens(x, index, std::ssize(places_[i]));
+      flow.keep(index, x.size(1));
+    }
+    // A block without heads mixes nothing.
+    if (const Tensor maps = blocks_[i]->attention_of(x, subnet.id, masks_[i]); maps.defined()) flow.mix(maps);
+    x = blocks_[i]->forward(x, subnet.id, masks_[i], nn::all_tokens);
+  }
+  return flow.shares(1, config_.image / config_.patch);
 }
 
 // After each block that some tokens do not outlive.

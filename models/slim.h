@@ -48,6 +48,7 @@ struct SlimConfig : VitConfig {  // mlp_ratio: of the uncut model
 Config to_config(const SlimConfig& config);
 SlimConfig slim_from_config(const Config& config);
 std::vector<Cost> costs_of(const SlimConfig& config);
+std::vector<LayerSizes> layers_of(const SlimConfig& config);
 Kind slim_kind();  // without presets: its models are cut
 
 // As nn::Block, of unequal heads.
@@ -58,6 +59,8 @@ class SlimBlock : public nn::Module {
             double drop_path, nn::Init& init);
   // [B, T, E] -> keep([B, T, E]). `mask` [T, 1] multiplies what comes out of the norms, unless it is undefined.
   Tensor forward(const Tensor& x, int64_t budget, const Tensor& mask, const nn::Keep& keep) const;
+  // The attention of each head that has dimensions left, [B, heads, T, T], from the same x; undefined if none has.
+  Tensor attention_of(const Tensor& x, int64_t budget, const Tensor& mask) const;
   // Of each parameter what a budget uses: as views, and put together as in a model of this budget alone.
   std::vector<Tensor> active(int64_t budget) const;
   std::vector<Tensor> alone(int64_t budget) const;
@@ -76,6 +79,7 @@ class Slim : public ElasticModel {
   explicit Slim(const SlimConfig& config, uint64_t seed = 0);
 
   Tensor forward(const Tensor& images, const Subnet& subnet) override;
+  Tensor rollout(const Tensor& images, const Subnet& subnet) override;  // as vit_rollout(); what left has no share in the rest
   std::vector<Tensor> survivors(const Tensor& images, const Subnet& subnet) override;
   const std::vector<Subnet>& subnets() const override { return subnets_; }
   std::vector<Tensor> active(const Subnet& subnet) const override;
@@ -87,6 +91,8 @@ class Slim : public ElasticModel {
   int64_t image_size() const override { return config_.image; }
 
  private:
+  Tensor embed(const Tensor& images) const;
+  std::vector<int64_t> leaving(size_t block, int64_t batch) const;  // places_ of each image, for gather_tokens()
   SlimConfig config_;
   std::vector<Cost> costs_;
   std::vector<Subnet> subnets_;

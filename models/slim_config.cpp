@@ -186,8 +186,33 @@ std::vector<Cost> costs_of(const SlimConfig& c) {
   return all;
 }
 
+std::vector<LayerSizes> layers_of(const SlimConfig& c) {
+  const std::vector<double> shares = c.shares();
+  const std::vector<SlimSizes> sizes = c.sizes();
+  const std::vector<int64_t> lives = c.lives();
+  std::vector<LayerSizes> all;
+  for (size_t b = 0; b < sizes.size(); ++b) {
+    LayerSizes::Part heads{"dimensions of heads", std::ssize(sizes[b].heads[0]) * c.head_dim};
+    LayerSizes::Part hidden{"hidden units", c.mlp_ratio * c.width, sizes[b].hidden};
+    LayerSizes::Part tokens{"tokens", std::ssize(lives)};
+    for (int64_t i = 0; i < c.depth; ++i) {
+      const std::vector<int64_t>& block = sizes[b].heads[static_cast<size_t>(i)];
+      heads.sizes.push_back(total(block));
+      std::string list = joined(block);
+      std::replace(list.begin(), list.end(), ',', ' ');
+      heads.pieces.push_back(list);
+      tokens.sizes.push_back(std::count_if(lives.begin(), lives.end(), [&](int64_t life) { return life > i; }));
+    }
+    const bool several = sizes.size() > 1;
+    all.push_back({several ? "budget" : "", several ? shortest(shares[b]) : "", {heads, hidden, tokens}});
+  }
+  return all;
+}
+
 Kind slim_kind() {
   Kind kind{"slim", {}, {}, {}};
+  kind.layers = [](const Config& config) { return layers_of(slim_from_config(config)); };
+  kind.layer_entries = {"head_dims", "hidden", "life"};
   kind.costs = [](const Config& config) { return costs_of(slim_from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<Slim>(slim_from_config(config), seed); };
   return kind;

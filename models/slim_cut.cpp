@@ -1,17 +1,11 @@
 #include "models/slim_cut.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace hv::models {
 namespace {
-
-// All values of a family, one after the other.
-std::vector<double> flat(const std::vector<std::vector<double>>& by_block) {
-  std::vector<double> all;
-  for (const std::vector<double>& block : by_block) all.insert(all.end(), block.begin(), block.end());
-  return all;
-}
 
 // How many of `kept` stay, of `size`: the nearest multiple of `round`, but all if that is more than there are.
 int64_t rounded(int64_t kept, int64_t size, int64_t round) { return std::min(size, (kept + round / 2) / round * round); }
@@ -51,6 +45,20 @@ std::vector<int64_t> all_of(int64_t size) {
 
 }  // namespace
 
+std::vector<double> flat(const std::vector<std::vector<double>>& by_block) {
+  std::vector<double> all;
+  for (const std::vector<double>& block : by_block) all.insert(all.end(), block.begin(), block.end());
+  return all;
+}
+
+std::vector<double> flat(const std::vector<std::vector<std::vector<double>>>& by_head) {
+  std::vector<double> all;
+  for (const std::vector<std::vector<double>>& block : by_head) {
+    for (const std::vector<double>& head : block) all.insert(all.end(), head.begin(), head.end());
+  }
+  return all;
+}
+
 double slim_threshold(std::vector<double> values, double budget) {
   HV_CHECK(budget > 0 && budget <= 1, "slim: a budget of ", budget, " is not in (0, 1]");
   std::sort(values.begin(), values.end());
@@ -65,12 +73,14 @@ SlimPlan plan_cut(const SlimConfig& uncut, int64_t heads, const SlimMasks& masks
   SlimPlan plan{uncut, {}, {}, std::vector<SlimBudget>(count, {0, 0, 0})};
   std::vector<SlimSizes> sizes(count);
 
-  std::vector<double> all;
-  for (const auto& block : masks.heads) {
-    for (const std::vector<double>& head : block) all.insert(all.end(), head.begin(), head.end());
+  // Others cannot be sorted.
+  for (const std::vector<double>& family : {flat(masks.heads), flat(masks.hidden), flat(masks.tokens)}) {
+    for (const double value : family)
+      HV_CHECK_INPUT(std::isfinite(value), "slim: a mask is ", value, ", expected a finite number");
   }
   const bool cut_heads = !masks.heads.empty(), cut_hidden = !masks.hidden.empty();
-  const std::vector<double> by_dim = cut_heads ? thresholds_of(all, budgets, &SlimBudget::attention) : std::vector<double>{};
+  const std::vector<double> by_dim =
+      cut_heads ? thresholds_of(flat(masks.heads), budgets, &SlimBudget::attention) : std::vector<double>{};
   const std::vector<double> by_unit =
       cut_hidden ? thresholds_of(flat(masks.hidden), budgets, &SlimBudget::mlp) : std::vector<double>{};
   for (size_t b = 0; b < count; ++b) {

@@ -26,6 +26,10 @@ struct SlimMasks {
   std::vector<std::vector<double>> tokens;              // [L][T]
 };
 
+// All values of a family, one after the other.
+std::vector<double> flat(const std::vector<std::vector<double>>& by_block);
+std::vector<double> flat(const std::vector<std::vector<std::vector<double>>>& by_head);
+
 struct SlimBudget {
   double attention = 1, mlp = 1, tokens = 1;  // in (0, 1]
 };

@@ -246,6 +246,39 @@ SlimConfig SlimSearch::uncut() const {
   return c;
 }
 
+namespace {
+
+// Each budget for itself, as `slim cut` takes it for every family.
+Ranking ranking_of(const SlimSearch& search, const std::vector<double>& budgets) {
+  const SlimSearchConfig c = slim_search_from_config(search.config());
+  const SlimMasks masks = search.masks();
+  Ranking ranking;
+  for (const double share : budgets) {
+    const SlimPlan plan = plan_cut(search.uncut(), c.heads, masks, {{share, share, share}}, {share});
+    LayerSizes kept = layers_of(plan.config)[0];
+    kept.axis = "budget";
+    kept.value = shortest(share);
+    const std::vector<std::pair<std::vector<double>, double>> families = {{flat(masks.heads), plan.thresholds[0].attention},
+                                                                          {flat(masks.hidden), plan.thresholds[0].mlp},
+                                                                          {flat(masks.tokens), plan.thresholds[0].tokens}};
+    const bool first = ranking.families.empty();
+    size_t at = 0;
+    std::vector<LayerSizes::Part> parts;
+    for (size_t f = 0; f < families.size(); ++f) {
+      const auto& [values, threshold] = families[f];
+      if (values.empty()) continue;  // not searched
+      if (first) ranking.families.push_back({kept.parts[f].name, values});
+      ranking.families[at++].thresholds.push_back(threshold);
+      parts.push_back(kept.parts[f]);
+    }
+    kept.parts = parts;
+    ranking.kept.push_back(kept);
+  }
+  return ranking;
+}
+
+}  // namespace
+
 Kind slim_search_kind() {
   Kind kind{"slim-search",
             {{"slim-nano", to_config(nano())}, {"slim-cifar", to_config(SlimSearchConfig{})}, {"slim-deit", to_config(deit())}},
@@ -259,6 +292,9 @@ Kind slim_search_kind() {
   kind.costs = [](const Config& config) { return std::vector<Cost>{cost_of(slim_search_from_config(config))}; };
   kind.make = [](const Config& config, uint64_t seed) {
     return std::make_unique<SlimSearch>(slim_search_from_config(config), seed);
+  };
+  kind.ranking = [](const ElasticModel& model, const std::vector<double>& budgets) {
+    return ranking_of(dynamic_cast<const SlimSearch&>(model), budgets);
   };
   // The transformer without its masks: what --init fills, and what `slim search` starts from.
   kind.plain = [](const Config& config, int64_t width, const View&) -> std::optional<PlainVit> {

@@ -217,24 +217,40 @@ Tensor vit_encode(const Blocks& blocks, Tensor x, const Pruning& how, const nn::
   return blocks.back()->forward(x, keep);
 }
 
+namespace {
+
+Tensor identity(int64_t t) {
+  Tensor ones = Tensor::zeros({t, t});
+  for (int64_t k = 0; k < t; ++k) ones.mutable_data()[k * t + k] = 1;
+  return ones;
+}
+
+}  // namespace
+
+Rollout::Rollout(const Tensor& x) : flow_(identity(x.size(1)).expand({x.size(0), x.size(1), x.size(1)}).contiguous()) {}
+
+void Rollout::mix(const Tensor& attention) {
+  flow_ = matmul((mean(attention, {1}) + identity(attention.size(2))) * 0.5, flow_);  // of the heads' mean
+}
+
+void Rollout::keep(const std::vector<int64_t>& picked, int64_t left) { flow_ = gather_tokens(flow_, picked, left); }
+
+Tensor Rollout::shares(int64_t first, int64_t side) const {
+  const Tensor patches = flow_.select(1, 0).slice(1, first, flow_.size(2));  // [B, N]
+  const Tensor all = sum(patches, {1}, true) + 1e-30;  // no block may have a head: then nothing is divided by nothing
+  return (patches / all).reshape({flow_.size(0), side, side});
+}
+
 Tensor vit_rollout(const Blocks& blocks, Tensor x, int64_t side, const Pruning& how) {
   const NoGrad off;
-  const int64_t b = x.size(0), first = how.first_tokens;
-  Tensor flow;  // [B, T, T0]: where the content of each token came from
+  Rollout flow(x);
   std::vector<int64_t> picked;
   for (int64_t i = 0; i < std::ssize(blocks); ++i) {
-    const int64_t t = x.size(1);
-    Tensor residual = Tensor::zeros({t, t});  // I
-    Real* const ones = residual.mutable_data();
-    for (int64_t k = 0; k < t; ++k) ones[k * t + k] = 1;
-    // The heads' mean: [B, T, T]
-    const Tensor mixing = (mean(blocks[static_cast<size_t>(i)]->attention(x), {1}) + residual) * 0.5;
-    flow = flow.defined() ? matmul(mixing, flow) : mixing;
+    flow.mix(blocks[static_cast<size_t>(i)]->attention(x));
     x = vit_block(blocks, i, x, how, &picked);
-    if (!picked.empty()) flow = gather_tokens(flow, picked, x.size(1));
+    if (!picked.empty()) flow.keep(picked, x.size(1));
   }
-  const Tensor patches = flow.select(1, 0).slice(1, first, flow.size(2));  // [B, N]
-  return (patches / sum(patches, {1}, true)).reshape({b, side, side});
+  return flow.shares(how.first_tokens, side);
 }
 
 std::vector<Tensor> vit_survivors(const Blocks& blocks, Tensor x, int64_t side, const Pruning& how) {

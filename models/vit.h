@@ -95,6 +95,19 @@ Tensor vit_block(const Blocks& blocks, int64_t i, const Tensor& x, const Pruning
 // All blocks, [B, T, p] -> the tokens that `keep` takes of the last one. They include CLS, and no pruning of the last block.
 Tensor vit_encode(const Blocks& blocks, Tensor x, const Pruning& how, const nn::Keep& keep);
 
+// The steps of a rollout, from the tokens that enter the first block: see vit_rollout().
+class Rollout {
+ public:
+  explicit Rollout(const Tensor& x);                            // [B, T, E]
+  void mix(const Tensor& attention);                            // of a block, [B, heads, T, T]
+  void keep(const std::vector<int64_t>& picked, int64_t left);  // these tokens alone go on: as gather_tokens() takes them
+  // [B, side, side]: of the tokens behind `first` ones. All 0 if nothing of them reached the CLS token.
+  Tensor shares(int64_t first, int64_t side) const;
+
+ private:
+  Tensor flow_;  // [B, T, T0]: where the content of each token came from
+};
+
 // Attention rollout (Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers"): each block mixes tokens by
 // A' = (mean over heads of A + I) / 2, where I stands for the residual. The CLS row of the product of all A' says how much of
 // each patch has reached the classifier. x [B, T, p]: a CLS token and side * side patches, as the first block takes them. The

@@ -4,6 +4,8 @@
 // HeadLayout says. The loops are in core/kernels/attention.cpp and core/kernels/simd/attention.cpp.
 #include "core/kernels/attention.h"
 
+#include <array>
+
 #include "core/ops.h"
 #include "core/ops/kept_rows.h"
 #include "core/ops/sink.h"
@@ -31,23 +33,33 @@ Tensor unpacked(const Tensor& qkv, const AttentionSizes& z, int which) {
   return qkv.reshape({z.batch, z.tokens, 3, z.heads, z.head_dim()}).select(2, which).transpose(1, 2);
 }
 
+// Of a head of a table: q, k and v, [B, T, D] each, its pieces put together; undefined if it has no dimension.
+std::array<Tensor, 3> together(const Tensor& qkv, const AttentionSizes& z, int64_t h) {
+  std::array<std::vector<int64_t>, 3> columns;
+  for (const HeadTable::Piece& p : z.pieces(h)) {
+    for (int64_t i = 0; i < p.size; ++i) {
+      for (size_t which = 0; which < 3; ++which) columns[which].push_back(p.qkv + static_cast<int64_t>(which) * p.size + i);
+    }
+  }
+  if (columns[0].empty()) return {};
+  return {index_select(qkv, 2, columns[0]), index_select(qkv, 2, columns[1]), index_select(qkv, 2, columns[2])};
+}
+
+Tensor probabilities_of(const Tensor& q, const Tensor& k, const AttentionSizes& z) {
+  return softmax(matmul(q, k.transpose(-2, -1)) * static_cast<double>(z.scale()), -1);
+}
+
 // Heads of unequal size, one after the other; then their results are put where the pieces lie.
 Tensor unequal_composed(const Tensor& qkv, const AttentionSizes& z) {
   std::vector<Tensor> results = {Tensor::zeros({z.batch, z.tokens, 0})};
   std::vector<int64_t> places(static_cast<size_t>(z.width()));  // of each column of the result, among those of `results`
   int64_t made = 0;
   for (int64_t h = 0; h < z.heads; ++h) {
-    std::vector<int64_t> columns[3];
     for (const HeadTable::Piece& p : z.pieces(h)) {
-      for (int64_t i = 0; i < p.size; ++i) {
-        for (int64_t which = 0; which < 3; ++which) columns[which].push_back(p.qkv + which * p.size + i);
-        places[static_cast<size_t>(p.out + i)] = made++;
-      }
+      for (int64_t i = 0; i < p.size; ++i) places[static_cast<size_t>(p.out + i)] = made++;
     }
-    if (columns[0].empty()) continue;
-    const Tensor q = index_select(qkv, 2, columns[0]), k = index_select(qkv, 2, columns[1]),
-                 v = index_select(qkv, 2, columns[2]);
-    results.push_back(matmul(softmax(matmul(q, k.transpose(-2, -1)) * static_cast<double>(z.scale()), -1), v));
+    const auto [q, k, v] = together(qkv, z, h);
+    if (q.defined()) results.push_back(matmul(probabilities_of(q, k, z), v));
   }
   return index_select(cat(results, 2), 2, places);
 }
@@ -58,8 +70,9 @@ Tensor attention_composed(const Tensor& qkv, const HeadLayout& layout) {
   const AttentionSizes z = sizes_of(qkv, layout, "attention_composed");
   if (layout.table) return unequal_composed(qkv, z);
   const Tensor q = unpacked(qkv, z, 0), k = unpacked(qkv, z, 1), v = unpacked(qkv, z, 2);
-  const Tensor p = softmax(matmul(q, k.transpose(-2, -1)) * static_cast<double>(z.scale()), -1);
-  return matmul(p, v).transpose(1, 2).reshape({z.batch, z.tokens, z.width()});  // [B, heads, T, D] -> [B, T, heads * D]
+  return matmul(probabilities_of(q, k, z), v)
+      .transpose(1, 2)
+      .reshape({z.batch, z.tokens, z.width()});  // [B, heads, T, D] -> [B, T, heads * D]
 }
 
 Tensor attention(const Tensor& qkv, const HeadLayout& layout) {
@@ -82,8 +95,13 @@ Tensor attention(const Tensor& qkv, const HeadLayout& layout) {
 Tensor attention_probabilities(const Tensor& qkv, const HeadLayout& layout) {
   NoGrad off;
   const AttentionSizes z = sizes_of(qkv, layout, "attention_probabilities");
-  HV_CHECK(!layout.table, "attention_probabilities: heads differ in size");
-  return softmax(matmul(unpacked(qkv, z, 0), unpacked(qkv, z, 1).transpose(-2, -1)) * static_cast<double>(z.scale()), -1);
+  if (!layout.table) return probabilities_of(unpacked(qkv, z, 0), unpacked(qkv, z, 1), z);
+  std::vector<Tensor> heads = {Tensor::zeros({z.batch, 0, z.tokens, z.tokens})};
+  for (int64_t h = 0; h < z.heads; ++h) {
+    const auto [q, k, v] = together(qkv, z, h);
+    if (q.defined()) heads.push_back(probabilities_of(q, k, z).view({z.batch, 1, z.tokens, z.tokens}));
+  }
+  return cat(heads, 1);
 }
 
 Tensor cls_attention(const Tensor& qkv, const HeadLayout& layout) {
