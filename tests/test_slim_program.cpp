@@ -1,11 +1,15 @@
 // hydravit slim search, slim cut, train --init: ViT-Slim from a finished model to a smaller one, as a user runs it.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "data/open.h"
 #include "models/slim_search.h"
 #include "tests/program.h"
 #include "train/state/load.h"
+#include "train/structure/before.h"
+#include "train/structure/speed.h"
 
 using namespace hv;
 using namespace program_fixtures;
@@ -33,7 +37,10 @@ TEST_CASE("program: slim search, cut and retrain") {
   CHECK(whole.masks().tokens == again.masks().tokens);
   CHECK(whole.masks().hidden[0] != std::vector<double>(96, 1.0));
   ok("report search");
-  CHECK(contains(slurp(run / "search/report.html"), "slim"));
+  CHECK(contains(slurp(run / "search/report.html"), "What a cut would keep"));
+  for (const char* file : {"masks.svg", "masks-3.svg", "kept.svg", "kept-3.svg"}) {
+    CHECK(contains(slurp(run / "search/report" / file), "</svg>"));
+  }
   // Its recipe's options and settings are kept.
   CHECK(contains(slurp(run / "search/config.json"), "\"w1\": 0.05"));
 
@@ -50,7 +57,49 @@ TEST_CASE("program: slim search, cut and retrain") {
   CHECK(contains(ok("slim cut search --nested 0.5,0.8 --ema --out nested.ckpt"), "budget=0.8: "));
   CHECK(contains(ok("train --init nested.ckpt --recipe sandwich --teacher three.ckpt --steps 2 --out small" + few), "budget"));
   CHECK(contains(ok("train --init cut.ckpt --steps 2 --out one" + few), "full"));
-  CHECK(contains(ok("info one"), "head_dims"));
+  const std::string info = ok("info one");
+  CHECK(contains(info, "layers\n  block  dimensions of heads  of 48  hidden units, of 96  tokens, of 65\n      0 "));
+  CHECK(!contains(info, "head_dims"));
+  CHECK(contains(info, "head_dim       16"));
+  const auto one = nlohmann::json::parse(ok("info one --json"));
+  CHECK(one["layers"][0]["parts"][2]["name"] == "tokens");
+  CHECK(one["model"].contains("head_dims"));
+
+  // Uncut, cut and retrained in one chart.
+  ok("report small base --images 1");
+  const std::string page = slurp(run / "small/report.html"), macs = slurp(run / "small/report/accuracy-macs.svg");
+  CHECK(contains(page,
+                 "nested.ckpt, before training: the model with the weights that this training began with, evaluated for this "
+                 "report on 128 "));
+  for (const char* name : {">small<", ">base<", ">nested.ckpt, before training<"}) CHECK(contains(macs, name));
+  CHECK(contains(slurp(run / "small/report/accuracy-speed.svg"), "nested.ckpt, before training"));
+  CHECK(contains(page, "measured for this report, all runs in turn"));
+  CHECK(contains(page, "<th scope=\"col\">budget</th><th scope=\"col\">dim</th><th scope=\"col\">heads</th>"));
+  CHECK(contains(slurp(run / "small/report/layers-3.svg"), "What is left of each block: tokens"));
+  train::RunData small = train::read_run((run / "small").string());
+  const data::DatasetPtr images = data::open({(run / "data").string(), "auto", 32}, data::Split::test);
+  const auto missing = [&](const std::string& init) {
+    small.header->options["init"] = (run / init).string();
+    const train::Before before = train::before_training(small, images.get(), "");
+    CHECK(!before.run);
+    return before.missing;
+  };
+  CHECK(contains(missing("gone.ckpt"), "gone.ckpt"));
+  CHECK(contains(missing("data"), "data"));
+  CHECK(contains(missing("three.st"), "three.st: "));
+  CHECK(contains(missing("base"), "base: holds another model than the run"));
+  CHECK(contains(missing("cut.ckpt"), "cut.ckpt: holds another model than the run"));
+  CHECK(train::before_training(train::read_run((run / "base").string()), images.get(), "").missing.empty());
+  small.header->options["init"] = (run / "nested.ckpt").string();
+  CHECK(train::before_training(small, nullptr, "no images").missing == "no images");
+  const train::Before before = train::before_training(small, images.get(), "");
+  REQUIRE(before.run);
+  CHECK(before.images == 128);  // as the run's last evaluation
+  CHECK(std::isfinite(before.run->last("top1", before.run->widths[0].subnet)));
+  small.held = train::OpenFolder((run / "data").string());  // which holds no model
+  train::measure_in_turn({&small});
+  CHECK(small.images_per_second.empty());
+  CHECK(contains(small.why("speed"), "data"));
 
   // Both timed in turn: the second row is over the first.
   const std::string both = " base cut.ckpt --mode infer --batch-size 2 --steps 1 --threads 1";

@@ -10,6 +10,7 @@
 #include "train/options.h"
 #include "train/start/setup.h"
 #include "train/state/run_folder.h"
+#include "train/structure/layers.h"
 #include "train/subnets.h"
 #include "train/views/cost_table.h"
 
@@ -54,6 +55,27 @@ void print_classifiers(const models::Config& model) {
   std::printf("  the whole model: %lld parameters\n", static_cast<long long>(models::all_params(costs)));
 }
 
+// The configuration, without what the table of layers shows.
+void print_model(const char* title, const models::Config& model) {
+  models::Config told = model;
+  for (const std::string& entry : models::kind_of(model).layer_entries) told.erase(entry);
+  print_group(title, told);
+}
+
+// What each block has of the subnetworks, if blocks have sizes of their own.
+std::vector<models::LayerSizes> layers_of(const models::Config& model, const std::vector<models::Cost>& chosen) {
+  const std::vector<models::LayerSizes> all = models::layer_sizes(model);
+  std::vector<models::LayerSizes> some;
+  for (const models::Cost& cost : chosen) {
+    if (!all.empty()) some.push_back(all.at(static_cast<size_t>(cost.subnet.id)));
+  }
+  return some;
+}
+
+void print_layers(const std::vector<models::LayerSizes>& layers) {
+  if (!layers.empty()) std::printf("layers\n%s", aligned(layer_table(layers), "  ").c_str());
+}
+
 Json widths_json(const std::vector<models::Cost>& costs) {
   Json json = Json::empty_list();
   for (const models::Cost& cost : costs) {
@@ -74,6 +96,7 @@ std::string info_json(const Header& header, const std::vector<models::Cost>& cos
   return Json{{"format", kCheckpointFormat},
               {"model", typed(header.model)},
               {"widths", widths_json(costs)},
+              {"layers", layers_json(layers_of(header.model, costs))},
               {"options", typed(header.options, train_fields(known))},
               {"provenance", header.provenance},
               {"counters", header.counters},
@@ -95,6 +118,7 @@ std::string info_json(const SafetensorsHeader& header, const models::Config& mod
   return Json{{"format", "safetensors"},
               {"model", typed(model)},
               {"widths", widths_json(costs)},
+              {"layers", layers_json(model.empty() ? std::vector<models::LayerSizes>{} : layers_of(model, costs))},
               {"metadata", header.metadata},
               {"tensors", tensors}}
       .text();
@@ -125,7 +149,7 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
   }
   show(concat(path, ": format ", kCheckpointFormat, ", ",
               a.verify ? "every byte verified" : "header verified (--verify checks every byte)"));
-  print_group("model", header.model);
+  print_model("model", header.model);
   if (!header.counters.empty() || !header.metrics.empty()) std::printf("progress\n");
   const auto key = [](const std::string& name) { return print("  %-14s ", printable(name).c_str()); };
   for (const auto& [name, value] : header.counters) show(concat(key(name), value));
@@ -134,6 +158,7 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
   print_group("provenance", header.provenance);
   std::printf("%s", cost_table(costs, header.metrics).c_str());
   print_classifiers(header.model);
+  print_layers(layers_of(header.model, costs));
   std::vector<Row> rows;
   for (const TensorEntry& entry : header.tensors) rows.push_back({entry.name, "F32", entry.shape});
   print_tensors(rows, a.tensors);
@@ -165,10 +190,13 @@ void safetensors_info(const std::string& path, const InfoArguments& a) {
   if (unknown.rfind(path + ": ", 0) == 0) unknown.erase(0, path.size() + 2);
   if (!unknown.empty()) show("architecture unknown: " + unknown);
   if (!guess.empty()) show("NOTICE: " + guess);
-  if (!describes_itself(header)) print_group("model, by its tensors", model);
+  if (!describes_itself(header) && !model.empty()) print_model("model, by its tensors", model);
   print_group("metadata", header.metadata);
   std::printf("%s", cost_table(costs).c_str());
-  if (!model.empty()) print_classifiers(model);
+  if (!model.empty()) {
+    print_classifiers(model);
+    print_layers(layers_of(model, costs));
+  }
   std::vector<Row> rows;
   for (const StoredTensor& tensor : header.tensors) rows.push_back({tensor.name, tensor.dtype, tensor.shape});
   print_tensors(rows, a.tensors || costs.empty());

@@ -10,6 +10,7 @@
 #include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/state/load.h"
+#include "train/structure/layers.h"
 
 namespace hv::train {
 namespace {
@@ -20,21 +21,6 @@ struct CutArguments {
   std::string out;
   bool ema = false, force = false, json = false;
 };
-
-// Columns are as wide as their widest text.
-void print_rows(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths(rows.at(0).size(), 0);
-  for (const auto& row : rows) {
-    for (size_t k = 0; k < row.size(); ++k) widths[k] = std::max(widths[k], row[k].size());
-  }
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t k = 0; k < row.size(); ++k) {
-      if (widths[k] > 0) line += std::string(widths[k] - row[k].size(), ' ') + row[k] + "  ";
-    }
-    show(line.substr(0, line.find_last_not_of(' ') + 1));
-  }
-}
 
 int run_cut(const CutArguments& a, const std::set<std::string>& given) {
   const std::string& run = a.run.at(0);
@@ -82,7 +68,7 @@ int run_cut(const CutArguments& a, const std::set<std::string>& given) {
     std::printf("%s\n", json.text().c_str());
     return 0;
   }
-  print_rows(cut_table(*search, plan));
+  std::printf("%s", aligned(layer_table(layers_of(plan.config))).c_str());
   if (a.options.round > 1) show(concat("sizes are rounded to multiples of ", a.options.round));
   for (const models::Cost& cost : costs) {
     show(print("%s: %lld parameters, %.1f %% of the uncut model's; %lld MACs, %.1f %%", cost.subnet.label.c_str(),

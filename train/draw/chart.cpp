@@ -45,9 +45,10 @@ Scale fit(const std::vector<double>& values, bool log) {
   return scale;
 }
 
-std::vector<double> ticks_of(const Scale& scale, int wanted) {
+std::vector<double> ticks_of(const Scale& scale, int wanted, bool whole = false) {
   std::vector<double> result = scale.log ? log_ticks(scale.low, scale.high) : ticks(scale.low, scale.high, wanted);
   if (scale.log && result.size() < 2) result = ticks(scale.low, scale.high, wanted);
+  if (whole) std::erase_if(result, [](double tick) { return tick != std::round(tick); });
   return result;
 }
 
@@ -177,8 +178,10 @@ std::string svg(const Chart& chart) {
     }
   }
   for (const Chart::Mark& mark : chart.marks) xs.push_back(mark.x);
+  xs.insert(xs.end(), chart.x.reaches.begin(), chart.x.reaches.end());
+  ys.insert(ys.end(), chart.y.reaches.begin(), chart.y.reaches.end());
   Scale x = fit(xs, chart.x.log), y = fit(ys, chart.y.log);
-  const std::vector<double> x_ticks = ticks_of(x, 7), y_ticks = ticks_of(y, 6);
+  const std::vector<double> x_ticks = ticks_of(x, 7, chart.x.whole), y_ticks = ticks_of(y, 6, chart.y.whole);
   double widest = 0;
   for (const double tick : y_ticks) widest = std::max(widest, text_width(short_number(tick)));
   const double left = 34 + widest, right = chart.width - kRight, bottom = kTop + chart.height;

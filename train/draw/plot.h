@@ -35,8 +35,10 @@ struct Series {
 };
 
 struct Axis {
-  std::string title;  // with its unit
-  bool log = false;   // logarithmic; then values that are not positive are not drawn
+  std::string title;                 // with its unit
+  bool log = false;                  // logarithmic; then values that are not positive are not drawn
+  bool whole = false;                // ticks at whole numbers alone
+  std::vector<double> reaches = {};  // values that it reaches, whatever is drawn
 };
 
 struct Chart {

@@ -85,7 +85,8 @@ Chart accuracy_chart(const Runs& runs, Cost cost) {
         const double live = runs[r].last(metric, width.subnet), x = cost_of(runs[r], width, cost);
         const double value = ema ? runs[r].last("ema_" + metric, width.subnet) : live;
         if (!std::isfinite(value) || !std::isfinite(x)) continue;
-        points.push_back({x, value, ema && std::isfinite(live) ? "" : short_text(width.subnet)});
+        const bool labelled = !(ema && std::isfinite(live)) && (runs.size() == 1 || runs[r].widths.size() > 1);
+        points.push_back({x, value, labelled ? short_text(width.subnet) : ""});
         if (r > 0) continue;
         chart.alt += concat(chart.alt.empty() ? "" : ", ", subnet_text(width.subnet), ema ? " averaged " : " ",
                             print_finite(style.format, value));
@@ -108,10 +109,15 @@ std::vector<std::vector<std::string>> accuracy_table(const Runs& runs) {
   const bool fronts = several_axes(runs);
   std::vector<std::vector<std::string>> rows(1);
   if (runs.size() > 1) rows[0].push_back("run");
+  // Kinds of models may differ in their axes.
+  std::vector<std::string> axes;
   for (const RunData& run : runs) {
-    if (run.widths.empty() || rows[0].size() > 1) continue;
-    for (const models::Axis& axis : run.widths[0].subnet.axes) rows[0].push_back(axis.name);
+    if (run.widths.empty()) continue;
+    for (const models::Axis& axis : run.widths[0].subnet.axes) {
+      if (std::find(axes.begin(), axes.end(), axis.name) == axes.end()) axes.push_back(axis.name);
+    }
   }
+  rows[0].insert(rows[0].end(), axes.begin(), axes.end());
   for (const std::string& name : {std::string("parameters"), std::string("MACs"), style.column, style.column + " (EMA)",
                                   std::string("loss"), std::string("loss (EMA)"), std::string("images/s")}) {
     rows[0].push_back(name);
@@ -123,7 +129,10 @@ std::vector<std::vector<std::string>> accuracy_table(const Runs& runs) {
       const auto& [subnet, params, macs] = run.widths[i];
       std::vector<std::string> row;
       if (runs.size() > 1) row.push_back(run.name);
-      for (const models::Axis& axis : subnet.axes) row.push_back(axis_text(axis));
+      for (const std::string& name : axes) {
+        const std::optional<double> value = subnet.on(name);
+        row.push_back(value ? axis_text({name, *value}) : "-");
+      }
       const double speed = cost_of(run, {subnet, params, macs}, Cost::images_per_second);
       for (const std::string& cell :
            {concat(params), concat(macs), print_finite(style.table, run.last(metric, subnet)),

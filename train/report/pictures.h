@@ -48,6 +48,7 @@ class RunImages {
   // The test image, then one picture for each time that this subnetwork drops patches, in which those dropped so far are dark.
   std::vector<Tile> survivors(int64_t index, const models::Subnet& subnet);
   int64_t test_images() const { return test_->size(); }
+  const data::Dataset& test() const { return *test_; }
 
  private:
   data::Image test_image(int64_t i) const;

@@ -8,6 +8,7 @@
 #include "train/draw/html.h"
 #include "train/files/file.h"
 #include "train/report/about.h"
+#include "train/report/add_accuracy.h"
 #include "train/report/charts.h"
 #include "train/report/pictures.h"
 #include "train/subnets.h"
@@ -35,7 +36,9 @@ class Report {
       no_images_ = error.what();
     }
     add_about(page_, run_);
-    accuracy();
+    const Figure draw = [this](const auto& name, const auto& drawing, const auto& caption) { figure(name, drawing, caption); };
+    add_accuracy(page_, draw, runs_, images_ ? &images_->test() : nullptr, no_images_);
+    add_structure(page_, run_, draw);
     curves();
     draws();
     errors();
@@ -54,54 +57,6 @@ class Report {
   }
 
   std::string why(const std::string& file) const { return run_.why(file); }
-
-  void accuracy() {
-    page_.section("accuracy", "Accuracy against cost");
-    if (!run_.summary || run_.widths.empty()) {
-      page_.missing("No accuracy to show: " + (run_.summary ? why("checkpoint") : why("summary.csv")) + ".");
-      return;
-    }
-    const std::vector<double>* images = run_.summary->find("images");
-    const bool fronts = several_axes(runs_);
-    page_.text(concat("One set of weights, run at each of its ", fronts ? concat(run_.widths.size(), " subnetworks") : "widths",
-                      ". Measured on ", images ? images->back() : 0, " test images."));
-    for (size_t i = 1; i < runs_.size(); ++i) {
-      const std::string hurdle = incomparable(run_, runs_[i]);
-      if (!hurdle.empty()) page_.missing(concat(runs_[i].name, ": ", hurdle, "."));
-    }
-    fronts ? draw_fronts() : draw_lines();
-    if (fronts) page_.heading("Every subnetwork by its first axis, then by MACs; the front is that over MACs");
-    page_.table(accuracy_table(runs_));
-  }
-
-  void draw_lines() {
-    const std::string labels = concat("Each point is a width, its number of ", run_.widths[0].subnet.axes.at(0).name,
-                                      " beside it; up and to the left is better.");
-    figure("accuracy-macs", svg(accuracy_chart(runs_, Cost::macs)), labels);
-    figure("accuracy-parameters", svg(accuracy_chart(runs_, Cost::params)), labels);
-    if (run_.images_per_second.empty()) return no_speed();
-    figure("accuracy-speed", svg(accuracy_chart(runs_, Cost::images_per_second)),
-           concat("The same against the speed measured ", run_.events ? "while training" : "for this report, on 1000 images",
-                  "; up and to the right is better."));
-  }
-
-  void draw_fronts() {
-    for (const Cost cost : {Cost::macs, Cost::images_per_second}) {
-      if (cost != Cost::macs && run_.images_per_second.empty()) return no_speed();
-      const auto& [contest, rivals, words] = fronts_of(runs_, cost);
-      page_.text(gain_sentence(contest, words));
-      for (const Contest& rival : rivals) page_.text(rival_sentence(contest, rival, words));
-      figure(
-          cost == Cost::macs ? "accuracy-macs" : "accuracy-speed", svg(front_chart(contest, rivals, words)),
-          concat("Each point is a subnetwork; up and to the left is better. Faint: another one costs no more and is at least "
-                 "as good. Labels: ",
-                 chosen_axes_text(contest.subnets.back()), "."));
-      page_.heading(concat("The best within a budget, and its ", chosen_axes_text(contest.subnets.back())));
-      page_.table(budget_table(contest, rivals, words), true);
-    }
-  }
-
-  void no_speed() { page_.missing("No accuracy against speed: " + why("events.jsonl") + "; " + no_images_ + "."); }
 
   void curves() {
     page_.section("curves", "Over the steps");

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <numeric>
 
 #include "models/config_reader.h"
 
@@ -110,28 +109,6 @@ SlimPlan choose_cut(const models::SlimSearch& search, const CutOptions& o) {
   HV_CHECK_USAGE(o.attention == 1 || !masks.heads.empty(), "--attention: the search had no masks of attention");
   HV_CHECK_USAGE(o.mlp == 1 || !masks.hidden.empty(), "--mlp: the search had no masks of hidden units");
   return plan_of(search, {1}, o, false);
-}
-
-std::vector<std::vector<std::string>> cut_table(const models::SlimSearch& search, const SlimPlan& plan) {
-  const models::SlimSearchConfig c = models::slim_search_from_config(search.config());
-  const std::vector<double> shares = plan.config.shares();
-  const std::vector<models::SlimSizes> sizes = plan.config.sizes();
-  const std::vector<int64_t> lives = plan.config.lives();
-  std::vector<std::vector<std::string>> rows = {{"budget", "block", "dimensions of heads", "of " + std::to_string(c.width()),
-                                                 "hidden units, of " + std::to_string(c.mlp_ratio * c.width()),
-                                                 "tokens, of " + std::to_string(lives.size())}};
-  for (size_t b = 0; b < sizes.size(); ++b) {
-    for (size_t i = 0; i < sizes[b].hidden.size(); ++i) {
-      const std::vector<int64_t>& heads = sizes[b].heads[i];
-      std::string list;
-      for (const int64_t d : heads) list += concat(list.empty() ? "" : " ", d);
-      const int64_t alive = std::count_if(lives.begin(), lives.end(), [&](int64_t n) { return n > static_cast<int64_t>(i); });
-      rows.push_back({sizes.size() > 1 ? models::shortest(shares[b]) : "", std::to_string(i), list,
-                      std::to_string(std::accumulate(heads.begin(), heads.end(), int64_t{0})),
-                      std::to_string(sizes[b].hidden[i]), std::to_string(alive)});
-    }
-  }
-  return rows;
 }
 
 }  // namespace hv::train

@@ -1,4 +1,4 @@
-// A cut of a searched model: its budgets, and what it keeps.
+// A cut of a searched model: its budgets.
 // Thread rule: one thread.
 #pragma once
 
@@ -21,8 +21,5 @@ struct CutOptions {
 
 // Options that contradict each other, or that no cut meets, are errors (Fault::usage) that say what is possible.
 models::SlimPlan choose_cut(const models::SlimSearch& search, const CutOptions& options);
-
-// By block and in all: dimensions of heads, hidden units, tokens, of each budget. The first row holds the titles.
-std::vector<std::vector<std::string>> cut_table(const models::SlimSearch& search, const models::SlimPlan& plan);
 
 }  // namespace hv::train
