@@ -64,7 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto& [field, before] = options.known.find(name)->second;
     field->set(before);
   }
-  if (config.count("model")) hv::fuzz::may_refuse([&] { hv::models::costs(config); });
+  if (config.count("model")) hv::fuzz::may_refuse([&] { hv::models::costs(config), hv::models::layer_sizes(config); });
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "data/image.h"
 #include "models/hydravit.h"
 #include "models/kinds.h"
+#include "models/slim.h"
 #include "tests/picture_fixtures.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/files/file.h"
@@ -124,6 +125,14 @@ int main(int argc, char** argv) {
     views[entry] = value;
   }
   put_config("model_views", views);
+  models::SlimConfig cut;  // a kind without presets
+  cut.image = 8;
+  cut.depth = 2;
+  cut.width = 8;
+  cut.head_dim = 4;
+  cut.set({0.5, 1}, {{{{2, 0}, {1, 4}}, {0, 5}}, {{{4, 0}, {3, 4}}, {9, 16}}});
+  cut.set_lives({2, 2, 1, 0, 2});
+  put_config("model_slim", models::to_config(cut));
   for (const models::Kind& kind : models::kinds()) {
     if (!kind.presets.empty()) put_config("model_" + kind.name, models::named_model(kind.presets[0].name, 10));
   }
