@@ -20,7 +20,7 @@
 #include "models/scala.h"
 #include "tests/error_of.h"
 #include "tests/temp_dir.h"
-#include "train/exchange/onnx.h"
+#include "train/onnx/write.h"
 
 using namespace hv;
 using fixtures::Folder;

@@ -6,9 +6,9 @@
 
 #include "models/kinds.h"
 #include "train/commands/commands.h"
-#include "train/exchange/onnx.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/print.h"
+#include "train/onnx/write.h"
 #include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/subnets.h"

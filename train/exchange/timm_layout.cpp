@@ -6,9 +6,6 @@
 #include "models/positions.h"
 #include "nn/part.h"
 #include "train/io/numbers.h"
-#include "train/io/print.h"
-#include "train/io/printable.h"
-#include "train/state/run_folder.h"
 
 namespace hv::train {
 namespace {
@@ -17,16 +14,7 @@ using models::PlainVit;
 
 bool is_qkv(const std::string& name) { return name.find(".attn.qkv.") != std::string::npos; }
 
-// The tensor's name in our model: classifiers may have another one there.
-std::string our_name(const std::string& timm, const PlainVit& vit) {
-  for (const auto& [theirs, ours] : {std::pair{"head.", vit.head}, std::pair{"head_dist.", vit.head_dist}}) {
-    if (timm.rfind(theirs, 0) == 0) return concat(ours, '.', timm.substr(std::string(theirs).size()));
-  }
-  return timm == "pos_embed" ? vit.pos_embed : timm;
-}
-
 bool is_classifier(const std::string& name) { return name.rfind("head", 0) == 0; }
-bool is_positions(const std::string& name) { return name.rfind("pos_embed", 0) == 0; }
 
 struct Classifier {
   std::string name;
@@ -94,21 +82,23 @@ void check_positions(const PlainVit& from, const std::string& path, const PlainV
                  ", the model wants ", wanted);
 }
 
-// A copy of a qkv tensor in timm's order, its q rows multiplied.
-Tensor with_scaled_q(const TimmTensor& from, double factor) {
-  Tensor scaled = from.packed().clone();
-  const int64_t count = scaled.numel() / 3;
-  Real* const q = scaled.mutable_data();
-  for (int64_t i = 0; i < count; ++i) q[i] = static_cast<Real>(q[i] * factor);
-  return scaled;
-}
+}  // namespace
+
+bool is_positions(const std::string& name) { return name.rfind("pos_embed", 0) == 0; }
 
 std::string first_axes(const std::vector<models::Subnet>& all) {
   const models::Axis &first = all.front().axes.at(0), &last = all.back().axes.at(0);
   return concat(first.value, " to ", last.value, " ", first.name);
 }
 
-}  // namespace
+Tensor with_scaled_q(const TimmTensor& from, double factor) {
+  if (factor == 1 || !is_qkv(from.name)) return from.packed();
+  Tensor scaled = from.packed().clone();
+  const int64_t count = scaled.numel() / 3;
+  Real* const q = scaled.mutable_data();
+  for (int64_t i = 0; i < count; ++i) q[i] = static_cast<Real>(q[i] * factor);
+  return scaled;
+}
 
 std::vector<TimmShape> timm_shapes(const PlainVit& v) {
   const int64_t e = v.width, hidden = v.mlp_ratio * e;
@@ -175,98 +165,6 @@ std::string timm_hint(const PlainVit& v) {
                 other_eps ? concat(", norm_layer=partial(nn.LayerNorm, eps=", number_text(v.eps), ")") : "", ")");
 }
 
-std::vector<models::Subnet> timm_subnets(const models::Config& model, const std::vector<models::Subnet>& asked) {
-  std::vector<models::Subnet> some = asked;
-  std::erase_if(some, [&](const models::Subnet& subnet) {
-    const std::optional<PlainVit> vit = models::plain_vit(model, subnet);
-    return vit && !vit->in_timm();
-  });
-  const size_t left = asked.size() - some.size();
-  const std::string others =
-      left == 1 ? asked[0].name + " resizes images or drops tokens" : "they resize images or drop tokens";
-  HV_CHECK_USAGE(!some.empty(), "--format safetensors: ", others,
-                 ", which no model of timm's does; export them with --format "
-                 "onnx, or the whole model with --heads all");
-  if (left > 0) {
-    say(concat("NOTICE: ", left, " of ", asked.size(),
-               " subnetworks resize images or drop tokens, which no model of timm's "
-               "does, and are left out; --format onnx exports them"));
-  }
-  return some;
-}
-
-TimmSource::TimmSource(const std::string& run_or_file, bool ema)
-    : prefix_(ema ? "ema." : "model."),
-      checkpoint_(load_run(run_or_file, say, [&](const std::string& name) { return name.rfind(prefix_, 0) == 0; })) {
-  const Header& header = checkpoint_.header;
-  const std::string& path = checkpoint_.path;
-  HV_CHECK_USAGE(!ema || !checkpoint_.tensors.empty(), path, ": has no averaged weights; leave out --ema");
-  std::optional<PlainVit> vit;
-  try {
-    for (const models::Cost& cost : models::costs(header.model)) subnets_.push_back(cost.subnet);
-    vit = models::plain_vit(header.model);
-  } catch (const Error& error) {
-    fail(Fault::input, path, ": describes no model this program can build: ", error.what());
-  }
-  HV_CHECK_USAGE(vit, path, ": a model of kind ", header.model.at("model"), ", which is no plain vision transformer");
-  HV_CHECK_USAGE(models::kind_of(header.model).alone, path, ": a model of kind ", header.model.at("model"),
-                 " is more than the plain vision transformer in it, and other programs do not know the rest");
-  whole_.config = header.model;
-  whole_.vit = *vit;
-  HV_CHECK_INPUT(static_cast<int64_t>(header.class_names.size()) == vit->classes, path, ": names ", header.class_names.size(),
-                 " classes, its model has ", vit->classes);
-  for (const std::string& name : header.class_names) whole_.class_names.push_back(valid_utf8(name));
-  whole_.mean = header.mean;
-  whole_.std = header.std;
-  for (const TimmShape& full : timm_shapes(*vit)) {
-    const std::string name = prefix_ + our_name(full.name, *vit);
-    const Tensor& value = checkpoint_.tensor(name);
-    HV_CHECK_INPUT(value.shape() == full.shape, path, ": tensor ", name, " is ", value.shape(), ", its model wants ",
-                   full.shape);
-  }
-}
-
-TimmModel TimmSource::whole() const { return subnets_.size() == 1 ? part(subnets_[0]) : read(whole_.vit, true); }
-
-TimmModel TimmSource::part(const models::Subnet& subnet) const {
-  const std::optional<PlainVit> vit = models::plain_vit(whole_.config, subnet);
-  HV_CHECK_USAGE(vit, "--heads: ", subnet.name, " is no plain vision transformer");
-  return read(*vit, false);
-}
-
-// `part` says where it lies in the model.
-TimmModel TimmSource::read(const PlainVit& part, bool nested) const {
-  TimmModel model = whole_;
-  const double q_factor = std::sqrt(static_cast<double>(part.head_size()) / static_cast<double>(part.scale_dim));
-  HV_CHECK_USAGE(!nested || q_factor == 1, checkpoint_.path, ": its scores are not multiplied by 1 / sqrt(", part.head_size(),
-                 "), the size of its heads; export one width with --heads");
-  if (!nested) {
-    model.vit = part;
-    model.vit.scale_dim = part.head_size();
-    model.config = *models::kind_of(whole_.config).alone(model.vit, whole_.config);
-  }
-  for (const TimmShape& timm : timm_shapes(part)) {
-    const Tensor& value = checkpoint_.tensor(prefix_ + our_name(timm.name, part));
-    TimmShape stored = timm;
-    if (is_positions(timm.name)) stored.shape[1] = value.size(1);
-    TimmTensor tensor{timm.name, timm.shape, timm_view(value, stored, part)};
-    if (stored.shape != timm.shape) tensor.value = models::resize_positions(tensor.value, part.first_tokens(), part.tokens());
-    if (q_factor != 1 && is_qkv(timm.name)) tensor.value = with_scaled_q(tensor, q_factor);
-    model.tensors.push_back(tensor);
-  }
-  return model;
-}
-
-TimmModel load_timm(const std::string& run_or_file, double first_axis, bool ema) {
-  const TimmSource source(run_or_file, ema);
-  if (first_axis == 0) return source.whole();
-  const std::vector<models::Subnet>& all = source.subnets();
-  for (auto subnet = all.rbegin(); subnet != all.rend(); ++subnet) {  // of this width, the last one has all tokens
-    if (subnet->axes.at(0).value == first_axis) return source.part(*subnet);
-  }
-  fail(Fault::usage, "--heads: ", first_axis, " is outside the model; it runs with ", first_axes(all));
-}
-
 int64_t head_size_at(const models::Config& model, int64_t width) {
   const std::optional<PlainVit> part = width > 0 ? models::plain_vit(model, width) : std::nullopt;
   return part ? part->head_size() : models::plain_vit(model)->head_size();
@@ -324,8 +222,7 @@ bool put_timm(const TimmModel& from, const std::string& path, const models::Conf
   };
   for (const TimmShape& timm : shapes) {
     const Tensor view = timm_view(target(timm.name), timm, part);
-    const TimmTensor& tensor = from.tensor(timm.name);
-    const Tensor value = q_factor != 1 && is_qkv(timm.name) ? with_scaled_q(tensor, q_factor) : tensor.packed();
+    const Tensor value = with_scaled_q(from.tensor(timm.name), q_factor);
     view.copy_(value.view(view.shape()));
   }
   for (const Table& table : tables_of(whole)) {

@@ -54,35 +54,17 @@ struct TimmModel {
   std::string guess;                    // a sentence: as what head_dim was taken if the file does not say it; else ""
   const TimmTensor& tensor(const std::string& name) const;
 };
+// The same as TimmTensor::packed, but of a qkv tensor q's rows are multiplied.
+Tensor with_scaled_q(const TimmTensor& from, double factor);
+bool is_positions(const std::string& name);  // a table of them
+
+// "3 to 8 heads", by the first axis.
+std::string first_axes(const std::vector<models::Subnet>& all);
 // "3 heads", "3 to 8 heads", "0.25 to 1 ratio"; `detailed`: "3 heads of 16", "0.25 to 1 ratio of width 96".
 std::string widths_text(const models::Config& config, bool detailed = false);
 // "VisionTransformerDistilled(img_size=32, ...)": how timm makes what the tensors fit, or why it cannot. Empty if the defaults
 // will do.
 std::string timm_hint(const models::PlainVit& vit);
-
-// Those of the subnetworks that timm's models can be. What resizes images or drops tokens is left out, and that is said; if
-// nothing is left, it is an error (Fault::usage).
-std::vector<models::Subnet> timm_subnets(const models::Config& model, const std::vector<models::Subnet>& asked);
-
-// The weights of a checkpoint (file or run folder), read once. No model is built and no random number is drawn, so the memory
-// used is that of the weights.
-class TimmSource {
- public:
-  TimmSource(const std::string& run_or_file, bool ema);
-  const Header& header() const { return checkpoint_.header; }
-  const std::vector<models::Subnet>& subnets() const { return subnets_; }
-  TimmModel whole() const;                             // the nested model; if it has one subnetwork, that: invariant 3
-  TimmModel part(const models::Subnet& subnet) const;  // it alone
-
- private:
-  TimmModel read(const models::PlainVit& part, bool nested) const;
-  std::string prefix_;
-  std::vector<models::Subnet> subnets_;
-  Checkpoint checkpoint_;
-  TimmModel whole_;  // without its tensors
-};
-// The last subnetwork whose first axis has this value (of this width, that of all tokens), or with 0 the whole model.
-TimmModel load_timm(const std::string& run_or_file, double first_axis, bool ema);
 
 // The size of the heads in the part of this width, if the model has one, else in the full model: what a file that does not say
 // it has, if it is to fit.

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "train/exchange/safetensors.h"
-#include "train/exchange/timm_layout.h"
+#include "train/exchange/timm_source.h"
 
 namespace hv::train {
 

@@ -5,14 +5,10 @@
 //
 // Invariants
 //   1. Initializers have timm's names, shapes and bytes, so the weights in the file can be checked against a checkpoint's.
-//   2. A node has the name of the module whose work it does, and its output has the name of the node: "blocks.0.attn.qkv".
-//   3. The logits of a distilled one are the mean of both classifiers. LayerNorm's eps is in the graph, and so are the resizing
+//   2. The logits of a distilled one are the mean of both classifiers. LayerNorm's eps is in the graph, and so are the resizing
 //      of images and the pruning of tokens (models/token_axes.h). Of equal scores the tokens of lower places go on, as here.
-//   4. metadata_props hold what a user needs beside the graph, as the metadata of safetensors files do: mean, std, class_names,
+//   3. metadata_props hold what a user needs beside the graph, as the metadata of safetensors files do: mean, std, class_names,
 //      heads, ...
-//   5. The file appears whole or not at all (invariant 1 of train/files/file.h). Writing needs memory for one copy of the
-//      weights.
-// The ONNX schema (Debian's libonnx-dev) and protobuf are named in train/exchange/onnx.cpp alone.
 // Thread rule: any thread.
 #pragma once
 
