@@ -56,7 +56,7 @@ std::vector<Cost> costs(const Config& config) { return kind_of(config).costs(con
 
 std::vector<LayerSizes> layer_sizes(const Config& config) {
   const Kind& kind = kind_of(config);
-  return kind.layers ? kind.layers(config) : std::vector<LayerSizes>{};
+  return kind.sizes ? kind.sizes(config) : std::vector<LayerSizes>{};
 }
 
 int64_t all_params(const std::vector<Cost>& costs) {

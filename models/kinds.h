@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "models/layered_vit.h"
 #include "models/plain_vit.h"
 #include "models/structure.h"
 
@@ -60,11 +61,13 @@ struct Kind {
   // this kind, or if that is empty by default.
   std::function<std::optional<PlainVit>(const Config& config, int64_t width, const View& view)> plain = {};
   std::function<std::optional<Config>(const PlainVit& vit, const Config& like)> alone = {};
+  // The same for models whose blocks have sizes of their own (models/layered_vit.h): the full one.
+  std::function<LayeredVit(const Config& config)> layers = {};
   // Whether the model of a configuration is a Backbone (models/backbone.h); empty: it is none.
   std::function<bool(const Config& config)> features = {};
   // Of a kind whose blocks have sizes of their own: these, by subnetwork, and the entries of the configuration that say nothing
   // else. ranking: of a kind that searches for such sizes. Both are empty for any other.
-  std::function<std::vector<LayerSizes>(const Config& config)> layers = {};
+  std::function<std::vector<LayerSizes>(const Config& config)> sizes = {};
   std::vector<std::string> layer_entries = {};
   std::function<Ranking(const ElasticModel& model, const std::vector<double>& budgets)> ranking = {};
 };

@@ -31,6 +31,7 @@ inline constexpr const char *kSizeAxis = "px", *kRateAxis = "keep";
 struct PlainVit {
   int64_t image = 0, patch = 0, channels = 0, depth = 0, mlp_ratio = 0, classes = 0;
   int64_t width = 0, heads = 0;
+  int64_t hidden = 0;      // units of each MLP, if these are not mlp_ratio * width; else 0
   int64_t scale_dim = 0;   // scores are multiplied by 1 / sqrt of this; timm's: head_size()
   double eps = 1e-6;       // of every LayerNorm
   bool distilled = false;  // a DIST token after CLS, a classifier of its own; logits are the mean of both
@@ -50,6 +51,7 @@ struct PlainVit {
   std::vector<int64_t> tables;    // tokens of its positions "pos_embed_list.0", ..., rising
 
   int64_t head_size() const { return width / heads; }
+  int64_t units() const { return hidden > 0 ? hidden : mlp_ratio * width; }
   int64_t first_tokens() const { return distilled ? 2 : 1; }
   int64_t tokens() const { return first_tokens() + (image / patch) * (image / patch); }
   int64_t input() const { return resized_from > 0 ? resized_from : image; }  // pixels per side of the images

@@ -48,7 +48,7 @@ struct SlimConfig : VitConfig {  // mlp_ratio: of the uncut model
 Config to_config(const SlimConfig& config);
 SlimConfig slim_from_config(const Config& config);
 std::vector<Cost> costs_of(const SlimConfig& config);
-std::vector<LayerSizes> layers_of(const SlimConfig& config);
+std::vector<LayerSizes> block_sizes(const SlimConfig& config);
 Kind slim_kind();  // without presets: its models are cut
 
 // As nn::Block, of unequal heads.

@@ -22,7 +22,10 @@ void visit_fields(C& c, Visit& visit) {
   visit.optional("tokens_by", c.tokens_by, "removed");
 }
 
-std::vector<std::string> split(const std::string& text, char by) {
+// At most `most` parts, counted before any memory is taken.
+std::vector<std::string> split(const char* entry, const std::string& text, char by, int64_t most) {
+  const int64_t count = std::count(text.begin(), text.end(), by) + 1;
+  HV_CHECK_INPUT(count <= most, "model: ", entry, ": expected at most ", most, " parts divided by '", by, "', found ", count);
   std::vector<std::string> parts = {""};
   for (const char c : text) {
     if (c == by) {
@@ -35,9 +38,9 @@ std::vector<std::string> split(const std::string& text, char by) {
 }
 
 // "16,9,0": whole numbers from 0 to `most`.
-std::vector<int64_t> numbers(const char* entry, const std::string& text, int64_t most) {
+std::vector<int64_t> numbers(const char* entry, const std::string& text, int64_t most, int64_t count) {
   std::vector<int64_t> list;
-  for (const std::string& part : split(text, ',')) {
+  for (const std::string& part : split(entry, text, ',', count)) {
     int64_t value = -1;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
     HV_CHECK_INPUT(error == std::errc() && end == part.data() + part.size() && value >= 0 && value <= most, "model: ", entry,
@@ -46,6 +49,9 @@ std::vector<int64_t> numbers(const char* entry, const std::string& text, int64_t
   }
   return list;
 }
+
+// Of untrusted lists: more budgets than anybody cuts, and blocks or heads.
+constexpr int64_t kMostBudgets = 1024, kMost = 512;
 
 template <class Part>
 std::string join(const std::vector<Part>& parts, char by, std::string (*text)(const Part&)) {
@@ -56,9 +62,12 @@ std::string join(const std::vector<Part>& parts, char by, std::string (*text)(co
 
 int64_t total(const std::vector<int64_t>& list) { return std::accumulate(list.begin(), list.end(), int64_t{0}); }
 
-// Tokens that take part in block i.
+// Without memory for all tokens, of which a file of a few bytes may claim millions.
+std::vector<int64_t> lives_if_any(const SlimConfig& c) { return c.life == "all" ? std::vector<int64_t>{} : c.lives(); }
+
+// Tokens that take part in block i; no lives: all of them.
 int64_t tokens_in(const SlimConfig& c, const std::vector<int64_t>& lives, int64_t block) {
-  if (c.tokens_by == "masked") return std::ssize(lives);
+  if (c.tokens_by == "masked" || lives.empty()) return c.patches() + 1;
   return std::count_if(lives.begin(), lives.end(), [&](int64_t life) { return life > block; });
 }
 
@@ -75,7 +84,7 @@ int64_t params_of(const SlimConfig& c, const SlimSizes& sizes) {
 // As vit_macs, with H dimensions of heads and M hidden units: T 4 E H + 2 T^2 H + T 2 E M.
 int64_t macs_of(const SlimConfig& c, const SlimSizes& sizes) {
   int64_t macs = c.patches() * c.width * c.channels * c.patch * c.patch + c.width * c.classes;
-  const std::vector<int64_t> lives = c.lives();
+  const std::vector<int64_t> lives = lives_if_any(c);
   for (size_t i = 0; i < sizes.hidden.size(); ++i) {
     const int64_t h = total(sizes.heads[i]), t = tokens_in(c, lives, static_cast<int64_t>(i));
     macs += 4 * t * c.width * h + 2 * t * t * h + 2 * t * c.width * sizes.hidden[i];
@@ -84,26 +93,45 @@ int64_t macs_of(const SlimConfig& c, const SlimSizes& sizes) {
 }
 
 int64_t norm_macs_of(const SlimConfig& c) {
-  const std::vector<int64_t> lives = c.lives();
+  const std::vector<int64_t> lives = lives_if_any(c);
   int64_t rows = tokens_in(c, lives, c.depth - 1);
   for (int64_t i = 0; i < c.depth; ++i) rows += 2 * tokens_in(c, lives, i);
   return 5 * rows * c.width;
 }
 
+// The largest budget, whose rows of qkv lie together in a model of it alone.
+LayeredVit layers_of(const SlimConfig& c) {
+  const SlimSizes sizes = c.sizes().back();
+  LayeredVit all;
+  all.outer = plain_of(c, {.width = c.width, .heads = std::ssize(sizes.heads[0])});
+  all.outer.scale_dim = c.head_dim;
+  for (size_t i = 0; i < sizes.hidden.size(); ++i) all.blocks.push_back({sizes.heads[i], sizes.hidden[i]});
+  all.lives = lives_if_any(c);
+  if (std::all_of(all.lives.begin(), all.lives.end(), [&](int64_t n) { return n == c.depth; })) all.lives.clear();
+  all.masked = c.tokens_by == "masked";
+  return all;
+}
+
 }  // namespace
 
-std::vector<double> SlimConfig::shares() const { return real_list(budgets, {"budgets", "budgets", "0.5,0.7 or 1", 1e-4, 1}); }
+std::vector<double> SlimConfig::shares() const {
+  split("budgets", budgets, ',', kMostBudgets);
+  return real_list(budgets, {"budgets", "budgets", "0.5,0.7 or 1", 1e-4, 1});
+}
 
 std::vector<SlimSizes> SlimConfig::sizes() const {
-  const std::vector<std::string> by_budget = split(head_dims, ';'), units = split(hidden, ';');
+  const std::vector<std::string> by_budget = split("head_dims", head_dims, ';', kMostBudgets),
+                                 units = split("hidden", hidden, ';', kMostBudgets);
   const size_t count = shares().size();
   HV_CHECK_INPUT(by_budget.size() == count && units.size() == count, "model: head_dims: expected the sizes of ", count,
                  " budgets in head_dims and hidden, found ", by_budget.size(), " and ", units.size());
   std::vector<SlimSizes> all;
   for (size_t b = 0; b < count; ++b) {
     SlimSizes sizes;
-    for (const std::string& block : split(by_budget[b], '/')) sizes.heads.push_back(numbers("head_dims", block, head_dim));
-    sizes.hidden = numbers("hidden", units[b], mlp_ratio * width);
+    for (const std::string& block : split("head_dims", by_budget[b], '/', kMost)) {
+      sizes.heads.push_back(numbers("head_dims", block, head_dim, kMost));
+    }
+    sizes.hidden = numbers("hidden", units[b], mlp_ratio * width, kMost);
     HV_CHECK_INPUT(std::ssize(sizes.heads) == depth && std::ssize(sizes.hidden) == depth, "model: head_dims: expected ", depth,
                    " blocks, found ", sizes.heads.size(), " in head_dims and ", sizes.hidden.size(), " in hidden");
     for (size_t i = 0; i < sizes.heads.size(); ++i) {
@@ -124,7 +152,7 @@ std::vector<SlimSizes> SlimConfig::sizes() const {
 std::vector<int64_t> SlimConfig::lives() const {
   const int64_t tokens = patches() + 1;
   if (life == "all") return std::vector<int64_t>(static_cast<size_t>(tokens), depth);
-  const std::vector<int64_t> list = numbers("life", life, depth);
+  const std::vector<int64_t> list = numbers("life", life, depth, tokens + 1);
   HV_CHECK_INPUT(std::ssize(list) == tokens, "model: life: expected ", tokens, " tokens, found ", list.size());
   HV_CHECK_INPUT(tokens_by == "masked" || list[0] == depth, "model: life: the first token decides, so it lives for ", depth,
                  " blocks; found ", list[0]);
@@ -160,7 +188,7 @@ SlimConfig slim_from_config(const Config& config) {
                  c.tokens_by, "'");
   check_vit(c, 1, 0);  // before its numbers are multiplied
   check_vit(c, 1, params_of(c, c.sizes().back()));
-  c.lives();
+  lives_if_any(c);
   read.finish();
   return c;
 }
@@ -186,7 +214,7 @@ std::vector<Cost> costs_of(const SlimConfig& c) {
   return all;
 }
 
-std::vector<LayerSizes> layers_of(const SlimConfig& c) {
+std::vector<LayerSizes> block_sizes(const SlimConfig& c) {
   const std::vector<double> shares = c.shares();
   const std::vector<SlimSizes> sizes = c.sizes();
   const std::vector<int64_t> lives = c.lives();
@@ -211,9 +239,10 @@ std::vector<LayerSizes> layers_of(const SlimConfig& c) {
 
 Kind slim_kind() {
   Kind kind{"slim", {}, {}, {}};
-  kind.layers = [](const Config& config) { return layers_of(slim_from_config(config)); };
+  kind.sizes = [](const Config& config) { return block_sizes(slim_from_config(config)); };
   kind.layer_entries = {"head_dims", "hidden", "life"};
   kind.costs = [](const Config& config) { return costs_of(slim_from_config(config)); };
+  kind.layers = [](const Config& config) { return layers_of(slim_from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) { return std::make_unique<Slim>(slim_from_config(config), seed); };
   return kind;
 }

@@ -255,7 +255,7 @@ Ranking ranking_of(const SlimSearch& search, const std::vector<double>& budgets)
   Ranking ranking;
   for (const double share : budgets) {
     const SlimPlan plan = plan_cut(search.uncut(), c.heads, masks, {{share, share, share}}, {share});
-    LayerSizes kept = layers_of(plan.config)[0];
+    LayerSizes kept = block_sizes(plan.config)[0];
     kept.axis = "budget";
     kept.value = shortest(share);
     const std::vector<std::pair<std::vector<double>, double>> families = {{flat(masks.heads), plan.thresholds[0].attention},

@@ -71,7 +71,7 @@ int run_export(const ExportArguments& a) {
     format.write(path, model);
     show(concat(path, ": ", widths_text(model.config), ", ", models::all_params(models::costs(model.config)), " parameters, ",
                 std::filesystem::file_size(path), " bytes"));
-    const std::string hint = timm_hint(model.vit);
+    const std::string hint = timm_hint(model);
     if (!hint.empty() && format.timm) show("  in timm: " + hint);
   }
   return 0;

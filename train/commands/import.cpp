@@ -5,6 +5,7 @@
 
 #include "models/kinds.h"
 #include "train/commands/commands.h"
+#include "train/exchange/layers.h"
 #include "train/exchange/timm_safetensors.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
@@ -103,14 +104,23 @@ int run_import(const ImportArguments& a) {
                  model.vit.eps);
   HV_CHECK_USAGE(head_dim == 0 || head_dim == model.vit.head_size(), a.head_dim > 0 ? "--head-dim: " : "--preset: heads of ",
                  head_dim, ", but ", path, " says that its heads are ", model.vit.head_size(), " wide");
-  const models::Config config = target(a, path, model);
-  std::vector<NamedTensor> parameters = parameters_of(config, model.vit.width, a.seed);
-  put_timm(model, path, config, parameters);
-  for (NamedTensor& parameter : parameters) parameter.name = "model." + parameter.name;
-  const models::PlainVit whole = *models::plain_vit(config);
-  for (const std::string& notice : {classifiers_notice(model.vit, whole), positions_notice(model.vit, whole)}) {
-    if (!notice.empty()) say(concat("NOTICE: ", path, ": ", notice));
+  models::Config config = model.config;
+  std::vector<NamedTensor> parameters;
+  if (models::kind_of(config).layers) {  // the model is the file's
+    HV_CHECK_USAGE(a.preset + a.heads == "" && a.into_heads + a.heads_min == 0, "--preset, ", kSubnetsOption,
+                   ", --into-heads, --heads-min: ", path,
+                   " holds a model whose blocks have sizes of their own: it becomes no other");
+    parameters = our_parameters(model);
+  } else {
+    config = target(a, path, model);
+    parameters = parameters_of(config, model.vit.width, a.seed);
+    put_timm(model, path, config, parameters);
+    const models::PlainVit whole = *models::plain_vit(config);
+    for (const std::string& notice : {classifiers_notice(model.vit, whole), positions_notice(model.vit, whole)}) {
+      if (!notice.empty()) say(concat("NOTICE: ", path, ": ", notice));
+    }
   }
+  for (NamedTensor& parameter : parameters) parameter.name = "model." + parameter.name;
 
   Header header;
   header.model = config;

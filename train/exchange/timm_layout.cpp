@@ -101,7 +101,7 @@ Tensor with_scaled_q(const TimmTensor& from, double factor) {
 }
 
 std::vector<TimmShape> timm_shapes(const PlainVit& v) {
-  const int64_t e = v.width, hidden = v.mlp_ratio * e;
+  const int64_t e = v.width, hidden = v.units();
   std::vector<TimmShape> all = {{"cls_token", {1, 1, e}}};
   if (v.distilled) all.push_back({"dist_token", {1, 1, e}});
   for (const Table& table : tables_of(v)) all.push_back({table.name, {1, table.tokens, e}});
@@ -148,20 +148,31 @@ const TimmTensor& TimmModel::tensor(const std::string& name) const {
 std::string widths_text(const models::Config& config, bool detailed) {
   std::vector<models::Subnet> all;
   for (const models::Cost& cost : models::costs(config)) all.push_back(cost.subnet);
-  const PlainVit vit = *models::plain_vit(config);
+  const std::optional<PlainVit> plain = models::plain_vit(config);
   const bool one = all.size() == 1;
+  if (!plain) return one ? "sizes by block" : first_axes(all) + ", sizes by block";
+  const PlainVit& vit = *plain;
   const std::string text = one ? concat(vit.heads, vit.heads == 1 ? " head" : " heads") : first_axes(all);
   if (!detailed) return text;
   return one || vit.stacked ? concat(text, " of ", vit.head_size()) : concat(text, " of width ", vit.width);
 }
 
+std::string timm_hint(const TimmModel& model) {
+  return model.layers ? "none, for its blocks differ, or their heads do not fill the width, or tokens leave; only this program "
+                        "reads the file"
+                      : timm_hint(model.vit);
+}
+
 std::string timm_hint(const PlainVit& v) {
   const bool other_eps = v.eps != 1e-6;  // timm's default
   if (!v.tables.empty() || !v.in_timm()) return "none, for it has no sizes of images and no rates of tokens";
-  if (!v.distilled && !other_eps) return "";
+  if (!v.distilled && !other_eps && v.hidden == 0) return "";
+  // timm rounds ratio * width down, so a half more is on the safe side.
+  const std::string ratio = v.hidden == 0 ? std::to_string(v.mlp_ratio)
+                                          : number_text((static_cast<double>(v.hidden) + 0.5) / static_cast<double>(v.width));
   return concat(v.distilled ? "timm.models.deit.VisionTransformerDistilled" : "timm.models.VisionTransformer",
                 "(img_size=", v.image, ", patch_size=", v.patch, ", in_chans=", v.channels, ", embed_dim=", v.width,
-                ", depth=", v.depth, ", num_heads=", v.heads, ", mlp_ratio=", v.mlp_ratio, ", num_classes=", v.classes,
+                ", depth=", v.depth, ", num_heads=", v.heads, ", mlp_ratio=", ratio, ", num_classes=", v.classes,
                 other_eps ? concat(", norm_layer=partial(nn.LayerNorm, eps=", number_text(v.eps), ")") : "", ")");
 }
 
@@ -193,6 +204,9 @@ std::string positions_notice(const PlainVit& from, const PlainVit& to) {
 
 bool put_timm(const TimmModel& from, const std::string& path, const models::Config& to, const std::vector<NamedTensor>& ours) {
   const NoGrad off;
+  HV_CHECK_INPUT(!from.layers, path,
+                 ": its blocks have sizes of their own, which fit into no other model; hydravit import "
+                 "makes a checkpoint of it");
   const PlainVit &vit = from.vit, whole = *models::plain_vit(to);
   const std::optional<PlainVit> found = models::plain_vit(to, vit.width);
   const std::string sizes =

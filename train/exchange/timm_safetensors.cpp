@@ -7,6 +7,7 @@
 
 #include "data/files.h"
 #include "models/kinds.h"
+#include "train/exchange/layers.h"
 #include "train/files/file.h"
 #include "train/io/numbers.h"
 #include "train/io/printable.h"
@@ -57,6 +58,11 @@ Metadata metadata_of(const TimmModel& model) {
 
 models::Config config_in(const Metadata& metadata) {
   models::Config config;
+  if (models::kind_of(metadata).layers) {  // written here alone, so every entry is the model's but those of metadata_of()
+    config = metadata;
+    for (const char* other : {"format", "class_names", "mean", "std", kSafetensorsChecksum}) config.erase(other);
+    return config;
+  }
   for (const std::string& key : models::entries_of(metadata.at("model"))) {
     if (const auto found = metadata.find(key); found != metadata.end()) config[key] = found->second;
   }
@@ -140,9 +146,9 @@ models::Config config_in(const std::string& path, const Shapes& shapes, const Fi
   return models::model_that_is(vit);
 }
 
-void compare(const std::string& path, Shapes found, const models::PlainVit& vit) {
+void compare(const std::string& path, Shapes found, const TimmModel& model) {
   std::vector<std::string> missing, extra;
-  for (const auto& [name, shape] : timm_shapes(vit)) {
+  for (const auto& [name, shape] : shapes_of(model)) {
     const auto it = found.find(name);
     if (it == found.end()) {
       missing.push_back(name);
@@ -153,7 +159,9 @@ void compare(const std::string& path, Shapes found, const models::PlainVit& vit)
   }
   for (const auto& [name, shape] : found) extra.push_back(name);
   HV_CHECK_INPUT(missing.empty() && extra.empty(), path,
-                 vit.distilled ? ": not the distilled vision transformer:" : ": not the plain vision transformer:",
+                 model.layers          ? ": not the vision transformer that its metadata describe:"
+                 : model.vit.distilled ? ": not the distilled vision transformer:"
+                                       : ": not the plain vision transformer:",
                  missing.empty() ? "" : " it lacks ", list(missing), missing.empty() || extra.empty() ? "" : ";",
                  extra.empty() ? "" : " it has more: ", list(extra));
 }
@@ -181,7 +189,7 @@ bool describes_itself(const SafetensorsHeader& header) {
   const auto found = header.metadata.find("model");
   if (found == header.metadata.end()) return false;
   for (const models::Kind& kind : models::kinds()) {
-    if (kind.name == found->second) return kind.plain && kind.alone;
+    if (kind.name == found->second) return (kind.plain && kind.alone) || kind.layers;
   }
   return false;
 }
@@ -193,13 +201,13 @@ TimmModel describe_timm(const std::string& path, const SafetensorsHeader& header
   const bool known = describes_itself(header);
   try {
     model.config = known ? config_in(header.metadata) : config_in(path, shapes, hints);
-    model.vit = *models::plain_vit(model.config);  // with all checks
+    if (!describe_layers(model)) model.vit = *models::plain_vit(model.config);  // with all checks
   } catch (const Error& error) {
     const std::string text = error.what();
     fail(Fault::input, text.rfind(path, 0) == 0 ? text : concat(path, ": metadata: ", printable(text.substr(0, 500))));
   }
   const models::PlainVit& vit = model.vit;
-  compare(path, shapes, vit);
+  compare(path, shapes, model);
   if (known) {
     model.mean = triple(path, header.metadata, "mean", -1e9);
     model.std = triple(path, header.metadata, "std", 0);
@@ -228,7 +236,7 @@ TimmModel read_timm_safetensors(const std::string& path, const FileHints& hints)
   std::map<std::string, Tensor> values;
   for (const NamedTensor& tensor : load_safetensors(path, [](const std::string&) { return true; }))
     values[tensor.name] = tensor.value;
-  for (const auto& [name, shape] : timm_shapes(model.vit)) {
+  for (const auto& [name, shape] : shapes_of(model)) {
     const Tensor& value = values.at(name);
     for (int64_t i = 0; i < value.numel(); ++i) {
       HV_CHECK_INPUT(std::isfinite(value.data()[i]), path, ": tensor ", name, " holds ", value.data()[i], " at ", i,

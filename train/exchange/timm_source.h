@@ -14,16 +14,18 @@ namespace hv::train {
 std::vector<models::Subnet> timm_subnets(const models::Config& model, const std::vector<models::Subnet>& asked);
 
 // The weights of a checkpoint (file or run folder), read once. No model is built and no random number is drawn, so the memory
-// used is that of the weights.
+// used is that of the weights; except for one of several subnetworks whose blocks have sizes of their own.
 class TimmSource {
  public:
   TimmSource(const std::string& run_or_file, bool ema);
   const Header& header() const { return checkpoint_.header; }
+  const std::string& path() const { return checkpoint_.path; }
   const std::vector<models::Subnet>& subnets() const { return subnets_; }
   TimmModel whole() const;                             // the nested model; if it has one subnetwork, that: invariant 3
   TimmModel part(const models::Subnet& subnet) const;  // it alone
 
  private:
+  TimmModel layered(const models::Subnet* subnet) const;
   TimmModel read(const models::PlainVit& part, bool nested) const;
   std::string prefix_;
   std::vector<models::Subnet> subnets_;

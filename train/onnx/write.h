@@ -9,6 +9,7 @@
 //      of images and the pruning of tokens (models/token_axes.h). Of equal scores the tokens of lower places go on, as here.
 //   3. metadata_props hold what a user needs beside the graph, as the metadata of safetensors files do: mean, std, class_names,
 //      heads, ...
+//   4. Blocks with sizes of their own (models/layered_vit.h) have our names and bytes. What was cut to nothing is not there.
 // Thread rule: any thread.
 #pragma once
 

@@ -55,7 +55,7 @@ void add_ranking(Page& page, const RunData& run, const models::Kind& kind, const
 void add_structure(Page& page, const RunData& run, const Figure& figure) {
   if (!run.header || run.widths.empty()) return;
   const models::Kind& kind = models::kind_of(run.header->model);
-  if (kind.layers) add_layers(page, run, figure);
+  if (kind.sizes) add_layers(page, run, figure);
   if (kind.ranking) add_ranking(page, run, kind, figure);
 }
 
