@@ -5,7 +5,6 @@
 #include "tests/error_of.h"
 #include "tests/seam/seam.h"
 #include "train/log/label_table.h"
-#include "train/recipes/hydravit.h"
 #include "train/scores/calibration.h"
 #include "train/scores/findings.h"
 #include "train/scores/intervals.h"
@@ -15,12 +14,12 @@ namespace {
 
 using test::error_of;
 
-// Shapes with four labels, of which nobody has the last one; two pictures per patient.
+// Shapes of 64 pixels with four labels, of which nobody has the last one; two pictures per patient.
 struct FourLabels : data::Dataset {
   explicit FourLabels(const data::DatasetPtr& shapes) : of(shapes) {
     name_ = "fourlabels";
     class_names_ = {"even", "low number, or \"so\"", "low", "none"};
-    height_ = width_ = 32;
+    height_ = width_ = 64;
   }
   int64_t size() const override { return of->size(); }
   int64_t label(int64_t) const override { return -1; }
@@ -31,7 +30,11 @@ struct FourLabels : data::Dataset {
   }
   int64_t group(int64_t i) const override { return i / 2; }
   std::string scorer() const override { return "findings"; }
-  void image(int64_t i, uint8_t* chw) const override { of->image(i, chw); }
+  void image(int64_t i, uint8_t* chw) const override {  // every pixel four times
+    std::vector<uint8_t> small(3 * 32 * 32);
+    of->image(i, small.data());
+    for (size_t at = 0; at < 3 * 64 * 64; ++at) chw[at] = small[at / 128 * 32 + at % 64 / 2];
+  }
   std::string checksum() const override { return of->checksum(); }
   data::DatasetPtr of;
 };
@@ -39,13 +42,6 @@ struct FourLabels : data::Dataset {
 struct NoPositives : FourLabels {
   using FourLabels::FourLabels;
   void target(int64_t, Real* row) const override { std::fill_n(row, classes(), 0); }
-};
-
-struct LabelRecipe : HydraViTRecipe {
-  using HydraViTRecipe::HydraViTRecipe;
-  void passes(const data::Batch& batch, int64_t step, const Learn& learn) override {
-    learn(drawn(step), focal_loss(model_.forward(batch.images, drawn(step)), batch.targets, 1));
-  }
 };
 
 const struct Rows {
@@ -57,10 +53,6 @@ const struct Rows {
         {"fourlabels", [=](auto& source, auto split) { return std::make_shared<FourLabels>(shapes(source, split)); }});
     data::data_kinds().push_back(
         {"nopositives", [=](auto& source, auto split) { return std::make_shared<NoPositives>(shapes(source, split)); }});
-    recipe_kinds().push_back({"four-labels", [](TrainOptions&) { return Fields{}; },
-                              [](auto& model, auto& subnets, auto&) {
-                                return std::make_unique<LabelRecipe>(model, subnets, WidthSampler(0, std::ssize(subnets)), 0);
-                              }});
   }
 } rows;
 
@@ -189,10 +181,9 @@ TEST_CASE("findings: train, eval, its JSON and the files of a run show several l
   const trainer_fixtures::Folder folder;
   crash_fixtures::write_records(folder / "data", 64, 40);
   const std::string run = folder / "run";
-  const std::string said =
-      seam::run(folder, concat("train --data ", folder / "data",
-                               " --kind fourlabels --recipe four-labels --preset nano --heads 2,6 --steps 2 ",
-                               "--batch-size 16 --eval-every 1 --ema 0 --report off --threads 1 --out ", run));
+  const std::string said = seam::run(
+      folder, concat("train --data ", folder / "data", " --kind fourlabels --preset branches-nano --heads 2,6 --steps 2 ",
+                     "--batch-size 16 --eval-every 1 --ema 0 --report off --threads 1 --out ", run));
   CHECK(seam::has(said, "AUROC"));
   const std::string all = seam::run(folder, "eval --threads 1 " + run),
                     one = seam::run(folder, "eval --heads 2 --threads 1 " + run);
@@ -219,9 +210,9 @@ TEST_CASE("findings: a run whose test images have no positive has scores n/a, an
   const trainer_fixtures::Folder folder;
   crash_fixtures::write_records(folder / "data", 16, 8);
   const std::string run = folder / "run";
-  const std::string said = seam::run(
-      folder, concat("train --data ", folder / "data", " --kind nopositives --recipe four-labels --preset nano --heads 2 ",
-                     "--steps 1 --batch-size 8 --report off --tensorboard on --threads 1 --out ", run));
+  const std::string said =
+      seam::run(folder, concat("train --data ", folder / "data", " --kind nopositives --preset branches-nano --heads 2 ",
+                               "--steps 1 --batch-size 8 --report off --tensorboard on --threads 1 --out ", run));
   CHECK((seam::has(said, "AUROC n/a (mean n/a); EMA AUROC n/a") && !seam::has(said, "nan")));
   CHECK((file_exists(join_path(run, "last.ckpt")) && !file_exists(join_path(run, "best.ckpt"))));
   CHECK(load_checkpoint(join_path(run, "last.ckpt")).header.metrics.count("auroc.heads=2") == 0);
