@@ -14,7 +14,7 @@ namespace hv::models {
 
 std::vector<Kind>& kinds() {
   static std::vector<Kind> table = {hydravit_kind(), mlp_kind(),         scala_kind(), thinking_kind(),
-                                    supervit_kind(), slim_search_kind(), slim_kind(), branches_kind()};
+                                    supervit_kind(), slim_search_kind(), slim_kind(),  branches_kind()};
   return table;
 }
 

@@ -25,7 +25,9 @@ TEST_CASE("program: wrong usage exits with 2 and names the nearest") {
   check_refused(
       program("train --preset ciphar"), 2,
       "--preset: 'ciphar' is unknown; choose nano, cifar, deit, mlp, scala-nano, scala-cifar, scala-deit, thinking-nano, "
-      "thinking-cifar, thinking-deit, supervit-nano, supervit-cifar, supervit-deit, slim-nano, slim-cifar, slim-deit or init; "
+      "thinking-cifar, thinking-deit, supervit-nano, supervit-cifar, supervit-deit, slim-nano, slim-cifar, slim-deit, "
+      "branches-nano, "
+      "branches-cxr, branches-scala-nano, branches-supervit-nano, branches-thinking-nano or init; "
       "did you mean cifar?");
   check_refused(program("train --preset init --init reference"), 2,
                 "--preset init: --init names no checkpoint to take the model from");

@@ -67,6 +67,9 @@ class Recipe {
   virtual void passes(const data::Batch& batch, int64_t step, const Learn& learn) = 0;
 };
 
+// Which labels a recipe can learn: those of which an image has one, or several (they do not exclude each other), or both.
+enum class Labels { any, exclusive, independent };
+
 struct RecipeKind {
   std::string name;  // the value of --recipe
   // The options that only this recipe has. Their values are stored in TrainOptions::own<T>().
@@ -75,10 +78,12 @@ struct RecipeKind {
   std::function<std::unique_ptr<Recipe>(models::ElasticModel& model, const std::vector<models::Subnet>& subnets,
                                         const TrainOptions& options)>
       make;
-  bool independent = false;  // for labels that do not exclude each other (ElasticModel::independent)
+  Labels labels = Labels::any;
 };
 std::vector<RecipeKind>& recipe_kinds();  // defined in recipes/table.cpp; a program that uses the library may add rows
 
+// By its name; an unknown one is an error (Fault::usage) that lists the known ones.
+const RecipeKind& recipe_kind(const std::string& name);
 // The recipe that recipe_of(options) names. An unknown name is an error (Fault::usage) that lists the known ones.
 std::unique_ptr<Recipe> make_recipe(const TrainOptions& options, models::ElasticModel& model,
                                     const std::vector<models::Subnet>& subnets);

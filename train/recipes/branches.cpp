@@ -22,7 +22,8 @@ void BranchesRecipe::passes(const data::Batch& batch, int64_t step, const Learn&
 }
 
 RecipeKind branches_recipe() {
-  RecipeKind kind{"branches", {}, {}, true};
+  RecipeKind kind{"branches", {}, {}};
+  kind.labels = Labels::independent;
   kind.options = [](TrainOptions& options) {
     BranchesOptions& own = options.own<BranchesOptions>();
     Fields fields = hydravit_recipe().options(options);

@@ -20,6 +20,7 @@ void HydraViTRecipe::passes(const data::Batch& batch, int64_t step, const Learn&
 
 RecipeKind hydravit_recipe() {
   RecipeKind kind{"hydravit", {}, {}};
+  kind.labels = Labels::exclusive;
   kind.options = [](TrainOptions& options) {
     HydraViTOptions& own = options.own<HydraViTOptions>();
     return Fields{{"weights", &own.weights, "how often each width is drawn, as 1,1,2; default: all the same"}};

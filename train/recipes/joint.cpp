@@ -36,6 +36,7 @@ void JointRecipe::passes(const data::Batch& batch, int64_t step, const Learn& le
 
 RecipeKind joint_recipe() {
   RecipeKind kind{"joint", {}, {}};
+  kind.labels = Labels::exclusive;
   kind.options = [](TrainOptions& options) {
     JointOptions& own = options.own<JointOptions>();
     return Fields{{"token-teacher", &own.token_teacher, "a pass of all tokens teaches a drawn rate of them"},

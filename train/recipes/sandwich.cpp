@@ -114,6 +114,7 @@ SandwichRecipe::Teacher load_teacher(const std::string& path, const models::Elas
 
 RecipeKind kind_of(const std::string& name) {
   RecipeKind kind{name, {}, {}};
+  kind.labels = Labels::exclusive;
   kind.options = [](TrainOptions& options) {
     SandwichOptions& own = options.own<SandwichOptions>();
     return Fields{

@@ -35,6 +35,7 @@ void SlimRecipe::passes(const data::Batch& batch, int64_t, const Learn& learn) {
 
 RecipeKind slim_recipe() {
   RecipeKind kind{"slim", {}, {}};
+  kind.labels = Labels::exclusive;
   kind.options = [](TrainOptions& options) {
     SlimOptions& own = options.own<SlimOptions>();
     return Fields{{"w1", &own.w1, "weight of the L1 penalty on masks of attention; 0: they are not trained", 0, 1e3},

@@ -57,6 +57,7 @@ void SuperViTRecipe::run(const std::vector<models::Subnet>& nets, const data::Ba
 
 RecipeKind supervit_recipe() {
   RecipeKind kind{"supervit", {}, {}};
+  kind.labels = Labels::exclusive;
   kind.options = [](TrainOptions&) { return Fields{}; };
   kind.make = [](models::ElasticModel& model, const std::vector<models::Subnet>& subnets, const TrainOptions& options) {
     return std::make_unique<SuperViTRecipe>(model, subnets, options.smoothing, static_cast<uint64_t>(options.seed));

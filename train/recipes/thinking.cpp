@@ -29,6 +29,7 @@ void ThinkingRecipe::passes(const data::Batch& batch, int64_t, const Learn& lear
 
 RecipeKind thinking_recipe() {
   RecipeKind kind{"thinking", {}, {}};
+  kind.labels = Labels::exclusive;
   kind.options = [](TrainOptions&) { return Fields{}; };
   kind.make = [](models::ElasticModel& model, const std::vector<models::Subnet>& subnets, const TrainOptions& options) {
     return std::make_unique<ThinkingRecipe>(model, subnets, options.smoothing);

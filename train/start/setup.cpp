@@ -13,6 +13,7 @@
 #include "train/io/print.h"
 #include "train/io/printable.h"
 #include "train/predict/need.h"
+#include "train/recipe.h"
 #include "train/start/first_weights.h"
 #include "train/start/model_choice.h"
 #include "train/start/provenance.h"
@@ -90,9 +91,12 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
     start_from(o.init, *p.model, *p.train);
   }
   o.label_counts = data::count_labels(*p.train);
-  HV_CHECK_USAGE(o.label_counts.several == p.model->independent(), "--preset: labels of ", p.train->name(),
-                 o.label_counts.several ? " do not exclude each other; choose a preset for findings, as branches-nano"
-                                        : " exclude each other; choose a preset for classes, as nano");
+  const bool several = o.label_counts.several;
+  const Labels wanted = several ? Labels::independent : Labels::exclusive, taught = recipe_kind(recipe_of(o)).labels;
+  HV_CHECK_USAGE((taught == Labels::any || taught == wanted) && (several || !p.model->independent()), "--preset: labels of ",
+                 p.train->name(),
+                 several ? " do not exclude each other; choose a preset for findings, as branches-nano"
+                         : " exclude each other; choose a preset for classes, as nano");
   p.subnets = choose_subnets(*p.model, o.subnets);
   return p;
 }

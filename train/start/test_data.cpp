@@ -64,9 +64,9 @@ TestData open_test_data(const Loaded& loaded, std::string folder, std::string ki
                  ": a model of ", model.classes(), " classes and images of ", model.image_size(), "; ", test.set->name(),
                  " has ", test.set->classes(), " and ", test.set->height(), "; name its data with --data");
   test.set = with_classes_of(loaded.header, loaded.path, std::move(test.set), ignore_class_names);
-  HV_CHECK_INPUT((test.set->label(0) < 0) == model.independent(), loaded.path, ": a model of labels that ",
-                 model.independent() ? "do not exclude each other; those of " : "exclude each other; those of ",
-                 test.set->name(), model.independent() ? " do" : " do not", "; name its data with --data");
+  HV_CHECK_INPUT(test.set->label(0) < 0 || !model.independent(), loaded.path,
+                 ": a model of labels that do not exclude each other; those of ", test.set->name(),
+                 " do; name its data with --data");
   if (data::has_validation(test.source)) {
     test.validation = data::open(test.source, data::Split::validation);
     test.validation = with_classes_of(loaded.header, loaded.path, std::move(test.validation), ignore_class_names);
