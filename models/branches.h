@@ -9,7 +9,7 @@
 //     f = feature of the backbone [B, p]                             (its CLS token, or the mean of its patches)
 //     a = classifier of the backbone on f [B, K]                     the aggregated head
 //     b_k = w2_k . gelu(W1_k f + c_k) + d_k [B, K]                   the branch of label k
-//     P_k = g_k sigmoid(b_k) + (1 - g_k) sigmoid(a_k)                g = sigmoid(gate), one number per label, or a linear map of f
+//     P_k = g_k sigmoid(b_k) + (1 - g_k) sigmoid(a_k)                g = sigmoid(gate), a number per label, or a map of f
 // forward() gives the logits of P. So sigmoid(forward()) are the probabilities of the labels.
 // Invariants
 //   1. The backbone is a whole model of another kind, with its own names of parameters; its classifier is the aggregated head.

@@ -96,8 +96,8 @@ int64_t vit_params(const VitConfig& c, const VitShape& v) {
   return embedding + c.depth * (attention + mlp + norms) + 2 * e + v.outputs * (e * c.classes + c.classes);
 }
 
-// N E C P^2 (or the stem and N E S 4) + sum over blocks of (T 4 E^2 + 2 T^2 E + T' 2 r E^2) + E K, with T tokens in attention and T' in the MLP. As in
-// SuperViT's code, all T tokens count as projected, although ours projects only T'.
+// N E C P^2 (or the stem and N E S 4) + sum over blocks of (T 4 E^2 + 2 T^2 E + T' 2 r E^2) + E K, with T tokens in attention
+// and T' in the MLP. As in SuperViT's code, all T tokens count as projected, although ours projects only T'.
 int64_t vit_macs(const VitConfig& c, const VitShape& v) {
   const int64_t e = v.width;
   int64_t macs = embedding_cost(c, e, patches_of(c, v)).macs + v.outputs * e * c.classes;

@@ -2,8 +2,8 @@
 //
 //   none       every weight is 1
 //   inverse    a = n / (2 n1), b = n / (2 n0): inverse frequency. Pictures with a label weigh as much, in sum, as those without
-//   effective  a = c / E(n1), b = c / E(n0), where E(m) = (1 - beta^m) / (1 - beta) is the "effective number" of m pictures (Cui
-//              et al. 2019, arXiv 1901.05555, proposition 1), and c makes the mean weight 1
+//   effective  a = c / E(n1), b = c / E(n0), where E(m) = (1 - beta^m) / (1 - beta) is the "effective number" of m pictures
+//              (Cui et al. 2019, arXiv 1901.05555, proposition 1), and c makes the mean weight 1
 // with n1 pictures that have the label, n0 = n - n1 that do not, a for a target 1 and b for a target 0.
 //
 // Invariants

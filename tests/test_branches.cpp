@@ -1,5 +1,5 @@
-// Branches on every backbone: each subnetwork against its extracted model, the mixture against its formula, costs, gradients, bad
-// configurations. The convolutional stem against plain convolutions.
+// Branches on every backbone: each subnetwork against its extracted model, the mixture against its formula, costs, gradients,
+// bad configurations. The convolutional stem against plain convolutions.
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -26,8 +26,8 @@ using test::error_of;
 
 namespace {
 
-// Three blocks of three heads of at most 8, on a width of 24; 17 tokens. In the second one no attention is left, in the third no
-// hidden unit, in both budgets.
+// Three blocks of three heads of at most 8, on a width of 24; 17 tokens. In the second one no attention is left, in the third
+// no hidden unit, in both budgets.
 const Config kCut = {{"model", "slim"},
                      {"image", "16"},
                      {"patch", "4"},

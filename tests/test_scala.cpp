@@ -277,3 +277,29 @@ TEST_CASE("sandwich: the ends are always trained, the drawn nets come from both 
     }
   }
 }
+
+TEST_CASE("scala: without a teacher both classifiers of the full net learn the labels") {
+  models::ScalaConfig c;
+  c.depth = 1;
+  models::Scala model(c, 1);
+  SandwichOptions options;
+  options.full_steps = 1;
+  SandwichRecipe recipe(model, model.subnets(), options, {}, 0.1, 1);
+  data::Batch batch;
+  Stream stream(3, Purpose::test);
+  batch.images = Tensor::normal({2, 3, 32, 32}, 0, 1, stream);
+  batch.targets = Tensor::zeros({2, 10});
+  batch.targets.mutable_data()[3] = batch.targets.mutable_data()[15] = 1;
+  double learnt = 0;
+  recipe.passes(batch, 0, [&](const models::Subnet&, const Tensor& loss) {
+    learnt = loss.item();
+    loss.backward();
+  });
+  double both = 0;
+  for (const Tensor& logits : model.outputs(batch.images, model.subnets().back())) {
+    both += cross_entropy(logits, batch.targets, 0.1).item() / 2;
+  }
+  CHECK(learnt == doctest::Approx(both).epsilon(1e-5));
+  const Tensor gradient = model.parameter("head_dist.weight").grad();
+  CHECK(sum(gradient * gradient).item() > 0);
+}

@@ -126,13 +126,13 @@ TEST_CASE("slim: the rollout is that of the uncut model if nothing is cut; what 
   plain.heads = 2;
   plain.head_dim = 8;
   models::SuperViT uncut(plain, 0);
-  const models::SlimPlan all = plan_cut(SlimSearch(tiny()).uncut(), 2, {}, {{}}, {1});
+  const models::SlimPlan full = plan_cut(SlimSearch(tiny()).uncut(), 2, {}, {{}}, {1});
   Slim cut(tiny_cut());
   randomise(uncut);
   randomise(cut);
   uncut.eval();
   cut.eval();
-  const auto whole = models::cut(all, uncut);
+  const auto whole = models::cut(full, uncut);
   whole->eval();
   const NoGrad off;
   const Tensor flow = uncut.rollout(images, uncut.subnets().back());
@@ -148,7 +148,7 @@ TEST_CASE("slim: the rollout is that of the uncut model if nothing is cut; what 
     CHECK(hv::max(abs(sum(some, {1, 2}) - 1)).item() < 1e-5);
     CHECK(hv::max(abs(some - alone)).item() < 1e-6);
   }
-  SlimConfig none = all.config;
+  SlimConfig none = full.config;
   none.set({1}, {{{{0, 0}, {0, 0}}, {32, 32}}});
   Slim blind(none);
   CHECK(hv::max(abs(blind.rollout(images, blind.subnets()[0]))).item() == 0);  // nothing reaches the CLS token

@@ -1,8 +1,8 @@
 // Models whose blocks have sizes of their own (models/layered_vit.h), in files.
 //
 // Invariants
-//   1. Where timm can run one (LayeredVit::plain), its file is laid out as timm's. Its metadata are the same either way, so they
-//      decide the layout.
+//   1. Where timm can run one (LayeredVit::plain), its file is laid out as timm's. Its metadata are the same either way, so
+//      they decide the layout.
 //   2. All others, whole or a subnetwork alone, have our names and bytes, and only this program reads them.
 // Thread rule: pure functions.
 #pragma once

@@ -48,7 +48,7 @@ struct TimmTensor {
 struct TimmModel {
   models::Config config;  // of what is exported: one width, or the nested model
   models::PlainVit vit;   // its full width, which the tensors are
-  // If blocks have sizes of their own, which timm has not: the tensors are then laid out as here, and `vit` is all but the blocks.
+  // If blocks have sizes of their own, which timm has not: tensors are then laid out as here, `vit` is all but the blocks.
   std::optional<models::LayeredVit> layers;
   std::vector<TimmTensor> tensors;
   std::vector<std::string> class_names;
@@ -62,8 +62,8 @@ bool is_positions(const std::string& name);  // a table of them
 
 // "3 to 8 heads", by the first axis.
 std::string first_axes(const std::vector<models::Subnet>& all);
-// "3 heads", "3 to 8 heads", "0.25 to 1 ratio"; `detailed`: "3 heads of 16", "0.25 to 1 ratio of width 96". Of blocks with sizes
-// of their own "0.5 to 0.8 budget, sizes by block".
+// "3 heads", "3 to 8 heads", "0.25 to 1 ratio"; `detailed`: "3 heads of 16", "0.25 to 1 ratio of width 96". Of blocks with
+// sizes of their own "0.5 to 0.8 budget, sizes by block".
 std::string widths_text(const models::Config& config, bool detailed = false);
 // "VisionTransformerDistilled(img_size=32, ...)": how timm makes what the tensors fit, or why it cannot. Empty if the defaults
 // will do.

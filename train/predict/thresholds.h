@@ -1,5 +1,5 @@
-// Where a probability becomes a "yes", for labels that do not exclude each other: per label the threshold that is best for F1 on
-// validation pictures (train/scores/ranking.h), which neither trained the model nor test it.
+// Where a probability becomes a "yes", for labels that do not exclude each other: per label the threshold that is best for F1
+// on validation pictures (train/scores/ranking.h), which neither trained the model nor test it.
 // Thread rule: one thread.
 #pragma once
 

@@ -65,6 +65,9 @@ double SandwichRecipe::share(const models::Subnet& subnet) const {
 // transformers", equation 3).
 Tensor SandwichRecipe::full_loss(const std::vector<Tensor>& logits, const data::Batch& batch) const {
   const Tensor labels = cross_entropy(logits[0], batch.targets, smoothing_);
+  // Without a teacher the last classifier, from which narrower nets learn, learns the labels, too. The authors' code leaves it
+  // untrained then, and they never run it so: on CIFAR-10 scala-nano stayed at 17 to 23 % top-1 (4,016 steps).
+  if (!teacher_ && logits.size() > 1) return (labels + cross_entropy(logits.back(), batch.targets, smoothing_)) * 0.5;
   if (!teacher_) return labels;
   Tensor taught;
   {

@@ -30,8 +30,9 @@ struct Prepared {
   std::vector<models::Subnet> subnets;
 };
 
-// Starts computing, opens the data (and writes into the options where they are and which augmentation suits them), says what is in use, builds the model: a
-// checkpoint's if there is one, else a new one with the first weights that --init names.
+// Starts computing, opens the data (and writes into the options where they are, which augmentation suits them and how often
+// labels occur), says what is in use, builds the model: a checkpoint's if there is one, else a new one with the first weights
+// that --init names.
 Prepared prepare(TrainOptions& options, const Checkpoint* checkpoint = nullptr);
 
 }  // namespace hv::train
