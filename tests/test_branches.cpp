@@ -20,7 +20,7 @@ models::Config small(const std::string& preset, const models::Config& more = {})
   models::Config config = models::named_model(preset, 3);
   config["depth"] = "2";
   config["image"] = "32";
-  if (config.count("sizes") > 0) config["sizes"] = "16,32";
+  if (const auto sizes = config.find("sizes"); sizes != config.end()) sizes->second = "16,32";
   for (const auto& [name, value] : more) config[name] = value;
   return config;
 }
