@@ -19,13 +19,8 @@ void visit_fields(C& c, Visit& visit) {
   visit("branch_hidden", c.branch_hidden, 1, 1024);
 }
 
-// [B, T, p] -> [B, p]
-Tensor mean_of_patches(const Tensor& x, int64_t first) { return mean(x.slice(1, first, x.size(1)), {1}); }
-
-int64_t first_tokens(const Config& backbone) {
-  const auto entry = backbone.find("distilled");
-  return entry != backbone.end() && entry->second == "on" ? 2 : 1;
-}
+// [B, T, p] -> [B, p]. A backbone has no first token but CLS (Kind::features).
+Tensor mean_of_patches(const Tensor& x) { return mean(x.slice(1, 1, x.size(1)), {1}); }
 
 int64_t own_params(const BranchesConfig& c, int64_t p, int64_t labels) {
   if (!c.branches) return 0;
@@ -60,6 +55,12 @@ BranchesConfig branches_from_config(const Config& config) {
   HV_CHECK_INPUT(c.mixing == "scalar" || c.mixing == "input", "model: mixing: expected scalar or input, found '", c.mixing,
                  "'");
   HV_CHECK_INPUT(c.feature == "cls" || c.feature == "mean", "model: feature: expected cls or mean, found '", c.feature, "'");
+  // The backbone's own part is within its bounds, so nothing here exceeds 2^63.
+  const Cost widest = costs(c.backbone).back();
+  const int64_t labels = std::stoll(c.backbone.at("classes"));
+  const int64_t own = own_params(c, static_cast<int64_t>(widest.subnet.on("dim").value()), labels);
+  HV_CHECK_INPUT(widest.params + own <= kMostParameters, "model: too large: ", widest.params + own, " parameters, at most ",
+                 kMostParameters);
   return c;
 }
 
@@ -98,11 +99,10 @@ Branches::Branches(const BranchesConfig& config, uint64_t seed)
 }
 
 std::vector<Tensor> Branches::outputs(const Tensor& images, const Subnet& subnet) {
-  const int64_t first = first_tokens(config_.backbone), p = backbone_->width_of(subnet), e = backbone_->full_width();
-  const Tensor f = config_.feature == "cls"
-                       ? Tensor(backbone_->features(images, subnet, nn::first_token))
-                       : mean_of_patches(backbone_->features(images, subnet, nn::all_tokens), first);  // [B, p]
-  const Tensor a = backbone_->classify(f, subnet);                                                     // [B, K]
+  const int64_t p = backbone_->width_of(subnet), e = backbone_->full_width();
+  const Tensor f = config_.feature == "cls" ? Tensor(backbone_->features(images, subnet, nn::first_token))
+                                            : mean_of_patches(backbone_->features(images, subnet, nn::all_tokens));  // [B, p]
+  const Tensor a = backbone_->classify(f, subnet);                                                                   // [B, K]
   if (!config_.branches) return {a};
   const int64_t k = classes(), h = config_.branch_hidden;
   const Tensor units = gelu(linear(f, nn::live(fc1_, p, e), fc1_bias_.value)).view({f.size(0), k, h});

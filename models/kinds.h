@@ -63,7 +63,7 @@ struct Kind {
   std::function<std::optional<Config>(const PlainVit& vit, const Config& like)> alone = {};
   // The same for models whose blocks have sizes of their own (models/layered_vit.h): the full one.
   std::function<LayeredVit(const Config& config)> layers = {};
-  // Whether the model of a configuration is a Backbone (models/backbone.h); empty: it is none.
+  // Whether the model of a configuration is a Backbone (models/backbone.h), with no first token but CLS; empty: it is none.
   std::function<bool(const Config& config)> features = {};
   // Of a kind whose blocks have sizes of their own: these, by subnetwork, and the entries of the configuration that say nothing
   // else. ranking: of a kind that searches for such sizes. Both are empty for any other.

@@ -9,8 +9,7 @@
 namespace hv::models {
 namespace {
 
-constexpr int64_t kMostTokens = 4096;                  // patches; with this many, scores are 64 MiB per head
-constexpr int64_t kMostParameters = int64_t{1} << 29;  // 2 GiB of weights
+constexpr int64_t kMostTokens = 4096;  // patches; with this many, scores are 64 MiB per head
 
 }  // namespace
 

@@ -188,6 +188,7 @@ TEST_CASE("branches and stem: configurations that are refused") {
   CHECK(refused({{"backbone", "lstm"}}).starts_with("model: unknown kind 'lstm'; known: hydravit"));
   CHECK(refused({{"distilled", "on"}}, "branches-scala-nano") ==
         "model: backbone: a model of kind scala with these entries decides by no single feature; choose another one");
+  CHECK(refused({{"branch_hidden", "1024"}, {"classes", "1048576"}}).starts_with("model: too large: "));
   CHECK(refused({{"more", "1"}}) == "model: an entry this version does not know: 'more'");
   const std::string stem = "model: stem: expected patch or conv:N with N from 1 to 1024 channels, as conv:64; found '";
   for (const char* bad :

@@ -54,6 +54,9 @@ std::optional<Cascade> chosen_cascade(const CascadeChoice& choice, const std::se
   const std::vector<models::Subnet>& all = model.subnets();
   HV_CHECK_USAGE(choice.measure == "entropy" || !given.contains("entropy-classes"),
                  "--entropy-classes: only of --measure entropy");
+  const bool asked = given.contains("cascade") || !wanted.empty();
+  HV_CHECK_USAGE(!asked || !model.independent(), given.contains("cascade") ? "--cascade" : wanted,
+                 ": how sure an answer is can be measured only for labels that exclude each other");
   if (!given.contains("cascade")) {
     const bool own = model.continues() && all.size() > 1;
     const std::string unused = given.contains("measure")           ? "--measure"
