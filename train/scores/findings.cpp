@@ -81,13 +81,13 @@ FindingsScorer::Label FindingsScorer::score(size_t k, const Ranking& ranking) co
     probabilities.push_back(probability(x));
     loss += std::isnan(x) ? x : std::max(wrong, 0.0) + std::log1p(std::exp(-std::abs(x)));
   }
-  const double threshold = options_.thresholds.empty() ? kNone : options_.thresholds[k];
+  const double f1 = options_.thresholds.empty() ? kNone : f1_at(rank(probabilities, targets_[k]), options_.thresholds[k]);
   return {auroc(ranking),
           average_precision(ranking),
           loss / static_cast<double>(logits_[k].size()),
           brier_score(probabilities, targets_[k]),
           calibration_error(probabilities, targets_[k]),
-          f1_at(rank(probabilities, targets_[k]), threshold)};
+          f1};
 }
 
 std::vector<Metric> FindingsScorer::metrics() const {
