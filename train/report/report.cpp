@@ -76,7 +76,9 @@ class Report {
         "Mean loss of the steps since the point before. Lower is better; narrow widths usually stay above wide ones." + few());
     figure("learning-rate", svg(learning_rate_chart(runs_)), "What the update of each step is multiplied by.");
     figure("test-accuracy", svg(test_chart(runs_)),
-           "On the test images of --eval-limit, live weights; higher is better." + few());
+           "On the test images of --eval-limit, or before the end on validation images where the data have them; live weights; "
+           "higher is better." +
+               few());
   }
 
   // What is said where only a few of the subnetworks are shown.
