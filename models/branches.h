@@ -49,7 +49,7 @@ class Branches : public ElasticModel {
   std::vector<Tensor> outputs(const Tensor& images, const Subnet& subnet) override;
   bool independent() const override { return true; }
   // The learned share of the branches, g [K], where it does not depend on the image; else empty.
-  std::vector<double> mixing() const;
+  std::vector<double> mixing() const override;
 
   const std::vector<Subnet>& subnets() const override { return model_->subnets(); }
   std::vector<Tensor> active(const Subnet& subnet) const override;

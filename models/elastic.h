@@ -61,6 +61,9 @@ class ElasticModel : public nn::Module {
   virtual int64_t macs(const Subnet& subnet) const = 0;  // of one image: matmuls, convolution and attention products
   // True if classes do not exclude each other: sigmoid, not softmax, makes probabilities of logits.
   virtual bool independent() const { return false; }
+  // Of each class the learned share, 0 to 1, of a part of the model that is for this class alone, where the image does not
+  // change it. Empty if there is no such number.
+  virtual std::vector<double> mixing() const { return {}; }
   // Which parts of the image the decision draws on: [B, rows, cols] of shares that sum to 1. Undefined if the model cannot
   // tell.
   virtual Tensor rollout(const Tensor& images, const Subnet& subnet) { return (void)images, (void)subnet, Tensor(); }
