@@ -162,15 +162,19 @@ Image resize_and_crop(const Image& image, int64_t size) {
 std::vector<uint8_t> encode_png(const Image& image) {
   const auto plane = static_cast<size_t>(image.height * image.width);
   HV_CHECK(plane > 0 && image.chw.size() == 3 * plane, "encode_png: empty picture");
-  std::vector<uint8_t> rgb(3 * plane), png;
+  const uint8_t* red = image.chw.data();
+  const bool grey = std::equal(red, red + 2 * plane, red + plane);  // then one channel says all, in half the bytes
+  const size_t channels = grey ? 1 : 3;
+  std::vector<uint8_t> pixels(channels * plane), png;
   for (size_t i = 0; i < plane; ++i)
-    for (size_t c = 0; c < 3; ++c) rgb[3 * i + c] = image.chw[c * plane + i];
+    for (size_t c = 0; c < channels; ++c) pixels[channels * i + c] = image.chw[c * plane + i];
   const auto append = [](void* out, void* data, int size) {
     const auto* bytes = static_cast<uint8_t*>(data);
     static_cast<std::vector<uint8_t>*>(out)->insert(static_cast<std::vector<uint8_t>*>(out)->end(), bytes, bytes + size);
   };
-  HV_CHECK(stbi_write_png_to_func(append, &png, static_cast<int>(image.width), static_cast<int>(image.height), 3, rgb.data(),
-                                  static_cast<int>(3 * image.width)),
+  HV_CHECK(stbi_write_png_to_func(append, &png, static_cast<int>(image.width), static_cast<int>(image.height),
+                                  static_cast<int>(channels), pixels.data(),
+                                  static_cast<int>(channels * static_cast<size_t>(image.width))),
            "encode_png: out of memory");
   return png;
 }

@@ -70,6 +70,12 @@ TEST_CASE("PNG: 16 bits keep the high byte, alpha is dropped, grey and palettes 
   CHECK(pixel(decoded(make_png(1, 1, 8, 4, zlib_stream({0, 9, 0}))), 0, 0) == std::array<int, 3>{9, 9, 9});
   CHECK(pixel(decoded(make_png(4, 1, 2, 0, zlib_stream({0, 0b00011011}), "tRNS", {0, 1})), 0, 1) ==
         std::array<int, 3>{85, 85, 85});
+  const Bytes shades = noise(63);
+  Image grey{9, 7, {}};
+  for (int c = 0; c < 3; ++c) grey.chw.insert(grey.chw.end(), shades.begin(), shades.end());
+  CHECK((encode_png(grey)[25] == 0 && decoded(encode_png(grey)).chw == grey.chw));  // written in one channel, too
+  grey.chw[100] ^= 1;
+  CHECK((encode_png(grey)[25] == 2 && decoded(encode_png(grey)).chw == grey.chw));
   const Image palette = decoded(short_palette());
   CHECK(pixel(palette, 0, 1) == std::array<int, 3>{0, 255, 0});
   CHECK(pixel(palette, 0, 2) == std::array<int, 3>{0, 0, 0});  // no such colour
