@@ -87,20 +87,9 @@ std::string marker_path(int64_t shape, double x, double y, double r) {
   }
 }
 
-std::string open_group(const Series& series) {
-  return concat("<g class=\"s\"", series.faint ? " opacity=\"0.3\"" : "", " style=\"--l:", series.colour.light,
-                ";--d:", series.colour.dark, "\" stroke=\"currentColor\">");
-}
-
 std::string marker(const Series& series, double x, double y, double radius = 4) {
   return concat("<path d=\"", marker_path(series.marker, x, y, radius),
                 series.hollow ? "\" class=\"o\"" : "\" fill=\"currentColor\"", " stroke-width=\"1.5\"/>");
-}
-
-std::string line_path(const std::vector<std::pair<double, double>>& at, bool dashed) {
-  std::string path;
-  for (const auto& [x, y] : at) path += concat(path.empty() ? "M" : "L", fixed(x), " ", fixed(y));
-  return concat("<path d=\"", path, "\" fill=\"none\" stroke-width=\"1.8\"", dashed ? " stroke-dasharray=\"5 4\"" : "", "/>");
 }
 
 // Places each label beside its point so that it covers nothing that was drawn before. A label for which there is no such place
@@ -147,7 +136,20 @@ class Labels {
   std::vector<std::pair<double, std::string>> said_;
 };
 
-// The entries of the legend, in rows below the plot. Returns the drawing and sets y to its lower end.
+}  // namespace
+
+std::string open_group(const Series& series) {
+  return concat("<g class=\"s\"", series.faint ? " opacity=\"0.3\"" : "", " style=\"--l:", series.colour.light,
+                ";--d:", series.colour.dark, "\" stroke=\"currentColor\">");
+}
+
+std::string line_path(const std::vector<std::pair<double, double>>& at, const Series& series) {
+  std::string path;
+  for (const auto& [x, y] : at) path += concat(path.empty() ? "M" : "L", fixed(x), " ", fixed(y));
+  return concat("<path d=\"", path, "\" fill=\"none\" stroke-width=\"", series.thick ? "3.6" : "1.8", "\"",
+                series.dashed ? " stroke-dasharray=\"5 4\"" : "", "/>");
+}
+
 std::string legend(const std::vector<Series>& series, double left, double right, double& y) {
   std::string out;
   double x = left;
@@ -159,15 +161,13 @@ std::string legend(const std::vector<Series>& series, double left, double right,
       y += 18;
     }
     out += open_group(s);
-    if (s.line) out += line_path({{x, y - 4}, {x + 26, y - 4}}, s.dashed);
+    if (s.line) out += line_path({{x, y - 4}, {x + 26, y - 4}}, s);
     if (s.marker >= 0) out += marker(s, x + 13, y - 4);
     out += "</g>" + svg_text(x + 32, y, s.name, "start");
     x += width;
   }
   return out;
 }
-
-}  // namespace
 
 std::string svg(const Chart& chart) {
   std::vector<double> xs, ys;
@@ -221,7 +221,7 @@ std::string svg(const Chart& chart) {
     }
     if (at.empty()) continue;
     drawn += open_group(s);
-    if (s.line && at.size() > 1) drawn += line_path(at, s.dashed);
+    if (s.line && at.size() > 1) drawn += line_path(at, s);
     Series dots = s;
     if (at.size() == 1) dots.marker = std::max<int64_t>(0, s.marker);  // a single point draws no line, so it needs a marker
     const size_t every = s.line ? at.size() / 12 + 1 : 1;              // few markers on a line, so that they do not overlap
@@ -255,7 +255,12 @@ std::string svg(const Bars& chart) {
   double widest = 0;
   for (const double tick : y_ticks) widest = std::max(widest, text_width(short_number(tick)));
   const double left = 34 + widest, right = kWidth - kRight, bottom = kTop + kPlot;
-  std::string out = svg_begin(kWidth, bottom + 44, chart.title, chart.alt);
+  constexpr size_t kLetters = 18;  // of a steep name
+  double names = 0;                // the height of steep names
+  for (const Bars::Bar& bar : chart.bars) {
+    if (chart.steep) names = std::max(names, text_width(shortened(bar.name, kLetters)) - 8);
+  }
+  std::string out = svg_begin(kWidth, bottom + 44 + names, chart.title, chart.alt);
   for (const double tick : y_ticks) {
     out += concat("<path class=\"g\" d=\"M", fixed(left), " ", fixed(y.at(tick)), "H", fixed(right), "\"/>");
     out += svg_text(left - 6, y.at(tick) + 4, short_number(tick), "end");
@@ -278,10 +283,15 @@ std::string svg(const Bars& chart) {
       }
     }
     out += svg_text(middle, above - 6, bar.label.empty() ? short_number(value) : bar.label, "middle", " class=\"n\"");
-    out += svg_text(middle, bottom + 16, bar.name);
+    if (chart.steep) {
+      out += svg_text(0, 0, shortened(bar.name, kLetters), "end",
+                      concat(" transform=\"translate(", fixed(middle + 4), " ", fixed(bottom + 8), ") rotate(-90)\""));
+    } else {
+      out += svg_text(middle, bottom + 16, bar.name);
+    }
   }
   out += concat("<path class=\"a\" d=\"M", fixed(left), " ", fixed(kTop), "V", fixed(bottom), "H", fixed(right), "\"/>\n");
-  out += svg_text((left + right) / 2, bottom + 35, chart.x);
+  out += svg_text((left + right) / 2, bottom + 35 + names, chart.x);
   out += svg_text(0, 0, chart.y, "middle", concat(" transform=\"translate(14 ", fixed(kTop + kPlot / 2), ") rotate(-90)\""));
   return out + "</svg>";
 }

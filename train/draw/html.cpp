@@ -129,11 +129,16 @@ void Page::tiles(const std::vector<Tile>& tiles, const std::string& file) {
   }
 }
 
-void Page::fold(const std::string& heading, const std::vector<std::vector<std::string>>& rows) {
+void Page::folded(const std::string& heading, const std::function<void()>& part) {
   close_figures();
   body_ += concat("<details><summary>", escape(heading), "</summary>\n");
-  table(rows, true);
+  part();
+  close_figures();
   body_ += "</details>\n";
+}
+
+void Page::fold(const std::string& heading, const std::vector<std::vector<std::string>>& rows) {
+  folded(heading, [&] { table(rows, true); });
 }
 
 void Page::table(const std::vector<std::vector<std::string>>& rows, bool texts) {

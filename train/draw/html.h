@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,11 @@ struct Tile {
   data::Image image;
   std::string caption;
 };
+
+// Adds a drawing to the page, and writes it to a file of that name.
+using Figure = std::function<void(const std::string& name, const std::string& drawing, const std::string& caption)>;
+// The same of pictures, in rows of so many.
+using Tiles = std::function<void(const std::string& name, const std::vector<Tile>& tiles, int64_t columns)>;
 
 class Page {
  public:
@@ -37,7 +43,8 @@ class Page {
   void table(const std::vector<std::vector<std::string>>& rows, bool texts = false);  // texts: the cells are not numbers
   // A table of texts that the reader must unfold.
   void fold(const std::string& heading, const std::vector<std::vector<std::string>>& rows);
-  std::string finish();  // the whole page; call it last
+  void folded(const std::string& heading, const std::function<void()>& part);  // the same, of what `part` adds
+  std::string finish();                                                        // the whole page; call it last
 
  private:
   void close_figures();

@@ -1,4 +1,4 @@
-// A confusion matrix as SVG: its rows are the true classes, its columns the predicted classes.
+// Square matrices as SVG: of any shares, and of confusion, whose rows are the true classes and columns the predicted ones.
 // Thread rule: pure functions.
 #pragma once
 
@@ -7,6 +7,19 @@
 #include <vector>
 
 namespace hv::train {
+
+struct Matrix {
+  std::string title, alt, rows, columns;  // rows, columns: what they are
+  int64_t size = 0;
+  struct Cell {
+    int64_t row = 0, column = 0;
+    double share = 0;  // from 0, pale, to 1; one that is not finite is not drawn
+    std::string text = {};
+  };
+  std::vector<Cell> cells;  // row by row; not all of them
+};
+// `names` of rows and columns; written, as the cells' texts are, if they are at most 20. "" if there are more than 100.
+std::string svg(const Matrix& matrix, const std::vector<std::string>& names);
 
 struct Confusion {
   struct Pair {

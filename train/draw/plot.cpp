@@ -66,6 +66,13 @@ double text_width(const std::string& text, double size) {
   return 0.58 * size * static_cast<double>(letters);
 }
 
+std::string shortened(const std::string& name, size_t letters) {
+  if (name.size() <= letters) return name;
+  size_t end = letters - 1;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0) == 0x80) --end;  // do not cut inside a UTF-8 character
+  return name.substr(0, end) + "\xe2\x80\xa6";
+}
+
 std::string short_number(double value) {
   const char* unit = "";
   for (const char* next : {" k", " M", " G", " T"}) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hv::train {
@@ -32,6 +33,7 @@ struct Series {
   int64_t marker = 0;  // number of the shape of its points; -1: none
   bool line = true, hollow = false, dashed = false;
   bool faint = false;  // its points are small and pale, and labels may cover them
+  bool thick = false;  // of several lines the one that matters most
 };
 
 struct Axis {
@@ -64,6 +66,7 @@ struct Bars {
     double expected = -1;    // a line across the bar at this value; negative: no line
   };
   std::vector<Bar> bars;
+  bool steep = false;  // names are written upwards, because they are many or long
 };
 std::string svg(const Bars& chart);
 
@@ -73,11 +76,16 @@ std::vector<double> ticks(double low, double high, int wanted);
 std::vector<double> log_ticks(double low, double high);
 std::string short_number(double value);  // "0.0005", "12.5", "20 k", "3.1 M"
 
-// --- parts for other drawings in the same style (train/draw/matrix.cpp) ----------------------------------------------------
+// --- parts for other drawings in the same style (matrix.cpp, panels.cpp) ---------------------------------------------------
 std::string svg_begin(double width, double height, const std::string& title, const std::string& alt);
 std::string svg_text(double x, double y, const std::string& text, const std::string& anchor = "middle",
                      const std::string& more = "");
 std::string fixed(double value);                               // a coordinate, in pixels with one decimal
 double text_width(const std::string& text, double size = 12);  // an estimate, in pixels
+std::string shortened(const std::string& name, size_t letters);
+std::string open_group(const Series& series);  // <g> in the series' colour; it needs an </g>
+std::string line_path(const std::vector<std::pair<double, double>>& at, const Series& series);  // at: pixels
+// The entries of the legend, in rows below the plot. Returns the drawing and sets y to its lower end.
+std::string legend(const std::vector<Series>& series, double left, double right, double& y);
 
 }  // namespace hv::train
