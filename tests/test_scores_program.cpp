@@ -197,6 +197,7 @@ TEST_CASE("findings: train, eval, its JSON and the files of a run show several l
   CHECK((seam::has(all, "\nheads=6, 40 images\nlabel") && seam::has(all, "\nheads=2, 40 images\nlabel")));
   CHECK(seam::has(all, "low, high: 95 % interval of AUROC, from 1000 resamples of the 20 patients; means"));
   CHECK((seam::has(all, "n/a") && !seam::has(all, "nan")));
+  CHECK((seam::has(all, kNoMedicalDevice) && seam::has(said, kNoMedicalDevice)));
   const std::string json = seam::run(folder, "eval --json --threads 1 " + run);
   CHECK((count(json, "\"auroc_low_number__or__so__low\":0.") == 2 && count(json, "\"auroc_none\":null") == 2));
   const std::string summary = test::slurp(join_path(run, "summary.csv")), events = test::slurp(join_path(run, "events.jsonl"));

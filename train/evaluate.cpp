@@ -51,6 +51,7 @@ std::vector<Result> evaluate(models::ElasticModel& model, const std::vector<mode
   for (size_t s = 0; s < results.size(); ++s) {
     results[s].metrics = scorers[s]->metrics();
     results[s].note = scorers[s]->note();
+    results[s].warning = scorers[s]->warning();
     results[s].images_per_second = static_cast<double>(results[s].images) / seconds[s];
   }
   return results;

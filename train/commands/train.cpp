@@ -107,6 +107,7 @@ int run_train(TrainArguments arguments, const std::set<std::string>& given, cons
     return ending == Ending::interrupted ? 128 + interrupted() : 0;
   }
   std::fputs(subnet_table(trainer.results(), trainer.ema_results()).c_str(), stdout);
+  if (!trainer.results().empty() && !trainer.results()[0].warning.empty()) show(trainer.results()[0].warning);
   show("checkpoint: " + last);
   std::fflush(stdout);
   std::clearerr(stdout);  // the run is in its folder; that no one reads along is no failure

@@ -53,7 +53,8 @@ std::string label_tables(const std::vector<Result>& results) {
   for (const size_t i : shown_by_label(results, 1)) {
     text += concat('\n', results[i].subnet.label, ", ", results[i].images, " images\n", label_table(results[i]));
   }
-  if (!text.empty() && !results[0].note.empty()) text += results[0].note + '\n';
+  if (text.empty()) return "";
+  for (const std::string& line : {results[0].note, results[0].warning}) text += line.empty() ? "" : line + '\n';
   return text;
 }
 

@@ -15,7 +15,8 @@ std::vector<size_t> shown_by_label(const std::vector<Result>& results, size_t mo
 
 // A line per label, a column per metric, then the note; "" if no metric has a label.
 std::string label_table(const Result& result);
-// The tables of the widest and the narrowest subnetwork, each with its name above it; of one alone, its own.
+// The tables of the widest and the narrowest subnetwork, each with its name above it; of one alone, its own. Then the note and
+// the warning.
 std::string label_tables(const std::vector<Result>& results);
 
 }  // namespace hv::train

@@ -54,6 +54,7 @@ class FindingsScorer : public Scorer {
   }
   std::vector<Metric> metrics() const override;
   std::string note() const override;
+  std::string warning() const override { return kNoMedicalDevice; }
 
  private:
   struct Label {  // what the pictures say of one label

@@ -22,6 +22,10 @@
 
 namespace hv::train {
 
+// What everybody who sees such numbers must read.
+inline constexpr const char* kNoMedicalDevice =
+    "This is no medical device: numbers of a program for teaching, not for decisions about patients.";
+
 std::unique_ptr<Scorer> make_findings_scorer(const data::Dataset& dataset, const ScoreOptions& options);
 
 // Names of labels as parts of metrics' names: letters, digits, '-' and '_' stay, any other byte becomes '_'. No two labels, and

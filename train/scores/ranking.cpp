@@ -72,6 +72,19 @@ double average_precision(const Ranking& ranking) {
   return sum / static_cast<double>(ranking.positives);
 }
 
+std::vector<RocPoint> roc_curve(const Ranking& ranking) {
+  if (!ranking.available()) return {};
+  std::vector<RocPoint> curve = {{}};
+  int64_t wrong = 0, right = 0;
+  each_run_down(ranking, [&](double, int64_t yes, int64_t no) {
+    right += yes;
+    wrong += no;
+    curve.push_back({static_cast<double>(wrong) / static_cast<double>(ranking.negatives),
+                     static_cast<double>(right) / static_cast<double>(ranking.positives)});
+  });
+  return curve;
+}
+
 double f1_at(const Ranking& ranking, double threshold) {
   if (!ranking.available() || std::isnan(threshold)) return kNone;
   int64_t said_yes = 0, right = 0;

@@ -32,6 +32,13 @@ double auroc(const Ranking& ranking);
 // the area under the precision-recall curve without interpolation, as scikit-learn's average_precision_score.
 double average_precision(const Ranking& ranking);
 
+// The ROC curve: rates of false and of true positives of the answer "yes, if score >= threshold", from (0, 0) to (1, 1), a point
+// for each distinct score from the highest down. The area under its straight lines is auroc(). Empty if not available.
+struct RocPoint {
+  double false_positives = 0, true_positives = 0;
+};
+std::vector<RocPoint> roc_curve(const Ranking& ranking);
+
 // The F1 score 2 TP / (2 TP + FP + FN) of the answer "yes, if score >= threshold" (van Rijsbergen 1979).
 double f1_at(const Ranking& ranking, double threshold);
 // The distinct score that is the best threshold for F1 on these pictures; of several the lowest, which misses fewer positives.

@@ -27,7 +27,7 @@ struct Result {
   int64_t params = 0, macs = 0, images = 0;
   std::vector<Metric> metrics;  // the first decides best.ckpt; a larger value is better
   double images_per_second = 0;
-  std::string note = {};                         // Scorer::note
+  std::string note = {}, warning = {};           // of the scorer
   double metric(const std::string& name) const;  // NaN if there is no metric of that name
 };
 
@@ -43,7 +43,8 @@ class Scorer {
   virtual void add(const Tensor& logits, const data::Batch& batch) = 0;  // contiguous logits [B, classes] of the next B images
   // Over all images added so far. Metrics with `summary` are the same ones, in the same order, with and without details.
   virtual std::vector<Metric> metrics() const = 0;
-  virtual std::string note() const { return ""; }  // what a reader of the numbers must know, in one line
+  virtual std::string note() const { return ""; }     // what a reader of the numbers must know, in one line
+  virtual std::string warning() const { return ""; }  // what everybody must read who sees any of the numbers, in one line
 };
 
 struct ScorerKind {
