@@ -80,9 +80,9 @@ RunImages::RunImages(const RunData& run) : run_(run) {
   loaded_ = load_model(run.held);
   const std::string folder = run.option("data"), kind = run.option("kind");
   HV_CHECK_INPUT(!folder.empty(), loaded_.path, ": does not say which data it was trained on");
-  const data::Source source{folder, kind.empty() ? "auto" : kind, loaded_.model->image_size()};
-  train_ = data::open(source, data::Split::train);
-  test_ = data::open(source, data::Split::test);
+  source_ = {folder, kind.empty() ? "auto" : kind, loaded_.model->image_size()};
+  train_ = data::open(source_, data::Split::train);
+  test_ = data::open(source_, data::Split::test);
   for (const data::DatasetPtr& dataset : {train_, test_}) {
     HV_CHECK_INPUT(dataset->classes() == loaded_.model->classes() && dataset->height() == loaded_.model->image_size(), folder,
                    ": not the data of the run: ", dataset->classes(), " classes of ", dataset->height(), " pixels");
@@ -90,6 +90,10 @@ RunImages::RunImages(const RunData& run) : run_(run) {
   check_same(run, *train_, "data_checksum");
   check_same(run, *test_, "test_checksum");
   for (const WidthCost& width : run.widths) widths_.push_back(width.subnet);
+}
+
+data::DatasetPtr RunImages::validation() const {
+  return data::has_validation(source_) ? data::open(source_, data::Split::validation) : nullptr;
 }
 
 int64_t RunImages::fitting(int64_t images, Pass pass) const {

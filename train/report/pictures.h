@@ -49,6 +49,8 @@ class RunImages {
   std::vector<Tile> survivors(int64_t index, const models::Subnet& subnet);
   int64_t test_images() const { return test_->size(); }
   const data::Dataset& test() const { return *test_; }
+  data::DatasetPtr validation() const;  // null if the data have none
+  Loaded& loaded() { return loaded_; }
 
  private:
   data::Image test_image(int64_t i) const;
@@ -60,6 +62,7 @@ class RunImages {
 
   const RunData& run_;
   Loaded loaded_;
+  data::Source source_;
   std::vector<models::Subnet> widths_;
   data::DatasetPtr train_, test_;
 };

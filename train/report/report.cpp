@@ -7,6 +7,7 @@
 #include "train/cascade/twice.h"
 #include "train/draw/html.h"
 #include "train/files/file.h"
+#include "train/findings/section.h"
 #include "train/report/about.h"
 #include "train/report/add_accuracy.h"
 #include "train/report/charts.h"
@@ -39,9 +40,11 @@ class Report {
     const Figure draw = [this](const auto& name, const auto& drawing, const auto& caption) { figure(name, drawing, caption); };
     add_accuracy(page_, draw, runs_, images_ ? &images_->test() : nullptr, no_images_);
     add_structure(page_, run_, draw);
+    const bool about_labels = about_findings(run_, images_ ? &images_->test() : nullptr);
+    if (about_labels) findings(draw);
     curves();
     draws();
-    errors();
+    if (!about_labels) errors();
     twice();
     looks();
     survivors();
@@ -138,6 +141,14 @@ class Report {
     }
   }
 
+  void findings(const Figure& draw) {
+    begin_findings(page_);
+    with_images([&] {
+      const Tiles show = [this](const auto& name, const auto& pictures, int64_t columns) { tiles(name, pictures, columns); };
+      add_findings(page_, run_, images_->loaded(), images_->test(), images_->validation().get(), draw, show);
+    });
+  }
+
   void errors() {
     page_.section("errors", "What it gets wrong");
     if (!run_.predictions || !run_.header || run_.widths.empty()) {
@@ -214,8 +225,7 @@ class Report {
       const std::vector<int64_t> indices = chosen ? chosen_images(6) : wanted_;
       page_.text(concat(
           "Attention rollout: how much of each patch reaches the classifier, from dark blue (least) through red to light "
-          "yellow "
-          "(most), on one scale for all widths of an image. Below: what the width says and how surely.",
+          "yellow (most), on one scale for all widths of an image. Below: what the width says and how surely.",
           chosen && run_.predictions
               ? " The images: three that every width gets right, then three that the widest does and the narrowest does "
                 "not, as far as there are such."
