@@ -6,6 +6,7 @@
 #include "models/supervit.h"
 #include "models/thinking.h"
 #include "nn/part.h"
+#include "nn/probe.h"
 
 namespace hv::models {
 namespace {
@@ -20,7 +21,10 @@ void visit_fields(C& c, Visit& visit) {
 }
 
 // [B, T, p] -> [B, p]. A backbone has no first token but CLS (Kind::features).
-Tensor mean_of_patches(const Tensor& x) { return mean(x.slice(1, 1, x.size(1)), {1}); }
+Tensor mean_of_patches(const Tensor& x) {
+  nn::probe_reads_patches();
+  return mean(x.slice(1, 1, x.size(1)), {1});
+}
 
 int64_t own_params(const BranchesConfig& c, int64_t p, int64_t labels) {
   if (!c.branches) return 0;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "nn/part.h"
+#include "nn/probe.h"
 
 namespace hv::models {
 namespace {
@@ -58,7 +59,7 @@ Tensor SlimBlock::forward(const Tensor& x, int64_t budget, const Tensor& mask, c
   Tensor y = keep(x);
   if (h > 0) {
     const nn::Lazy normed = mask.defined() ? nn::Lazy(Tensor(norm1_(x)) * mask) : norm1_(x);
-    const Tensor mixed = attention(leading(normed, qkv_, qkv_bias_, 3 * h), layouts_[b]);  // [B, T, 3H] -> [B, T, H]
+    const Tensor mixed = nn::probed_attention(leading(normed, qkv_, qkv_bias_, 3 * h), layouts_[b]);  // [B, T, 3H] -> [B, T, H]
     y = y + drop_path_(drop_(leading(keep(mixed), proj_, proj_bias_, e)));
   } else {
     y = y + proj_bias_.value;
@@ -172,9 +173,13 @@ std::vector<int64_t> Slim::leaving(size_t block, int64_t batch) const {
 }
 
 Tensor Slim::forward(const Tensor& images, const Subnet& subnet) {
-  Tensor x = embed(images);
+  Tensor x = nn::probe_begin(embed(images), 1);
   for (size_t i = 0; i < blocks_.size(); ++i) {
-    if (!places_[i].empty()) x = gather_tokens(x, leaving(i, images.size(0)), std::ssize(places_[i]));
+    if (!places_[i].empty()) {
+      const std::vector<int64_t> index = leaving(i, images.size(0));
+      x = gather_tokens(x, index, std::ssize(places_[i]));
+      nn::probe_picks(index, x.size(1));
+    }
     const bool last = i + 1 == blocks_.size();
     x = blocks_[i]->forward(x, subnet.id, masks_[i], last ? nn::Keep(nn::first_token) : nn::Keep(nn::all_tokens));
   }

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "models/config_reader.h"
+#include "nn/probe.h"
 
 namespace hv::models {
 namespace {
@@ -212,6 +213,7 @@ Tensor vit_block(const Blocks& blocks, int64_t i, const Tensor& x, const Pruning
 
 Tensor vit_encode(const Blocks& blocks, Tensor x, const Pruning& how, const nn::Keep& keep) {
   const int64_t last = std::ssize(blocks) - 1;
+  x = nn::probe_begin(x, how.first_tokens);
   for (int64_t i = 0; i < last; ++i) x = vit_block(blocks, i, x, how);
   return blocks.back()->forward(x, keep);
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "nn/part.h"
+#include "nn/probe.h"
 
 namespace hv::nn {
 
@@ -14,7 +15,7 @@ MultiHeadAttention::MultiHeadAttention(int64_t width, const Heads& heads, double
 }
 
 Lazy MultiHeadAttention::mix(const Tensor& qkv, const Keep& keep) const {
-  return drop_(proj_(keep(hv::attention(qkv, heads_.at(qkv.size(2) / 3)))));  // [B, T, 3p] -> [B, T, p] -> kept rows of p
+  return drop_(proj_(keep(probed_attention(qkv, heads_.at(qkv.size(2) / 3)))));  // [B, T, 3p] -> [B, T, p] -> kept rows of p
 }
 
 Tensor MultiHeadAttention::probabilities(const Lazy& x) const {
@@ -67,6 +68,7 @@ Tensor Block::prune(const Tensor& x, int64_t first, int64_t others, std::vector<
     for (int64_t i = 0; i < others; ++i) index.push_back(first + best[static_cast<size_t>(b * others + i)]);
   }
   const Tensor y = from_qkv(x, qkv, [&](const Tensor& tokens) { return gather_tokens(tokens, index, kept); });
+  probe_picks(index, kept);
   if (picked) *picked = std::move(index);
   return y;
 }

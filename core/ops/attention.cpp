@@ -6,7 +6,7 @@
 
 #include <array>
 
-#include "core/ops.h"
+#include "core/ops/attention_maps.h"
 #include "core/ops/kept_rows.h"
 #include "core/ops/sink.h"
 
@@ -50,8 +50,8 @@ Tensor probabilities_of(const Tensor& q, const Tensor& k, const AttentionSizes& 
 }
 
 // Heads of unequal size, one after the other; then their results are put where the pieces lie.
-Tensor unequal_composed(const Tensor& qkv, const AttentionSizes& z) {
-  std::vector<Tensor> results = {Tensor::zeros({z.batch, z.tokens, 0})};
+Tensor unequal_through(const Tensor& qkv, const AttentionSizes& z, const MapsHook& hook) {
+  std::vector<Tensor> maps = {Tensor::zeros({z.batch, 0, z.tokens, z.tokens})}, values;
   std::vector<int64_t> places(static_cast<size_t>(z.width()));  // of each column of the result, among those of `results`
   int64_t made = 0;
   for (int64_t h = 0; h < z.heads; ++h) {
@@ -59,20 +59,31 @@ Tensor unequal_composed(const Tensor& qkv, const AttentionSizes& z) {
       for (int64_t i = 0; i < p.size; ++i) places[static_cast<size_t>(p.out + i)] = made++;
     }
     const auto [q, k, v] = together(qkv, z, h);
-    if (q.defined()) results.push_back(matmul(probabilities_of(q, k, z), v));
+    if (!q.defined()) continue;
+    maps.push_back(probabilities_of(q, k, z).unsqueeze(1));
+    values.push_back(v);
+  }
+  const Tensor used = hook(cat(maps, 1));  // [B, heads that have a dimension, T, T]
+  std::vector<Tensor> results = {Tensor::zeros({z.batch, z.tokens, 0})};
+  for (size_t i = 0; i < values.size(); ++i) {
+    results.push_back(matmul(used.select(1, static_cast<int64_t>(i)), values[i]));
   }
   return index_select(cat(results, 2), 2, places);
 }
 
 }  // namespace
 
-Tensor attention_composed(const Tensor& qkv, const HeadLayout& layout) {
-  const AttentionSizes z = sizes_of(qkv, layout, "attention_composed");
-  if (layout.table) return unequal_composed(qkv, z);
+Tensor attention_through(const Tensor& qkv, const HeadLayout& layout, const MapsHook& hook) {
+  const AttentionSizes z = sizes_of(qkv, layout, "attention_through");
+  if (layout.table) return unequal_through(qkv, z, hook);
   const Tensor q = unpacked(qkv, z, 0), k = unpacked(qkv, z, 1), v = unpacked(qkv, z, 2);
-  return matmul(probabilities_of(q, k, z), v)
+  return matmul(hook(probabilities_of(q, k, z)), v)
       .transpose(1, 2)
       .reshape({z.batch, z.tokens, z.width()});  // [B, heads, T, D] -> [B, T, heads * D]
+}
+
+Tensor attention_composed(const Tensor& qkv, const HeadLayout& layout) {
+  return attention_through(qkv, layout, [](const Tensor& maps) { return maps; });
 }
 
 Tensor attention(const Tensor& qkv, const HeadLayout& layout) {

@@ -1,3 +1,4 @@
+#include "core/ops/attention_maps.h"
 #include "tests/ops/cases.h"
 
 namespace hv::test {
@@ -6,6 +7,18 @@ namespace {
 constexpr double kEps = 1e-6;
 
 using Shapes = std::vector<std::vector<Shape>>;
+
+// attention's result y for heads of 2, with `change` [B, heads, T, T] added to the maps.
+Array add_mapped(Array y, const Array& qkv, const Array& change, bool stacked) {
+  const int64_t heads = change.shape[1];
+  for_index(change.shape, [&](const Dims& i) {
+    for (int64_t d = 0; d < 2; ++d) {
+      const int64_t v = 2 * (stacked ? 3 * i[1] + 2 : 2 * heads + i[1]) + d;
+      y({i[0], i[2], 2 * i[1] + d}) += change(i) * qkv({i[0], i[3], v});
+    }
+  });
+  return y;
+}
 
 // x [.., K], weight [N, K], then bias and residual as asked; `front` is applied to x first.
 OpRow affine(const std::string& name, bool bias, bool residual,
@@ -156,6 +169,17 @@ std::vector<OpRow> product_rows() {
                     {{{17, 37, columns}}, {{1, 131, columns}}}});
     rows.push_back({concat("attention_composed of unequal heads, ", columns, " columns"), shapes,
                     [layout](const Tensors& t) { return attention_composed(t[0], layout); }, twin});
+  }
+  // Maps that are changed before they meet v: (softmax + change) v. So the gradient of the change is that of the map.
+  for (const bool stacked : {true, false}) {
+    const HeadLayout layout(2, stacked, 0.3);
+    const auto changed = [layout](const Tensors& t) {
+      return attention_through(t[0], layout, [&](const Tensor& maps) { return maps + t[1]; });
+    };
+    const auto twin = [stacked](const Arrays& a) { return add_mapped(attention(a[0], 2, stacked, 0.3), a[0], a[1], stacked); };
+    const Shapes shapes = {{{2, 3, 12}, {2, 2, 3, 3}}, {{1, 1, 6}, {1, 1, 1, 1}}};
+    rows.push_back(
+        {concat("attention through changed maps, ", stacked ? "stacked" : "{q, k, v} first"), shapes, changed, twin});
   }
   rows.push_back({"attention of heads of 32",
                   {},
