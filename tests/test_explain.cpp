@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "tests/error_of.h"
-#include "train/predict/explain.h"
+#include "train/explain/explain.h"
 
 using namespace hv;
 using namespace hv::train;
@@ -19,7 +19,7 @@ data::Image grey(int64_t height, int64_t width, uint8_t value) {
   return {height, width, std::vector<uint8_t>(static_cast<size_t>(3 * height * width), value)};
 }
 
-// OKLab of an sRGB colour, by the published forward matrices: the way back from train/predict/explain.cpp.
+// OKLab of an sRGB colour, by the published forward matrices: the way back from train/explain/explain.cpp.
 std::array<double, 3> oklab(const std::array<uint8_t, 3>& colour) {
   std::array<double, 3> linear{};
   for (size_t c = 0; c < 3; ++c) {

@@ -1,4 +1,4 @@
-#include "train/predict/explain.h"
+#include "train/explain/explain.h"
 
 #include <algorithm>
 #include <cmath>
