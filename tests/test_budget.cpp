@@ -69,7 +69,8 @@ TEST_CASE("budget: of several axes the most accurate, or the most MACs if not al
   CHECK(error_of([&] { best(1.5); }) ==
         "--budget-ms: 1.5 ms is not enough for the cheapest, heads=5,px=16, which takes 2 ms an image; give at least that");
 
-  header.metrics = {{"seconds", 5}, {"top1.heads=5,px=16", 40}, {"ema_top1.heads=5,px=16", 45}, {"top1.heads=5,px=32", NAN}};
+  header.metrics = {{"a_threshold", 1},         {"threshold_a.heads=5,px=16", 0.5}, {"seconds", 5},
+                    {"top1.heads=5,px=16", 40}, {"ema_top1.heads=5,px=16", 45},     {"top1.heads=5,px=32", NAN}};
   CHECK(stored_accuracy(header, offers[0].subnet, false) == 40);
   CHECK(stored_accuracy(header, offers[0].subnet, true) == 45);
   CHECK(stored_accuracy(header, offers[1].subnet, false) == std::nullopt);

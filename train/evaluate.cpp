@@ -24,7 +24,7 @@ std::vector<Result> evaluate(models::ElasticModel& model, const std::vector<mode
   ScoreOptions scores = options.scores;
   scores.seed = options.seed;
   for (const models::Subnet& subnet : subnets) {
-    results.push_back({subnet, model.params(subnet), model.macs(subnet), 0, {}, 0, ""});
+    results.push_back({subnet, model.params(subnet), model.macs(subnet), 0, {}, 0, "", {}});
     if (!options.thresholds.empty()) scores.thresholds = options.thresholds.at(scorers.size());
     scorers.push_back(make_scorer(dataset, scores));
   }
@@ -52,6 +52,7 @@ std::vector<Result> evaluate(models::ElasticModel& model, const std::vector<mode
     results[s].metrics = scorers[s]->metrics();
     results[s].note = scorers[s]->note();
     results[s].warning = scorers[s]->warning();
+    results[s].thresholds = scorers[s]->thresholds();
     results[s].images_per_second = static_cast<double>(results[s].images) / seconds[s];
   }
   return results;

@@ -4,6 +4,7 @@
 
 #include "train/choice/few.h"
 #include "train/io/interrupt.h"
+#include "train/scores/stored_thresholds.h"
 #include "train/state/load.h"
 #include "train/state/run_folder.h"
 
@@ -201,6 +202,7 @@ bool Trainer::evaluate_and_report(const data::Dataset& images, int64_t limit, co
   };
   keep("", live_);
   keep("ema_", average_);
+  if (&images == setup_.validation) thresholds_ = thresholds_to_store(setup_.train.class_names(), live_, average_);
   return true;
 }
 
@@ -229,6 +231,7 @@ bool Trainer::evaluate_these(const data::Dataset& images, int64_t limit, const s
   options.limit = limit;
   options.seed = static_cast<uint64_t>(setup_.options.seed);
   options.stop = [] { return interrupted() != 0; };
+  options.scores.choose = &images == setup_.validation;
   check_finite();
   // Of the last evaluation, which uses all images and the live weights, the listener is given the logits of every image.
   const bool last = finished() && &images == setup_.test && (limit == 0 || limit >= images.size());

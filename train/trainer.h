@@ -112,7 +112,8 @@ class Trainer {
   bool new_best_ = false, resumed_ = false;
   std::chrono::steady_clock::time_point begin_;
   std::vector<Result> live_, average_;
-  std::map<std::string, double> scores_;  // of the last evaluation, also of an earlier session; the checkpoint stores them
+  std::map<std::string, double> scores_;      // of the last evaluation, also of an earlier session; the checkpoint stores them
+  std::map<std::string, double> thresholds_;  // the same, of the last one on validation images (scores/stored_thresholds.h)
 };
 
 }  // namespace hv::train

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/parallel.h"
+#include "train/scores/stored_thresholds.h"
 #include "train/state/load.h"
 #include "train/state/run_folder.h"
 #include "train/trainer.h"
@@ -48,7 +49,8 @@ void Trainer::restore(const Checkpoint& checkpoint) {
   bad_steps_ = checkpoint.header.counters.count("bad_steps") ? counter("bad_steps") : 0;
   evaluated_step_ = checkpoint.header.counters.count("evaluated_step") ? counter("evaluated_step") : step_;
   for (const auto& [name, value] : checkpoint.header.metrics) {
-    if (name.find('.') != std::string::npos) scores_[name] = value;  // "top1.heads=5", "ema_top1.heads=5"
+    if (name.find('.') == std::string::npos) continue;
+    (is_threshold(name) ? thresholds_ : scores_)[name] = value;  // the latter: "top1.heads=5", "ema_top1.heads=5"
   }
   resumed_ = true;
 }
@@ -79,6 +81,7 @@ Header Trainer::header() const {
                      {"evaluated_step", evaluated_step_}};
   header.metrics = {{"seconds", seconds()}, {"loss_sum", loss_sum_}, {"best_top1", best_}};
   header.metrics.insert(scores_.begin(), scores_.end());
+  header.metrics.insert(thresholds_.begin(), thresholds_.end());
   return header;
 }
 
@@ -128,6 +131,13 @@ void Trainer::save_first() {
   for (const NamedTensor& tensor : tensors()) full.tensors.push_back({tensor.name, tensor.value.shape()});
   for (const models::Subnet& subnet : setup_.subnets) {
     for (const char* weights : {"", "ema_"}) full.metrics[concat(weights, "a metric of some name.", subnet.label)] = 0;
+  }
+  if (setup_.validation && setup_.model.independent()) {
+    std::vector<Result> some;  // as after an evaluation on validation images
+    for (const models::Subnet& subnet : few_) {
+      some.push_back({subnet, 0, 0, 0, {}, 0, "", std::vector<double>(static_cast<size_t>(setup_.model.classes()))});
+    }
+    full.metrics.merge(thresholds_to_store(setup_.train.class_names(), some, some));
   }
   check_header(full);
   save();

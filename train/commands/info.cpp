@@ -8,6 +8,7 @@
 #include "train/io/json.h"
 #include "train/io/print.h"
 #include "train/options.h"
+#include "train/scores/stored_thresholds.h"
 #include "train/start/setup.h"
 #include "train/state/run_folder.h"
 #include "train/structure/layers.h"
@@ -153,7 +154,12 @@ void checkpoint_info(const std::string& path, const InfoArguments& a) {
   if (!header.counters.empty() || !header.metrics.empty()) std::printf("progress\n");
   const auto key = [](const std::string& name) { return print("  %-14s ", printable(name).c_str()); };
   for (const auto& [name, value] : header.counters) show(concat(key(name), value));
-  for (const auto& [name, value] : header.metrics) show(key(name) + print("%.6g", value));
+  size_t thresholds = 0;
+  for (const auto& [name, value] : header.metrics) {
+    thresholds += is_threshold(name);
+    if (!is_threshold(name)) show(key(name) + print("%.6g", value));
+  }
+  if (thresholds > 0) show(concat(key("thresholds"), thresholds, ", per label, width and kind of weights (--json lists them)"));
   print_group("options", header.options);
   print_group("provenance", header.provenance);
   std::printf("%s", cost_table(costs, header.metrics).c_str());

@@ -8,6 +8,7 @@
 #include "core/autograd.h"
 #include "core/check.h"
 #include "train/pareto/front.h"
+#include "train/scores/stored_thresholds.h"
 
 namespace hv::train {
 
@@ -47,6 +48,7 @@ std::optional<double> stored_accuracy(const Header& header, const models::Subnet
   for (const auto& [name, value] : header.metrics) {  // "top1.heads=5", "ema_top1.heads=5": the one metric that is stored
     const size_t dot = name.find('.');
     if (dot == std::string::npos || name.substr(dot + 1) != subnet.label || name.starts_with("ema_") != ema) continue;
+    if (is_threshold(name)) continue;
     if (std::isfinite(value)) return value;
   }
   return {};

@@ -53,6 +53,7 @@ class FindingsScorer : public Scorer {
     }
   }
   std::vector<Metric> metrics() const override;
+  std::vector<double> thresholds() const override;
   std::string note() const override;
   std::string warning() const override { return kNoMedicalDevice; }
 
@@ -151,6 +152,16 @@ void FindingsScorer::put_label(std::vector<Metric>& to, size_t k, const Label& l
   if (!with_f1()) return;
   put("f1_" + keys_[k], "F1", label.f1);
   put("threshold_" + keys_[k], "from", options_.thresholds[k]);
+}
+
+std::vector<double> FindingsScorer::thresholds() const {
+  std::vector<double> best;
+  for (size_t k = 0; k < labels_.size() && options_.choose; ++k) {
+    std::vector<double> probabilities;  // not logits: an answer compares probabilities, and of large logits these are equal
+    for (const Real logit : logits_[k]) probabilities.push_back(probability(static_cast<double>(logit)));
+    best.push_back(best_threshold(rank(probabilities, targets_[k])));
+  }
+  return best;
 }
 
 std::string FindingsScorer::note() const {

@@ -6,6 +6,7 @@
 //   brier   the labels' mean Brier score                            ece    their mean calibration error
 //   labels  how many labels auroc and map are the mean of: those with a positive and a negative picture
 //   auroc_<label>                                                   of one label (label_keys)
+// With ScoreOptions::choose also thresholds that are best for F1 (ranking.h), as probabilities.
 // With ScoreOptions::details also auroc_low and auroc_high, the ends of the 95 % interval, and per label positives_<label>,
 // auroc_<label>_low, auroc_<label>_high and ap_<label>; with thresholds f1_<label> and threshold_<label>, and their mean f1.
 //

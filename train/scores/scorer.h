@@ -28,6 +28,7 @@ struct Result {
   std::vector<Metric> metrics;  // the first decides best.ckpt; a larger value is better
   double images_per_second = 0;
   std::string note = {}, warning = {};           // of the scorer
+  std::vector<double> thresholds = {};           // of the scorer, too
   double metric(const std::string& name) const;  // NaN if there is no metric of that name
 };
 
@@ -35,6 +36,7 @@ struct ScoreOptions {
   bool details = false;                 // also what takes time or space: intervals, a table per label
   std::vector<double> thresholds = {};  // one per label, as probabilities: "yes" from there on; empty: no metric needs any
   uint64_t seed = 0;                    // of what is drawn
+  bool choose = false;                  // thresholds on these images: Scorer::thresholds
 };
 
 class Scorer {
@@ -43,6 +45,9 @@ class Scorer {
   virtual void add(const Tensor& logits, const data::Batch& batch) = 0;  // contiguous logits [B, classes] of the next B images
   // Over all images added so far. Metrics with `summary` are the same ones, in the same order, with and without details.
   virtual std::vector<Metric> metrics() const = 0;
+  // With ScoreOptions::choose: the thresholds that suit these images best, one per label, NaN where there is none. Empty if
+  // there is nothing to choose.
+  virtual std::vector<double> thresholds() const { return {}; }
   virtual std::string note() const { return ""; }     // what a reader of the numbers must know, in one line
   virtual std::string warning() const { return ""; }  // what everybody must read who sees any of the numbers, in one line
 };

@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "train/io/print.h"
+#include "train/scores/stored_thresholds.h"
 #include "train/subnets.h"
 
 namespace hv::train {
@@ -29,7 +30,7 @@ std::string cost_table(const std::vector<models::Cost>& costs, const std::map<st
   std::vector<std::string> scores;
   for (const auto& [name, value] : metrics) {
     const std::string metric = name.substr(0, name.find('.'));
-    if (metric == name || std::find(scores.begin(), scores.end(), metric) != scores.end()) continue;
+    if (metric == name || is_threshold(name) || std::find(scores.begin(), scores.end(), metric) != scores.end()) continue;
     scores.insert(metric.rfind("ema_", 0) == 0 ? scores.end() : scores.begin(), metric);
   }
   const auto title = [](const std::string& metric) {
