@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "models/hydravit.h"
 #include "models/mlp_classifier.h"
+#include "models/relevance.h"
 #include "tests/predict_fixtures.h"
 #include "tests/program.h"
 #include "train/io/memory.h"
@@ -91,6 +92,15 @@ TEST_CASE("need: what a pass is estimated to hold is an upper bound, and no wild
                 }));
     if (cost.need.rollout > 0) {
       CHECK(held([&] { model->rollout(images, cost.subnet); }) <= bound(cost.need.rollout) + threads);
+    }
+    if (cost.need.rollout > 0) {
+      const Budget plenty("1e15");
+      const auto fit = [&](double kept) {  // images of a pass that leaves this memory free
+        return fitting_batch("a", config, {cost.subnet}, int64_t{1} << 40, Pass::relevance, kept);
+      };
+      // Bytes of one image and of all threads, from how many images fit.
+      const double one = 5e14 / static_cast<double>(fit(0) - fit(5e14));
+      CHECK(4 * held([&] { models::relevance(*model, images, cost.subnet, 0); }) <= bound(one) + 4 * threads);
     }
     model->train();
     model->zero_grad();

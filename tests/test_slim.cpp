@@ -4,6 +4,7 @@
 #include <set>
 
 #include "data/shapes10.h"
+#include "models/relevance.h"
 #include "models/slim_cut.h"
 #include "models/supervit.h"
 #include "tests/error_of.h"
@@ -290,4 +291,24 @@ TEST_CASE("slim: --init takes the model of a cut checkpoint, and the run goes on
   train::save_checkpoint((run / "bad.ckpt").string(), header, tensors);
   check_refused(run("slim search bad.ckpt --data shapes10 --steps 1 --out other"), 3, "does not say which model it is");
   check_refused(run("train --preset init --data shapes10 --out other"), 2, "--preset init: --init names no checkpoint");
+}
+
+TEST_CASE("slim: what speaks for a label is as in the uncut model; tokens that never take part say nothing") {
+  const SuperViTConfig c = small();
+  SuperViT uncut(c, 0);
+  randomise(uncut);
+  const Tensor images = some_images(c);
+  const Tensor expected = models::relevance(uncut, images, uncut.subnets().back(), 2);
+  for (const double tokens : {1.0, 0.6}) {
+    const SlimPlan plan = plan_cut(slim_of(c), c.heads, masks_of(c, tokens < 1), {{1, 1, tokens}}, {1});
+    const auto slim = cut(plan, uncut);
+    const Tensor found = models::relevance(*slim, images, slim->subnets()[0], 2);
+    if (tokens == 1) CHECK(apart(found, expected) < 1e-5);
+    const std::vector<int64_t> lives = plan.config.lives();
+    for (size_t i = 0; i < 3 * 16; ++i) {
+      if (lives[1 + i % 16] == 0) CHECK(found.data()[i] == 0);
+    }
+    CHECK(sum(found).item() == doctest::Approx(3));
+    CHECK((tokens == 1 || std::count(lives.begin(), lives.end(), 0) > 0));
+  }
 }

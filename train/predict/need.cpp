@@ -14,13 +14,16 @@ namespace {
 // The most multiply-adds of one image's pass: some 2 s on two cores, and more for a large model, which uses each of its weights
 // per token (at most 4,097), and as much again for its attention. Models whose work is out of proportion to their weights split
 // many tokens among hundreds of tiny heads. In any case at most some 50 s. Attention maps may take longer: a product per block.
-double most_work(double params, Pass pass) { return std::min(5e12, 2e11 + 16e3 * params) * (pass == Pass::rollout ? 10 : 1); }
+double most_work(double params, Pass pass) { return std::min(5e12, 2e11 + 16e3 * params) * (pass == Pass::forward ? 1 : 10); }
 
-double work_of(const models::Need& need, Pass pass) { return need.work + (pass == Pass::rollout ? need.rollout_work : 0); }
+// Backward takes as long as two passes forward.
+double work_of(const models::Need& need, Pass pass) {
+  return need.work * (pass == Pass::relevance ? 4 : 1) + (pass == Pass::forward ? 0 : need.rollout_work);
+}
 
 struct Sizes {
   models::Need need;
-  double pixels = 0, classes = 0, params = 0;
+  double pixels = 0, classes = 0, params = 0, depth = 0;
   std::string label;  // of the subnetwork that needs the most
 };
 
@@ -51,12 +54,21 @@ Sizes sizes_of(const std::string& where, const models::Config& model, const std:
     return found != model.end() && parse_number(found->second, value) ? value : 0.0;
   };
   most.classes = number("classes");
+  most.depth = number("depth");
   most.pixels = 3 * number("image") * number("image");
   return most;
 }
 
 // Of one image: as bytes, in a batch and in the batch that is loaded meanwhile; its logits and probabilities.
 double image_bytes(const Sizes& sizes) { return 9 * sizes.pixels + 24 * sizes.classes; }
+
+// Numbers that a pass holds for an image. Maps for relevance: a training's graph, and per block some copies of the maps; what a
+// rollout holds beside its forward pass is about three of them.
+double numbers_of(const Sizes& sizes, Pass pass) {
+  if (pass == Pass::forward) return sizes.need.forward;
+  if (pass == Pass::rollout) return sizes.need.rollout;
+  return std::max(sizes.need.rollout, sizes.need.training + 2 * (sizes.depth + 1) * (sizes.need.rollout - sizes.need.forward));
+}
 
 double thread_bytes(const Sizes& sizes) { return 4 * sizes.need.thread * num_threads(); }
 
@@ -65,7 +77,7 @@ double thread_bytes(const Sizes& sizes) { return 4 * sizes.need.thread * num_thr
 int64_t fitting_batch(const std::string& where, const models::Config& model, const std::vector<models::Subnet>& subnets,
                       int64_t most, Pass pass, double kept) {
   const Sizes sizes = sizes_of(where, model, subnets, pass);
-  const double one = 4 * (pass == Pass::rollout ? sizes.need.rollout : sizes.need.forward) + image_bytes(sizes);
+  const double one = 4 * numbers_of(sizes, pass) + image_bytes(sizes);
   const double beside = thread_bytes(sizes) + kept, budget = memory_budget();
   HV_CHECK_INPUT(beside + one <= budget, where, ": one image at ", sizes.label, " needs ", bytes_text(beside + one),
                  " of memory, there are ", bytes_text(budget),

@@ -16,7 +16,7 @@
 
 namespace hv::train {
 
-enum class Pass { forward, rollout };  // rollout: both
+enum class Pass { forward, rollout, relevance };  // rollout: both; relevance: all three (models/relevance.h)
 
 // How many images, at most `most`, fit into one pass, beside `kept` bytes that are held meanwhile. If not even one does, or a
 // pass takes absurdly long, that is an error (Fault::input) that begins with `where` and says what to do.
