@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/predict_fixtures.h"
-#include "train/predict/explain.h"
+#include "train/explain/explain.h"
 
 using namespace hv;
 using namespace hv::fixtures;
@@ -174,6 +174,16 @@ TEST_CASE("predict: the program draws what each width pays attention to") {
   CHECK(alone.says("one.png: a row a picture; columns: the picture, heads=5: where "));
   CHECK(data::load_image(folder / "one.png").width == 2 * 200 + 8);
 
+  const Result labels = program("m 0.png --heads 2,5 --labels circle,square --explain labels.png");
+  CHECK(labels.code == 0);
+  CHECK(labels.out == program("m 0.png --heads 2,5").out);
+  CHECK(labels.says("labels.png: a row per picture and width; columns: the picture, where the attention of all blocks"));
+  const data::Image shown = data::load_image(folder / "labels.png");
+  CHECK((shown.width == 4 * 200 + 8 && shown.height > 2 * 200));
+  program.refuses("m 0.png --labels circle", "--labels: only --explain draws labels; give it, too");
+  CHECK(program("m 0.png --labels cirle --explain e.png").says("did you mean circle?"));
+  const Result much = program("m 0.png --labels circle --explain e.png --memory 1M");
+  CHECK((much.code == 3 && much.says("m: one image at heads=5 needs ") && much.says(" of memory, there are 1 MB;")));
   program.refuses("m 0.png --explain e.jpg", "--explain: 'e.jpg' does not end in .png; a PNG is what is written");
   fs::copy_file(folder / "m", folder / "m.png");
   program.refuses("m 0.png --explain m.png",
@@ -183,6 +193,8 @@ TEST_CASE("predict: the program draws what each width pays attention to") {
   std::string many;
   for (int i = 0; i < 33; ++i) many += " 0.png";
   program.refuses("m --explain e.png" + many, "--explain: 33 pictures; at most 32 fit into one PNG: name fewer");
+  program.refuses("m 0.png 1.png 2.png 0.png 0.png 0.png 0.png 0.png 0.png --heads all --labels circle --explain e.png",
+                  "--explain: 9 pictures at 4 widths; at most 32 rows fit into one PNG: name fewer");
 }
 
 TEST_CASE("program: --heads takes the same words in every command that has it") {

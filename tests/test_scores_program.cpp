@@ -204,6 +204,15 @@ TEST_CASE("findings: train, eval, its JSON and the files of a run show several l
   CHECK(seam::has(summary, ",auroc_heads2,auroc_heads6,map_heads2,"));
   CHECK((seam::has(events, "\"auroc_even_low\":0.") && seam::has(events, "\"auroc_none\":null")));
   CHECK(!seam::has(summary + events, "nan"));
+
+  // These data have no validation pictures: thresholds are those of the checkpoint, if it carries some.
+  CHECK(!seam::has(all, "thresholds: "));
+  Checkpoint checkpoint = load_checkpoint(join_path(run, "last.ckpt"));
+  checkpoint.header.metrics["threshold_even.heads=2"] = 0.4375;
+  save_checkpoint(folder / "with.ckpt", checkpoint.header, checkpoint.tensors);
+  const std::string with = seam::run(folder, concat("eval --threads 1 ", folder / "with.ckpt"));
+  CHECK(seam::has(with, concat("thresholds: those of ", folder / "with.ckpt", ", for these data have no validation pictures")));
+  CHECK((count(with, "0.4375\n") == 1 && count(with, " F1") == 3 && count(with, "n/a\n") == 7));
 }
 
 TEST_CASE("findings: a run whose test images have no positive has scores n/a, and no best state") {

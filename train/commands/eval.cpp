@@ -66,6 +66,10 @@ int run_eval(const EvalArguments& a, const std::set<std::string>& given) {
     };
   }
   how.thresholds = thresholds_on(data.validation.get(), *loaded.model, subnets, how);
+  if (!data.validation) how.thresholds = thresholds_in(loaded.header, *loaded.model, subnets, a.ema);
+  if (!data.validation && !how.thresholds.empty()) {
+    say(concat("thresholds: those of ", loaded.path, ", for these data have no validation pictures"));
+  }
   const std::vector<Result> results = evaluate(*loaded.model, subnets, *test, how);
   if (!a.predictions.empty()) {
     write_evaluated(a.predictions, loaded, *test, data::sample(*test, a.limit, how.seed), results, logits);

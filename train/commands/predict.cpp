@@ -19,9 +19,12 @@
 #include "train/io/memory.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
+#include "train/predict/label_heat.h"
 #include "train/predict/need.h"
 #include "train/predict/predict_format.h"
+#include "train/predict/thresholds.h"
 #include "train/predict/widths.h"
+#include "train/scores/findings.h"
 #include "train/start/output.h"
 #include "train/start/setup.h"
 #include "train/state/load.h"
@@ -39,7 +42,7 @@ struct PredictArguments {
   std::vector<std::string> checkpoint, images;
   WidthChoice width;
   CascadeChoice cascade;
-  std::string threshold, format = "table", out, explain;
+  std::string threshold, format = "table", out, explain, labels;
   int64_t topk = 3, threads = 0;
   bool ema = false, json = false, force = false;
 };
@@ -53,6 +56,7 @@ void check_arguments(PredictArguments& a, const std::set<std::string>& given) {
   if (a.json) a.format = "json";
   HV_CHECK_USAGE(!given.contains("explain") || a.explain.ends_with(".png"), "--explain: '", a.explain,
                  "' does not end in .png; a PNG is what is written");
+  HV_CHECK_USAGE(!given.contains("labels") || given.contains("explain"), "--labels: only --explain draws labels; give it, too");
   HV_CHECK_USAGE(a.out.empty() || a.out != a.explain, "--out and --explain: ", a.out, " can hold only one of the two");
 }
 
@@ -86,6 +90,17 @@ class Output {
   std::unique_ptr<AtomicFile> file_;
 };
 
+// What the picture of --explain shows.
+constexpr const char* kLabelRows =
+    ": a row per picture and width; columns: the picture, where the attention of all blocks together leads (rollout), and what "
+    "speaks for each label (attention, weighted by gradients); dark blue is nothing, yellow the most of one heat";
+std::string explained_rows(const std::vector<models::Subnet>& widths) {
+  std::string columns = "the picture";
+  for (const models::Subnet& width : widths) columns += ", " + width.label;
+  return concat(": a row a picture; columns: ", columns, ": where the attention of all blocks together leads (rollout); ",
+                "dark blue is the least of a row, yellow the most");
+}
+
 int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   check_arguments(a, given);
   start_compute(a.threads);
@@ -104,19 +119,34 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
                                                         : mean_budget               ? "--budget-macs"
                                                                                     : "");
   const std::vector<models::Subnet> widths = cascade ? cascade->stages : chosen_widths(a.width, loaded, a.ema);
-  const bool explain = !a.explain.empty();
-  const double panel = explain ? explanation_bytes(images.size(), widths.size(), loaded.model->image_size()) : 0;
+  const bool explain = !a.explain.empty(), answers = loaded.model->independent();
+  const std::vector<std::string>& names = loaded.header.class_names;
+  std::vector<int64_t> labels;
+  if (given.contains("labels")) labels = labels_named(a.labels, names);
+  const bool by_label = explain && (answers || !labels.empty());
+  HV_CHECK_USAGE(!by_label || images.size() * widths.size() <= kMostExplained, "--explain: ", images.size(), " pictures at ",
+                 widths.size(), " widths; at most ", kMostExplained, " rows fit into one PNG: name fewer");
+  const size_t rows = by_label ? images.size() * widths.size() : images.size();
+  const size_t columns = !by_label ? widths.size() : 1 + (labels.empty() ? kLabelsShown : labels.size());
+  const double panel = explain ? explanation_bytes(rows, columns, loaded.model->image_size()) : 0;
   const models::Config config = loaded.model->config();
-  const auto batch = static_cast<size_t>(
-      cascade ? cascade_batch(loaded.path, *loaded.model, *cascade, kBatch)
-              : fitting_batch(loaded.path, config, widths, kBatch, explain ? Pass::rollout : Pass::forward, panel));
-  if (loaded.model->independent() && !given.contains("topk"))
-    a.topk = loaded.model->classes();  // each has an answer of its own
-  Predictor predictor(*loaded.model, loaded.header, widths, a.topk, explain);
+  const Pass pass = by_label ? Pass::relevance : explain ? Pass::rollout : Pass::forward;
+  const auto batch =
+      static_cast<size_t>(cascade ? cascade_batch(loaded.path, *loaded.model, *cascade, kBatch)
+                                  : fitting_batch(loaded.path, config, widths, by_label ? 1 : kBatch, pass, panel));
+  if (answers && !given.contains("topk")) a.topk = loaded.model->classes();  // each has an answer of its own
+  const Thresholds thresholds = thresholds_in(loaded.header, *loaded.model, widths, a.ema);
+  if (answers) {
+    const std::string missing = missing_thresholds(thresholds, widths, names);
+    if (!missing.empty()) say(missing);
+    say(kNoMedicalDevice);
+  }
+  const Predictor predictor(*loaded.model, loaded.header, widths, a.topk, explain, thresholds);
+  std::optional<LabelExplainer> explainer;
+  if (by_label) explainer.emplace(*loaded.model, loaded.header, widths, thresholds, a.topk, labels);
 
   Output output(a.out);
-  const auto format =
-      make_predict_format(a.format, widths, loaded.header.class_names, images, cascade ? cascade->measure.name() : "");
+  const auto format = make_predict_format(a.format, widths, names, images, cascade ? cascade->measure.name() : "", answers);
   std::vector<Outcome> explained;
   std::string first_problem, text;
   size_t problems = 0;
@@ -137,7 +167,12 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
     if (in_turn) {
       in_turn->look(some);
     } else {
-      std::vector<Outcome> outcomes = predictor.look(some);
+      std::vector<Outcome> outcomes;
+      if (explainer) {
+        outcomes.push_back(explainer->look(some[0]));  // batch is 1
+      } else {
+        outcomes = predictor.look(some);
+      }
       for (const Outcome& outcome : outcomes) take(outcome);
       if (explain) std::move(outcomes.begin(), outcomes.end(), std::back_inserter(explained));
     }
@@ -151,13 +186,9 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   output.write(format->end());
   output.finish();
   if (explain && problems < images.size()) {
-    const std::vector<uint8_t> png = data::encode_png(explanation(explained, widths));
+    const std::vector<uint8_t> png = data::encode_png(by_label ? label_explanation(explained) : explanation(explained, widths));
     write_file(a.explain, {png.begin(), png.end()});
-    std::string columns = "the picture";
-    for (const models::Subnet& width : widths) columns += ", " + width.label;
-    say(concat(a.explain, ": a row a picture; columns: ", columns,
-               ": where the attention of all blocks together leads (rollout); ",
-               "dark blue is the least of a row, yellow the most"));
+    say(concat(a.explain, by_label ? kLabelRows : explained_rows(widths)));
   }
   HV_CHECK_INPUT(problems == 0, "predict: ", problems, " of ", images.size(), " pictures could not be read, the first is ",
                  first_problem, problems < images.size() ? "; the others are done" : "");
@@ -173,6 +204,8 @@ Command predict_command() {
                 {
                     {"topk", &a->topk, "classes to show; findings: default all", 1, 1000},
                     {"explain", &a->explain, "draw what each width pays attention to into this PNG, a row a picture"},
+                    {"labels", &a->labels,
+                     "draw with --explain what speaks for each of these, as Mass,Nodule; findings: default the most probable"},
                     {"format", &a->format, "of the results", 0, 0, predict_formats()},
                     {"json", &a->json, "the same as --format json", 0, 0, {}, true},
                     {"out", &a->out, "file for the results; default: standard output"},

@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 #include "data/augment.h"
 #include "train/io/printable.h"
+#include "train/scores/calibration.h"
 
 namespace hv::train {
 namespace {
@@ -28,19 +29,28 @@ data::Image shown(const data::Image& original, int64_t side) {
 }  // namespace
 
 Predictor::Predictor(models::ElasticModel& model, const Header& header, std::vector<models::Subnet> widths, int64_t topk,
-                     bool explain)
-    : model_(model), header_(header), widths_(std::move(widths)), topk_(topk), explain_(explain) {
+                     bool explain, Thresholds thresholds)
+    : model_(model),
+      header_(header),
+      widths_(std::move(widths)),
+      topk_(topk),
+      explain_(explain),
+      thresholds_(std::move(thresholds)) {
   const NoGrad off;
   const int64_t side = model.image_size();
   HV_CHECK_USAGE(!explain || model.rollout(Tensor::zeros({1, 3, side, side}), widths_.at(0)).defined(),
                  "--explain: this model has no attention to show; a vision transformer does (train --preset nano)");
 }
 
-std::vector<Outcome> Predictor::look(std::span<const ImagePath> images) {
+std::vector<Outcome> Predictor::look(std::span<const ImagePath> images) const {
+  std::vector<Outcome> outcomes(images.size());
+  answer(read(images, outcomes), outcomes);
+  return outcomes;
+}
+
+void Predictor::answer(const Tensor& input, std::vector<Outcome>& outcomes) const {
   const NoGrad off;
-  std::vector<Outcome> outcomes(images.size()), readable;
-  const Tensor input = read(images, outcomes);
-  if (input.size(0) == 0) return outcomes;
+  if (input.size(0) == 0) return;
   for (const models::Subnet& width : widths_) {
     const Tensor logits = model_.forward(input, width).contiguous();
     const Tensor rollout = explain_ ? model_.rollout(input, width) : Tensor();
@@ -52,17 +62,33 @@ std::vector<Outcome> Predictor::look(std::span<const ImagePath> images) {
       ++row;
     }
   }
-  return outcomes;
 }
 
 Prediction Predictor::predict(const std::string& image, const models::Subnet& width, const Real* logits) const {
   const NoGrad off;
   const Tensor row = Tensor::empty({model_.classes()});
   std::copy_n(logits, row.numel(), row.mutable_data());
-  const std::vector<double> probability = models::probabilities(model_, row).to_vector();
+  std::vector<double> probability = models::probabilities(model_, row).to_vector();
+  const bool independent = model_.independent();
+  // In double, as when thresholds were chosen: the picture that a threshold comes from is a "yes".
+  for (size_t k = 0; k < probability.size() && independent; ++k) {
+    probability[k] = train::probability(static_cast<double>(row.data()[k]));
+  }
   HV_CHECK_INPUT(std::all_of(probability.begin(), probability.end(), [](double p) { return std::isfinite(p); }),
                  "predict: ", width.label, ": the probabilities are no numbers: the checkpoint's weights are unusable");
-  return {image, width, most_probable(probability.data())};
+  Prediction prediction{image, width, {}};
+  for (const size_t k : most_probable(probability)) {
+    prediction.classes.emplace_back(header_.class_names[k], probability[k]);
+    if (independent) prediction.thresholds.push_back(threshold(width, k));
+  }
+  return prediction;
+}
+
+double Predictor::threshold(const models::Subnet& width, size_t label) const {
+  for (size_t w = 0; w < thresholds_.size(); ++w) {
+    if (widths_.at(w).id == width.id && !std::isnan(thresholds_[w].at(label))) return thresholds_[w][label];
+  }
+  return kPlainThreshold;
 }
 
 Tensor Predictor::read(std::span<const ImagePath> images, std::vector<Outcome>& outcomes) const {
@@ -107,14 +133,12 @@ Tensor Predictor::read(std::span<const ImagePath> images, std::vector<Outcome>& 
   return input;
 }
 
-std::vector<std::pair<std::string, double>> Predictor::most_probable(const double* probability) const {
+std::vector<size_t> Predictor::most_probable(const std::vector<double>& probability) const {
   std::vector<size_t> order(header_.class_names.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return probability[a] > probability[b]; });
   if (static_cast<int64_t>(order.size()) > topk_) order.resize(static_cast<size_t>(topk_));
-  std::vector<std::pair<std::string, double>> classes;
-  for (const size_t k : order) classes.emplace_back(header_.class_names[k], probability[k]);
-  return classes;
+  return order;
 }
 
 double explanation_bytes(size_t images, size_t widths, int64_t side) {

@@ -23,7 +23,11 @@ std::string padded(const std::string& text, size_t width) {
 
 std::string prediction_json(const Prediction& p, const std::string& sureness) {
   Json classes = Json::empty_list();
-  for (const auto& [name, probability] : p.classes) classes.push({{"class", name}, {"probability", probability}});
+  for (size_t i = 0; i < p.classes.size(); ++i) {
+    Json one{{"class", p.classes[i].first}, {"probability", p.classes[i].second}};
+    if (!p.thresholds.empty()) one.add("threshold", p.thresholds[i]).add("answer", p.yes(i));
+    classes.push(one);
+  }
   Json json = Json{{"image", p.image}}.append(axes_json(p.subnet));
   if (!sureness.empty()) json.add(sureness, p.sureness);
   return json.add("classes", classes).text();
@@ -77,13 +81,41 @@ class Table : public PredictFormat {
   size_t image_column_ = 5, class_column_ = 0;
 };
 
+// Labels that do not exclude each other.
+class AnswerTable : public PredictFormat {
+ public:
+  AnswerTable(const std::vector<models::Subnet>& widths, const std::vector<ImagePath>& images) : one_(widths.size() == 1) {
+    for (const ImagePath& image : images)
+      image_column_ = std::max(image_column_, std::min<size_t>(100, characters(image.path)));
+    for (const models::Subnet& width : widths) width_column_ = std::max(width_column_, characters(width.label));
+  }
+  std::string add(const Outcome& outcome) override {
+    std::string lines;
+    for (const Prediction& p : outcome.predictions) {
+      std::string line = padded(printable(p.image), image_column_) + "  " + padded(p.subnet.label, width_column_) + " ", labels;
+      for (size_t i = 0; i < p.classes.size(); ++i) {
+        if (!one_ && !p.yes(i)) continue;
+        labels += concat("  ", printable(p.classes[i].first), print(" %.1f%%", 100 * p.classes[i].second));
+        if (one_) labels += p.yes(i) ? " yes" : " no";
+      }
+      lines += line + (labels.empty() ? "  none" : labels) + "\n";
+    }
+    return lines;
+  }
+
+ private:
+  bool one_;  // all labels with their answers; else those that are "yes"
+  size_t image_column_ = 0, width_column_ = 0;
+};
+
 class Csv : public PredictFormat {
  public:
-  Csv(const models::Subnet& like, const std::string& sureness) : sureness_(sureness) {
+  Csv(const models::Subnet& like, const std::string& sureness, bool answers) : sureness_(sureness), answers_(answers) {
     for (const models::Axis& axis : like.axes) axes_ += axis.chosen ? "," + axis.name : "";
   }
   std::string begin() override {
-    return concat("image", axes_, sureness_.empty() ? "" : "," + sureness_, ",rank,class,probability\n");
+    return concat("image", axes_, sureness_.empty() ? "" : "," + sureness_, ",rank,class,probability",
+                  answers_ ? ",threshold,answer\n" : "\n");
   }
   std::string add(const Outcome& outcome) override {
     std::string lines;
@@ -93,7 +125,9 @@ class Csv : public PredictFormat {
       if (!sureness_.empty()) axes += print(",%.9g", p.sureness);
       for (size_t i = 0; i < p.classes.size(); ++i) {
         lines += concat(csv_field(p.image), axes, ",", i + 1, ",", csv_field(p.classes[i].first),
-                        print(",%.9g\n", p.classes[i].second));  // nine digits determine a float
+                        print(",%.9g", p.classes[i].second));  // nine digits determine a float
+        if (answers_) lines += print(",%.9g", p.thresholds[i]) + (p.yes(i) ? ",yes" : ",no");
+        lines += "\n";
       }
     }
     return lines;
@@ -102,6 +136,7 @@ class Csv : public PredictFormat {
  private:
   std::string axes_;  // names of the columns of the axes
   std::string sureness_;
+  bool answers_;
 };
 
 class JsonLines : public PredictFormat {
@@ -156,11 +191,13 @@ const std::vector<std::string>& predict_formats() {
 
 std::unique_ptr<PredictFormat> make_predict_format(const std::string& name, const std::vector<models::Subnet>& widths,
                                                    const std::vector<std::string>& class_names,
-                                                   const std::vector<ImagePath>& images, const std::string& sureness) {
-  if (name == "csv") return std::make_unique<Csv>(widths.at(0), sureness);
+                                                   const std::vector<ImagePath>& images, const std::string& sureness,
+                                                   bool answers) {
+  if (name == "csv") return std::make_unique<Csv>(widths.at(0), sureness, answers);
   if (name == "json") return std::make_unique<OneJson>(sureness);
   if (name == "jsonl") return std::make_unique<JsonLines>(sureness);
   HV_CHECK(name == "table", "predict: unknown format ", name);
+  if (answers) return std::make_unique<AnswerTable>(widths, images);
   return std::make_unique<Table>(widths, class_names, images, sureness);
 }
 

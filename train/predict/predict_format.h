@@ -9,6 +9,8 @@
 //   jsonl  a line per image and subnetwork: {"image", a member per axis ("heads"), "classes": [{"class", "probability"}]},
 //          or {"image", "error"} for a picture that cannot be read
 //   json   the same objects in one: {"results": [...], "errors": [...]}
+// Of labels that do not exclude each other, each has an answer: in the table "yes" or "no" behind it, with several widths a line
+// per image and width of those that are "yes"; in CSV the columns threshold and answer; in JSON "threshold" and "answer".
 // A cascade has one prediction per image, by the width that answered; beside the width stands how sure it was.
 // Thread rule: one thread uses an object.
 #pragma once
@@ -32,10 +34,11 @@ class PredictFormat {
 
 const std::vector<std::string>& predict_formats();  // "table", "csv", "json", "jsonl"
 // `class_names` and `images` decide the widths of the columns of the table. `sureness` is the name of a cascade's measure, else
-// "". An unknown format is an error (Fault::failure).
+// "". `answers`: labels do not exclude each other. An unknown format is an error (Fault::failure).
 std::unique_ptr<PredictFormat> make_predict_format(const std::string& name, const std::vector<models::Subnet>& widths,
                                                    const std::vector<std::string>& class_names,
-                                                   const std::vector<ImagePath>& images, const std::string& sureness = "");
+                                                   const std::vector<ImagePath>& images, const std::string& sureness = "",
+                                                   bool answers = false);
 std::string csv_field(const std::string& text);  // quoted if it has to be (RFC 4180, section 2), and no formula
 
 }  // namespace hv::train
