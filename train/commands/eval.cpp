@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "data/sample.h"
+#include "train/answers/thresholds.h"
 #include "train/cascade/options.h"
 #include "train/cascade/sweep.h"
 #include "train/choice/choose.h"
@@ -14,7 +15,6 @@
 #include "train/log/results.h"
 #include "train/predict/evaluated.h"
 #include "train/predict/need.h"
-#include "train/predict/thresholds.h"
 #include "train/start/output.h"
 #include "train/start/provenance.h"
 #include "train/start/setup.h"

@@ -12,6 +12,8 @@
 #include <optional>
 #include <utility>
 
+#include "train/answers/drawing.h"
+#include "train/answers/thresholds.h"
 #include "train/cascade/options.h"
 #include "train/cascade/predict.h"
 #include "train/commands/commands.h"
@@ -19,10 +21,8 @@
 #include "train/io/memory.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
-#include "train/predict/label_heat.h"
 #include "train/predict/need.h"
 #include "train/predict/predict_format.h"
-#include "train/predict/thresholds.h"
 #include "train/predict/widths.h"
 #include "train/scores/findings.h"
 #include "train/start/output.h"
@@ -36,7 +36,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kBatch = 64;
-constexpr size_t kMostExplained = 32;  // rows of pictures still make a PNG that every reader accepts
 
 struct PredictArguments {
   std::vector<std::string> checkpoint, images;
@@ -90,17 +89,6 @@ class Output {
   std::unique_ptr<AtomicFile> file_;
 };
 
-// What the picture of --explain shows.
-constexpr const char* kLabelRows =
-    ": a row per picture and width; columns: the picture, where the attention of all blocks together leads (rollout), and what "
-    "speaks for each label (attention, weighted by gradients); dark blue is nothing, yellow the most of one heat";
-std::string explained_rows(const std::vector<models::Subnet>& widths) {
-  std::string columns = "the picture";
-  for (const models::Subnet& width : widths) columns += ", " + width.label;
-  return concat(": a row a picture; columns: ", columns, ": where the attention of all blocks together leads (rollout); ",
-                "dark blue is the least of a row, yellow the most");
-}
-
 int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   check_arguments(a, given);
   start_compute(a.threads);
@@ -119,21 +107,16 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
                                                         : mean_budget               ? "--budget-macs"
                                                                                     : "");
   const std::vector<models::Subnet> widths = cascade ? cascade->stages : chosen_widths(a.width, loaded, a.ema);
-  const bool explain = !a.explain.empty(), answers = loaded.model->independent();
+  const bool answers = loaded.model->independent();
+  std::optional<std::string> labels;
+  if (given.contains("labels")) labels = a.labels;
+  Drawing drawing;
+  if (!a.explain.empty()) drawing = drawing_of(*loaded.model, loaded.header, labels, images.size(), widths.size());
   const std::vector<std::string>& names = loaded.header.class_names;
-  std::vector<int64_t> labels;
-  if (given.contains("labels")) labels = labels_named(a.labels, names);
-  const bool by_label = explain && (answers || !labels.empty());
-  HV_CHECK_USAGE(!by_label || images.size() * widths.size() <= kMostExplained, "--explain: ", images.size(), " pictures at ",
-                 widths.size(), " widths; at most ", kMostExplained, " rows fit into one PNG: name fewer");
-  const size_t rows = by_label ? images.size() * widths.size() : images.size();
-  const size_t columns = !by_label ? widths.size() : 1 + (labels.empty() ? kLabelsShown : labels.size());
-  const double panel = explain ? explanation_bytes(rows, columns, loaded.model->image_size()) : 0;
-  const models::Config config = loaded.model->config();
-  const Pass pass = by_label ? Pass::relevance : explain ? Pass::rollout : Pass::forward;
-  const auto batch =
-      static_cast<size_t>(cascade ? cascade_batch(loaded.path, *loaded.model, *cascade, kBatch)
-                                  : fitting_batch(loaded.path, config, widths, by_label ? 1 : kBatch, pass, panel));
+  const int64_t most = drawing.by_label ? 1 : kBatch;
+  const auto batch = static_cast<size_t>(
+      cascade ? cascade_batch(loaded.path, *loaded.model, *cascade, kBatch)
+              : fitting_batch(loaded.path, loaded.model->config(), widths, most, drawing.pass(), drawing.bytes));
   if (answers && !given.contains("topk")) a.topk = loaded.model->classes();  // each has an answer of its own
   const Thresholds thresholds = thresholds_in(loaded.header, *loaded.model, widths, a.ema);
   if (answers) {
@@ -141,9 +124,9 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
     if (!missing.empty()) say(missing);
     say(kNoMedicalDevice);
   }
-  const Predictor predictor(*loaded.model, loaded.header, widths, a.topk, explain, thresholds);
+  const Predictor predictor(*loaded.model, loaded.header, widths, a.topk, drawing.any, thresholds);
   std::optional<LabelExplainer> explainer;
-  if (by_label) explainer.emplace(*loaded.model, loaded.header, widths, thresholds, a.topk, labels);
+  if (drawing.by_label) explainer.emplace(*loaded.model, loaded.header, widths, thresholds, a.topk, drawing.labels);
 
   Output output(a.out);
   const auto format = make_predict_format(a.format, widths, names, images, cascade ? cascade->measure.name() : "", answers);
@@ -174,7 +157,7 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
         outcomes = predictor.look(some);
       }
       for (const Outcome& outcome : outcomes) take(outcome);
-      if (explain) std::move(outcomes.begin(), outcomes.end(), std::back_inserter(explained));
+      if (drawing.any) std::move(outcomes.begin(), outcomes.end(), std::back_inserter(explained));
     }
     output.write(std::exchange(text, ""));
   }
@@ -185,10 +168,10 @@ int run_predict(PredictArguments& a, const std::set<std::string>& given) {
   }
   output.write(format->end());
   output.finish();
-  if (explain && problems < images.size()) {
-    const std::vector<uint8_t> png = data::encode_png(by_label ? label_explanation(explained) : explanation(explained, widths));
+  if (drawing.any && problems < images.size()) {
+    const std::vector<uint8_t> png = data::encode_png(drawing.picture(explained, widths));
     write_file(a.explain, {png.begin(), png.end()});
-    say(concat(a.explain, by_label ? kLabelRows : explained_rows(widths)));
+    say(concat(a.explain, ": ", drawing.legend(widths)));
   }
   HV_CHECK_INPUT(problems == 0, "predict: ", problems, " of ", images.size(), " pictures could not be read, the first is ",
                  first_problem, problems < images.size() ? "; the others are done" : "");

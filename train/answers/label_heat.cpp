@@ -1,4 +1,4 @@
-#include "train/predict/label_heat.h"
+#include "train/answers/label_heat.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,4 +1,4 @@
-#include "train/predict/thresholds.h"
+#include "train/answers/thresholds.h"
 
 #include <algorithm>
 #include <cmath>
