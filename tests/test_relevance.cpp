@@ -1,4 +1,4 @@
-// Which patches speak for labels: maps and logits under a probe, relevance against a twin in plain loops, what stays.
+// Which patches speak for a label: maps and logits under a probe, relevance against a twin in plain loops, what stays.
 #include <doctest/doctest.h>
 
 #include <algorithm>
