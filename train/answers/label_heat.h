@@ -1,4 +1,5 @@
-// What speaks for single labels of a picture: heat per label (models/relevance.h), at every width, and the picture that shows it.
+// What speaks for single labels of a picture: heat per label (models/relevance.h), at every width, and the picture that shows
+// it.
 //
 // Invariant: pictures are explained one at a time, for backward keeps what forward made; the caller has asked need.h about that
 // (Pass::relevance).
@@ -16,7 +17,8 @@ inline constexpr size_t kLabelsShown = 4;  // if none are named
 inline constexpr size_t kMostLabels = 16;  // that can be named
 
 // Indices of the labels in "Mass,Nodule". A name may also be written as in the names of metrics (findings.h, label_keys). An
-// unknown one is an error (Fault::usage) that names the nearest and the known ones; so are one that is named twice and too many.
+// unknown one is an error (Fault::usage) that names the nearest and the known ones; so are one that is named twice and too
+// many.
 std::vector<int64_t> labels_named(const std::string& text, const std::vector<std::string>& class_names);
 
 class LabelExplainer {

@@ -19,8 +19,8 @@
 
 namespace hv::train {
 
-// Where the probability of a label becomes a "yes", if labels do not exclude each other: per subnetwork one per label, NaN where
-// there is none. Empty if there are none at all.
+// Where the probability of a label becomes a "yes", if labels do not exclude each other: per subnetwork one per label, NaN
+// where there is none. Empty if there are none at all.
 using Thresholds = std::vector<std::vector<double>>;
 inline constexpr double kPlainThreshold = 0.5;  // of a label that has none
 

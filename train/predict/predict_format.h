@@ -9,8 +9,8 @@
 //   jsonl  a line per image and subnetwork: {"image", a member per axis ("heads"), "classes": [{"class", "probability"}]},
 //          or {"image", "error"} for a picture that cannot be read
 //   json   the same objects in one: {"results": [...], "errors": [...]}
-// Of labels that do not exclude each other, each has an answer: in the table "yes" or "no" behind it, with several widths a line
-// per image and width of those that are "yes"; in CSV the columns threshold and answer; in JSON "threshold" and "answer".
+// Of labels that do not exclude each other, each has an answer: in the table "yes" or "no" behind it, with several widths a
+// line per image and width of those that are "yes"; in CSV the columns threshold and answer; in JSON "threshold" and "answer".
 // A cascade has one prediction per image, by the width that answered; beside the width stands how sure it was.
 // Thread rule: one thread uses an object.
 #pragma once

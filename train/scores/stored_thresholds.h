@@ -1,8 +1,8 @@
-// The thresholds that a checkpoint carries, so that an answer needs no data set: of labels that do not exclude each other, those
-// that were best for F1 at the last evaluation on validation pictures (ScoreOptions::choose).
+// The thresholds that a checkpoint carries, so that an answer needs no data set: of labels that do not exclude each other,
+// those that were best for F1 at the last evaluation on validation pictures (ScoreOptions::choose).
 //
-// They are entries of Header::metrics: "threshold_<key of the label>.<label of the subnetwork>" (findings.h, label_keys) for the
-// live weights, and "ema_threshold_..." for the averaged ones. Writing and reading stand side by side here.
+// They are entries of Header::metrics: "threshold_<key of the label>.<label of the subnetwork>" (findings.h, label_keys) for
+// the live weights, and "ema_threshold_..." for the averaged ones. Writing and reading stand side by side here.
 // Invariants
 //   1. A label without a threshold has no entry. Read, it is NaN, and so is what is no finite number: files are not trusted.
 //   2. Thresholds that would take more than kMostThresholdBytes of a header are not kept.
