@@ -7,13 +7,13 @@
 
 #include "models/branches.h"
 #include "report_fixtures.h"
+#include "train/answers/thresholds.h"
 #include "train/draw/html.h"
 #include "train/evaluate.h"
 #include "train/findings/charts.h"
 #include "train/findings/extremes.h"
 #include "train/findings/section.h"
 #include "train/findings/together.h"
-#include "train/predict/thresholds.h"
 #include "train/scores/calibration.h"
 #include "train/scores/findings.h"
 

@@ -5,10 +5,10 @@
 #include <set>
 
 #include "data/sample.h"
+#include "train/answers/thresholds.h"
 #include "train/choice/few.h"
 #include "train/evaluate.h"
 #include "train/predict/need.h"
-#include "train/predict/thresholds.h"
 #include "train/scores/calibration.h"
 #include "train/scores/findings.h"
 
