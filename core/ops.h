@@ -79,6 +79,9 @@ Tensor softmax(const Tensor& x, int64_t dim = -1);
 Tensor log_softmax(const Tensor& x, int64_t dim = -1);
 Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);  // over the last dimension
 Tensor layer_norm_composed(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);
+// Over the channels of each pixel of x [N, C, H, W] (core/ops/channel_norm.cpp).
+Tensor channel_norm(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);
+Tensor channel_norm_composed(const Tensor& x, const Tensor& gain, const Tensor& shift, double eps = 1e-6);
 // qkv [B, T, heads * 3 * head_dim] -> [B, T, heads * head_dim]. The layout is the head_dim of stacked heads, packed (head,
 // {q, k, v}, head_dim), or says more (core/kernels/head_layout.h).
 // softmax(q k^T / sqrt(head_dim)) v per image and head; backward recomputes the probabilities.

@@ -25,6 +25,14 @@ OpRow convolution(bool bias, int64_t stride, int64_t padding) {
           large};
 }
 
+// The twin is that of layer_norm, on images with their channels last.
+Array channels_last(const Array& x, bool back) {
+  const Shape& s = x.shape;
+  Array y(back ? Shape{s[0], s[3], s[1], s[2]} : Shape{s[0], s[2], s[3], s[1]});
+  for_index(s, [&](const Dims& i) { y(back ? Dims{i[0], i[3], i[1], i[2]} : Dims{i[0], i[2], i[3], i[1]}) = x(i); });
+  return y;
+}
+
 // The noise of an operation for the same shape and key: the result of the operation on ones; the test of the noise itself is in
 // op_properties.cpp.
 OpRow noise(const char* name, Tensor (*op)(const Tensor&, double, NoiseKey)) {
@@ -126,6 +134,14 @@ std::vector<OpRow> training_rows() {
       noise("dropout", dropout),  noise("drop_path", drop_path), cross_entropy_row(false, 0), cross_entropy_row(false, 0.1),
       cross_entropy_row(true, 0), cross_entropy_row(true, 0.2),
   };
+  constexpr double eps = 1e-3;  // large enough to matter
+  rows.push_back({"channel_norm",
+                  {{{2, 3, 2, 3}, {3}, {3}}, {{1, 17, 1, 1}, {17}, {17}}, {{1, 2, 5, 4}, {2}, {2}}, {{0, 2, 3, 3}, {2}, {2}}},
+                  [](const Tensors& t) { return hv::channel_norm(t[0], t[1], t[2], eps); },
+                  [](const Arrays& a) { return channels_last(layer_norm(channels_last(a[0], false), a[1], a[2], eps), true); },
+                  -2,
+                  2,
+                  {{{4, 6, 19, 21}, {6}, {6}}}});
   for (const double gamma : {0.0, 0.5, 2.0}) {
     for (const bool weighted : {false, true}) rows.push_back(label_loss_row(gamma, weighted));
   }

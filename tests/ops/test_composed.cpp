@@ -35,6 +35,7 @@ std::vector<Pair> pairs() {
     all.push_back({"norm_linear", {shapes[0], {20}, {20}, {12, 20}, {12}}, normed(norm_linear), normed(norm_linear_composed)});
     all.push_back({"layer_norm", {shapes[0], {20}, {20}}, norm(layer_norm), norm(layer_norm_composed)});
   }
+  all.push_back({"channel_norm", {{3, 20, 5, 7}, {20}, {20}}, norm(channel_norm), norm(channel_norm_composed)});
   all.push_back({"attention", {{3, 17, 2 * 3 * 8}}, attend(attention), attend(attention_composed)});
   all.push_back({"embed_tokens", {{3, 9, 8}, {8}, {10, 8}}, three(embed_tokens), three(embed_tokens_composed)});
   all.push_back({"cross_entropy",

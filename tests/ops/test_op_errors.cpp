@@ -74,6 +74,14 @@ TEST_CASE("errors name the operation and the shapes") {
        },
        "layer_norm: gain [2] and shift [2] for [2, 3]"},
       {[&] {
+         channel_norm(t({2, 3, 4}), t({3}), t({3}));
+       },
+       "channel_norm: images must be [N, C, H, W]: [2, 3, 4]"},
+      {[&] {
+         channel_norm(t({2, 3, 4, 4}), t({4}), t({4}));
+       },
+       "channel_norm: gain [4] and shift [4] for [2, 3, 4, 4]"},
+      {[&] {
          softmax(t({2, 3}), 2);
        },
        "softmax: dimension out of range: 2 of a rank-2 tensor"},
