@@ -64,7 +64,7 @@ EmbeddingCost embedding_cost(const VitConfig& c, int64_t e, int64_t patches) {
     patch /= 2;
     channels = conv.out;
     const int64_t weights = 9 * conv.in * conv.out, pixels = patches * patch * patch;
-    cost.params += weights + conv.out;
+    cost.params += weights + 2 * conv.out;
     cost.macs += pixels * weights;
     cost.numbers += pixels * conv.out;
   }
@@ -129,8 +129,8 @@ Need vit_need(const VitConfig& c, const VitShape& v) {
   const double images = pixels + (resized ? static_cast<double>(v.view.size * v.view.size * c.channels) : 0);
   const double stem = static_cast<double>(embedding_cost(c, v.width, patches_of(c, v)).numbers);
   Need need;
-  need.forward = images + 2 * stem + (6 + 2 * r) * x + sums + pruned + 2 * logits;
-  need.training = 2 * images + 4 * stem + (depth + 1) * ((6 + 1.5 * r) * x + sums + pruned) + 4 * logits;
+  need.forward = images + 3 * stem + (6 + 2 * r) * x + sums + pruned + 2 * logits;
+  need.training = 2 * images + 6 * stem + (depth + 1) * ((6 + 1.5 * r) * x + sums + pruned) + 4 * logits;
   need.rollout = need.forward + (3 * h + 4) * t * t;
   need.thread = 2 * scores + 4 * d * (t + 16) + (1 << 16);
   // A score costs an exponential and its memory. If the scores of a head exceed a cache, the columns of v that are no whole

@@ -85,10 +85,11 @@ PatchEmbed::PatchEmbed(int64_t channels, int64_t patch, int64_t width, Init& ini
   for (const StemConv& conv : stem_convs(channels, patch, stem_channels)) {
     const std::string name = concat("stem.", stem_.size());
     const int64_t inputs = 9 * conv.in;
-    // He et al. 2015: what goes in and what comes out of a convolution and its GELU have about the same size.
+    // He et al. 2015. The norm's shift is the bias.
     const Tensor weight = init.normal({conv.out, conv.in, 3, 3}, std::sqrt(2 / static_cast<double>(inputs)));
-    stem_.emplace_back(add_parameter(name + ".weight", weight),
-                       add_parameter(name + ".bias", Tensor::zeros({conv.out}), {}, false));
+    stem_.push_back({add_parameter(name + ".weight", weight),
+                     add_parameter(name + ".norm.weight", Tensor::ones({conv.out}), {}, false),
+                     add_parameter(name + ".norm.bias", Tensor::zeros({conv.out}), {}, false)});
     channels = conv.out;
     patch_ /= 2;
   }
@@ -101,7 +102,9 @@ Tensor PatchEmbed::operator()(const Tensor& images, int64_t width) const {
   const int64_t full = bias_.value.size(0);
   const Tensor weight = live(weight_, width, full).view({width, -1});  // [p, C P P]
   Tensor x = images;
-  for (const auto& [kernel, bias] : stem_) x = gelu(conv2d(x, kernel.value, bias.value, 2, 1));
+  for (const auto& [kernel, gain, shift] : stem_) {
+    x = hv::gelu(channel_norm(conv2d(x, kernel.value, {}, 2, 1), gain.value, shift.value));
+  }
   return linear(patchify(x, patch_), weight, live(bias_, width, full));
 }
 

@@ -144,7 +144,7 @@ TEST_CASE("branches: a pass gives every active weight a gradient and no other; a
 #endif
 }
 
-TEST_CASE("stem: convolutions that halve the image, then patches of what is left; what they cost") {
+TEST_CASE("stem: convolutions with norms that halve the image, then patches of what is left; what they cost") {
   const trainer_fixtures::Threads one;
   const NoGrad off;
   const std::vector<nn::StemConv> convs = nn::stem_convs(3, 16, 32);
@@ -156,8 +156,11 @@ TEST_CASE("stem: convolutions that halve the image, then patches of what is left
   nn::Init init("reference", 1);
   const nn::PatchEmbed embed(3, 8, 12, init, 6);
   fill(embed);
-  const Tensor first = gelu(conv2d(some_images(), embed.parameter("stem.0.weight"), embed.parameter("stem.0.bias"), 2, 1));
-  const Tensor second = gelu(conv2d(first, embed.parameter("stem.1.weight"), embed.parameter("stem.1.bias"), 2, 1));
+  const auto stage = [&](const Tensor& x, const std::string& name) {
+    const Tensor y = conv2d(x, embed.parameter(name + ".weight"), {}, 2, 1);
+    return gelu(channel_norm_composed(y, embed.parameter(name + ".norm.weight"), embed.parameter(name + ".norm.bias")));
+  };
+  const Tensor second = stage(stage(some_images(), "stem.0"), "stem.1");
   CHECK(second.shape() == Shape{2, 6, 8, 8});
   const Tensor planes = conv2d(second, embed.parameter("proj.weight"), embed.parameter("proj.bias"), 2);  // [2, 12, 4, 4]
   CHECK(relative(embed(some_images(), 12), planes.reshape({2, 12, 16}).transpose(1, 2).contiguous()) < 1e-6);
@@ -166,7 +169,7 @@ TEST_CASE("stem: convolutions that halve the image, then patches of what is left
   const models::Cost plain = models::costs(config).back();
   config["stem"] = "conv:16";  // patch 4: one convolution 3 -> 16 on 16 x 16 places, then 2 x 2 patches of 16 channels
   const models::Cost conv = models::costs(config).back();
-  CHECK(conv.params - plain.params == 9 * 3 * 16 + 16 + 96 * 16 * 4 - 96 * 3 * 16);
+  CHECK(conv.params - plain.params == 9 * 3 * 16 + 2 * 16 + 96 * 16 * 4 - 96 * 3 * 16);
   CHECK(conv.macs - plain.macs == 256 * 9 * 3 * 16 + 64 * 96 * 64 - 64 * 96 * 48);
   CHECK(models::make_model(config, 1)->parameter_count() == conv.params);
   CHECK(!models::plain_vit(config));
