@@ -118,16 +118,16 @@ struct Shot {
     gain = s.real(0.85, 1.15);
     offset = s.real(-10, 14);
     noise = s.real(9, 15);
-    if (has[cardiomegaly]) heart_growth = s.real(1.3, 1.6);
+    if (has[cardiomegaly]) heart_growth = s.real(1.4, 1.7);
     if (has[effusion_right]) fill(s, 0);
     if (has[effusion_left]) fill(s, 1);
     if (has[pneumothorax]) {
       collapsed = static_cast<int>(s.below(2));
-      collapse = s.real(0.68, 0.82);
+      collapse = s.real(0.55, 0.72);
     }
     if (has[infiltration]) {
       const Point middle = patient.in_lung(s, static_cast<int>(s.below(2)));
-      const float strength = s.real(0.2, 0.5);
+      const float strength = s.real(0.35, 0.65);
       for (int i = 0; i < 6; ++i) {
         const float x = s.real(-4.5, 4.5), y = s.real(-6, 6), radius = s.real(2.5, 4.5);
         blobs.push_back({{middle.x + x, middle.y + y}, radius, strength * s.real(0.4, 1), radius});
@@ -135,20 +135,20 @@ struct Shot {
     }
     if (has[mass]) {
       const Point at = patient.in_lung(s, static_cast<int>(s.below(2)));
-      const float radius = s.real(3.5, 5.5);
-      blobs.push_back({at, radius, s.real(0.55, 0.9), 1.2f});
+      const float radius = s.real(4, 6.5);
+      blobs.push_back({at, radius, s.real(0.7, 1), 1.2f});
     }
     if (has[nodule]) {
-      for (int i = 0, n = 1 + static_cast<int>(s.below(2)); i < n; ++i) {
+      for (int i = 0, n = 1 + static_cast<int>(s.below(3)); i < n; ++i) {
         const Point at = patient.in_lung(s, static_cast<int>(s.below(2)));
-        const float radius = s.real(1.4, 2.1);
-        blobs.push_back({at, radius, s.real(0.5, 1), 0.7f});
+        const float radius = s.real(1.8, 2.8);
+        blobs.push_back({at, radius, s.real(0.8, 1), 0.7f});
       }
     }
     if (has[fracture]) {  // near the outer edge of a lung
       const int lung = static_cast<int>(s.below(2));
       broken = {patient.side_of(lung) * s.real(16, 20), s.real(-10, 8)};
-      break_strength = s.real(45, 80);
+      break_strength = s.real(90, 130);
     }
   }
   void fill(Draw& s, int lung) {
@@ -175,7 +175,7 @@ float shade_lung(const Anatomy& a, const Shot& shot, Point p, int lung, float fl
     const Point rest{radius.x * shot.collapse, radius.y * shot.collapse};
     const Point at{centre.x - a.side_of(lung) * (radius.x - rest.x), centre.y + radius.y - rest.y};
     const float left = inside(p, at, rest, 1);
-    value = mix(0.55f * a.air, a.air, left) + 180 * left * (1 - left);
+    value = mix(0.4f * a.air, a.air, left) + 180 * left * (1 - left);
   }
   for (const Blob& blob : shot.blobs)
     value = mix(value, a.tissue + 15, blob.strength * inside(p, blob.at, {blob.radius, blob.radius}, blob.soft));
@@ -205,7 +205,7 @@ float shade(const Anatomy& a, const Shot& shot, Point p) {
     const float across = std::abs(0.8f * (p.x - shot.broken.x) + 0.6f * (p.y - shot.broken.y));
     const float along = std::abs(0.8f * (p.y - shot.broken.y) - 0.6f * (p.x - shot.broken.x));
     const float bright = std::max(0.0f, 1 - across), dark = std::max(0.0f, 1 - std::abs(across - 1.8f));
-    value += shot.break_strength * (bright - 0.7f * dark) * std::clamp(4 - along, 0.0f, 1.0f);
+    value += shot.break_strength * (bright - 0.7f * dark) * std::clamp(6 - along, 0.0f, 1.0f);
   }
   return value;
 }
