@@ -154,17 +154,18 @@ std::unique_ptr<ElasticModel> Branches::extract(const Subnet& subnet) const {
 namespace {
 
 // preset                 backbone   img  P   L  heads x head_dim  stem
-// branches-nano          hydravit    64  8   4  2..6 x 16         conv:64  the demonstration, on findings8
+// branches-nano          hydravit    64  8   4  2..6 x 16         patch    the demonstration, on findings8
 // branches-cxr           hydravit   128  16  6  3..8 x 32         conv:64  chest X-rays of 128 pixels
-// branches-scala-nano    scala       64  8   4  6, width 24..96   conv:64
-// branches-supervit-nano supervit    64  8   4  6 x 16            conv:64  sizes 32, 48, 64
-// branches-thinking-nano thinking    64  8   4  3, then 6 x 16    conv:64
+// branches-scala-nano    scala       64  8   4  6, width 24..96   patch
+// branches-supervit-nano supervit    64  8   4  6 x 16            patch    sizes 32, 48, 64
+// branches-thinking-nano thinking    64  8   4  3, then 6 x 16    patch
 template <class C>
-Preset preset_of(const std::string& name, C c, int64_t image, int64_t patch, int64_t labels) {
+Preset preset_of(const std::string& name, C c, int64_t image, int64_t patch, int64_t labels,
+                 const std::string& stem = "patch") {
   c.image = image;
   c.patch = patch;
   c.classes = labels;
-  c.stem = "conv:64";
+  c.stem = stem;
   BranchesConfig branches;
   branches.backbone = to_config(c);
   return {"branches-" + name, to_config(branches)};
@@ -192,7 +193,7 @@ std::vector<Preset> presets() {
   ThinkingConfig thinking = nano_of(ThinkingConfig{});
   thinking.head_dim = 16;
   thinking.stages = {3, 6};
-  return {preset_of("nano", preset("nano"), 64, 8, 8), preset_of("cxr", cxr, 128, 16, 14),
+  return {preset_of("nano", preset("nano"), 64, 8, 8), preset_of("cxr", cxr, 128, 16, 14, "conv:64"),
           preset_of("scala-nano", scala, 64, 8, 8), preset_of("supervit-nano", supervit, 64, 8, 8),
           preset_of("thinking-nano", thinking, 64, 8, 8)};
 }
