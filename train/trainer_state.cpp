@@ -135,7 +135,10 @@ void Trainer::save_first() {
   if (setup_.validation && setup_.model.independent()) {
     std::vector<Result> some;  // as after an evaluation on validation images
     for (const models::Subnet& subnet : few_) {
-      some.push_back({subnet, 0, 0, 0, {}, 0, "", std::vector<double>(static_cast<size_t>(setup_.model.classes()))});
+      Result one;
+      one.subnet = subnet;
+      one.thresholds.resize(static_cast<size_t>(setup_.model.classes()));
+      some.push_back(std::move(one));
     }
     full.metrics.merge(thresholds_to_store(setup_.train.class_names(), some, some));
   }

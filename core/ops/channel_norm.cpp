@@ -1,5 +1,5 @@
-// LayerNorm over the channels of each pixel (Liu et al., "A ConvNet for the 2020s", CVPR 2022): what layer_norm() is for tokens,
-// for images as a convolution leaves them.
+// LayerNorm over the channels of each pixel (Liu et al., "A ConvNet for the 2020s", CVPR 2022): what layer_norm() is for
+// tokens, for images as a convolution leaves them.
 #include "core/kernels/channel_norm.h"
 
 #include "core/ops.h"

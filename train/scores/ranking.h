@@ -32,8 +32,8 @@ double auroc(const Ranking& ranking);
 // the area under the precision-recall curve without interpolation, as scikit-learn's average_precision_score.
 double average_precision(const Ranking& ranking);
 
-// The ROC curve: rates of false and of true positives of the answer "yes, if score >= threshold", from (0, 0) to (1, 1), a point
-// for each distinct score from the highest down. The area under its straight lines is auroc(). Empty if not available.
+// The ROC curve: rates of false and of true positives of the answer "yes, if score >= threshold", from (0, 0) to (1, 1), a
+// point for each distinct score from the highest down. The area under its straight lines is auroc(). Empty if not available.
 struct RocPoint {
   double false_positives = 0, true_positives = 0;
 };
