@@ -201,5 +201,5 @@ TEST_CASE("branches and stem: configurations that are refused") {
   CHECK(refused({{"stem", "conv:5"}}) ==
         "model: stem: convolutions halve the image, so the patch must be 4, 8, 16, ... and a quarter of it must divide the 5 "
         "channels; found 8");
-  CHECK(refused({{"patch", "2"}}).find("found 2") != std::string::npos);
+  CHECK(refused({{"stem", "conv:16"}, {"patch", "2"}}).find("found 2") != std::string::npos);
 }
