@@ -71,7 +71,8 @@ void channel_norm_backward(const NormPixels& n, const Real* g, const RowsOut& dx
   const PartTimer timer(Part::norm_activation);
   const int64_t plane = n.pixels, image = n.channels * plane;
   const Real share = Real{1} / static_cast<Real>(n.channels);
-  std::vector<double> sums(static_cast<size_t>(2 * n.images * n.channels));  // per image: dgain, dshift
+  // Per image: dgain, dshift. One row even of no images, because null has no offsets.
+  std::vector<double> sums(static_cast<size_t>(2 * std::max<int64_t>(n.images, 1) * n.channels));
   parallel_for(n.images, [&](int64_t i) {
     double* const gains = sums.data() + 2 * i * n.channels;
     double* const shifts = gains + n.channels;
