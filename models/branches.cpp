@@ -209,9 +209,9 @@ Kind branches_kind() {
                     {"scalar", "input"}},
                    {"feature", "what the heads read: the CLS token, or the mean of the patches", {"cls", "mean"}},
                    {"branch_hidden", "hidden units of a branch"},
-                   classifiers_setting(),
-                   stem_setting()};
-  for (const Setting& setting : token_settings()) kind.settings.push_back(setting);
+                   classifiers_setting()};
+  for (const auto& some : {image_settings(), token_settings()})
+    kind.settings.insert(kind.settings.end(), some.begin(), some.end());
   kind.recipe = "branches";
   kind.costs = [](const Config& config) { return costs_of(branches_from_config(config)); };
   kind.make = [](const Config& config, uint64_t seed) {

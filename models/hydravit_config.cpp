@@ -103,7 +103,8 @@ std::vector<Subnet> subnets_of(const HydraViTConfig& c) {
 Kind hydravit_kind() {
   Kind kind{"hydravit", {}, {}, {}};
   for (const std::string& name : preset_names()) kind.presets.push_back({name, to_config(preset(name))});
-  kind.settings = {classifiers_setting(), stem_setting()};
+  kind.settings = image_settings();
+  kind.settings.push_back(classifiers_setting());
   for (const Setting& setting : token_settings()) kind.settings.push_back(setting);
   kind.features = [](const Config&) { return true; };
   kind.costs = [](const Config& config) { return costs_of(from_config(config)); };

@@ -119,9 +119,9 @@ Kind scala_kind() {
             {}};
   kind.settings = {{"distilled", "a DIST token with a classifier of its own, which learns from wider nets", {"on", "off"}},
                    {"isolate", "the widths between the ends use the last parts of the weights, not the first", {"on", "off"}},
-                   classifiers_setting(),
-                   stem_setting()};
-  for (const Setting& setting : token_settings()) kind.settings.push_back(setting);
+                   classifiers_setting()};
+  for (const auto& some : {image_settings(), token_settings()})
+    kind.settings.insert(kind.settings.end(), some.begin(), some.end());
   kind.recipe = "scala";
   kind.features = [](const Config& config) { return !scala_from_config(config).distilled; };
   kind.costs = [](const Config& config) { return costs_of(scala_from_config(config)); };

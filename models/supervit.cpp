@@ -93,8 +93,8 @@ Kind supervit_kind() {
       {{"supervit-nano", to_config(nano())}, {"supervit-cifar", to_config(cifar())}, {"supervit-deit", to_config(deit())}},
       {},
       {}};
-  kind.settings = token_settings();
-  kind.settings.push_back(stem_setting());
+  kind.settings = image_settings();
+  for (const Setting& setting : token_settings()) kind.settings.push_back(setting);
   kind.recipe = "supervit";
   kind.features = [](const Config&) { return true; };
   kind.costs = [](const Config& config) { return costs_of(supervit_from_config(config)); };

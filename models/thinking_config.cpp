@@ -122,8 +122,9 @@ Kind thinking_kind() {
              {"thinking-deit", to_config(deit())}},
             {},
             {}};
-  kind.settings = {
-      {"stages", "heads of each look at an image, fewest first, as 3,6 or 2,4,6"}, classifiers_setting(), stem_setting()};
+  kind.settings = image_settings();
+  kind.settings.push_back({"stages", "heads of each look at an image, fewest first, as 3,6 or 2,4,6"});
+  kind.settings.push_back(classifiers_setting());
   kind.recipe = "thinking";
   kind.features = [](const Config&) { return true; };
   kind.costs = [](const Config& config) { return costs_of(thinking_from_config(config)); };

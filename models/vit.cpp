@@ -29,8 +29,10 @@ int64_t VitConfig::stem_channels() const {
   return wanted;
 }
 
-Setting stem_setting() {
-  return {"stem", "what cuts images into patches: patch, one product; conv:64, convolutions of up to 64 channels before it"};
+std::vector<Setting> image_settings() {
+  return {{"image", "pixels of a side; pictures of other sizes are resized, CIFAR's are not"},
+          {"patch", "pixels of a side of a patch"},
+          {"stem", "what cuts images into patches: patch, one product; conv:64, convolutions of up to 64 channels before it"}};
 }
 
 // The bounds of the fields keep every number on the way here below 2^63.

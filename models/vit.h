@@ -50,7 +50,7 @@ void visit_vit(C& c, Visit& visit) {
 inline constexpr int64_t kMostParameters = int64_t{1} << 29;  // of any model: 2 GiB of weights
 // What a list of bounds cannot say, of the whole model: of `width`, with so many first tokens and parameters (Fault::input).
 void check_vit(const VitConfig& config, int64_t first_tokens, int64_t parameters);
-Setting stem_setting();                                                               // --stem
+std::vector<Setting> image_settings();                                                // --image-size, --patch-size, --stem
 void check_images(const char* model, const Tensor& images, const VitConfig& config);  // [B, C, H, W]; else Fault::failure
 
 // A vision transformer of one width: a subnetwork, by itself.

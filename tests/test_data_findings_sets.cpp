@@ -188,6 +188,25 @@ TEST_CASE("findings: what is missing, double or broken is an error of one line, 
   CHECK(verify(xrays.source()).files[0].problem.find("no label column") != std::string::npos);
 }
 
+TEST_CASE("findings: --image-size and --patch-size say what pictures are resized to, and how they are cut") {
+  using namespace hv::program_fixtures;
+  if (!Program::binary()) return;
+  const Xrays xrays;
+  const Program run;
+  const std::string train = "train --preset branches-nano --heads 2 --steps 1 --batch-size 4 --threads 1 --report off --data ";
+  const std::string mine = train + xrays.path();
+  run.ok(mine + " --image-size 24 --patch-size 12 --out r");
+  CHECK(run.ok("info r").find("24") != std::string::npos);
+  CHECK(run.ok("eval r --threads 1").find("AUROC") != std::string::npos);
+  check_refused(run(mine + " --image-size x"), 2, "--image-size: ");
+  check_refused(run(mine + " --image-size 0"), 2, "--image-size: ");
+  check_refused(run(mine + " --image-size 30"), 2, "--preset branches-nano: model: the patch must divide the image: 8 and 30");
+  check_refused(run(mine + " --patch-size 0"), 2, "--patch-size: ");
+  check_refused(
+      run(train + "findings8 --image-size 32"), 2,
+      "--preset: branches-nano is for images of 32 pixels, findings8 has 64; choose another preset or --image-size 64");
+}
+
 TEST_CASE("findings: data verify and data stats tell people and programs") {
   using namespace hv::program_fixtures;
   if (!Program::binary()) return;

@@ -175,6 +175,7 @@ Fields run_fields(TrainOptions& o) {
 }
 
 std::string option_of(std::string setting) {
+  if (setting == "image" || setting == "patch") return setting + "-size";
   std::replace(setting.begin(), setting.end(), '_', '-');
   return setting;
 }

@@ -75,7 +75,7 @@ std::string recipe_of(const TrainOptions& options);  // the name of the run's re
 // Those of them that describe this run: without the options of recipes and models that it does not use, and with the recipe by
 // its name. Checkpoints store their values.
 Fields run_fields(TrainOptions& options);
-std::string option_of(std::string setting);  // "scale_dim" -> "scale-dim"
+std::string option_of(std::string setting);  // "scale_dim" -> "scale-dim", "image" -> "image-size"
 // Whether an option may be given together with --resume. Such options do not change the numbers that a step computes.
 bool may_change_on_resume(const std::string& name);
 void check_options(const TrainOptions& options);  // checks that concern several options at once; Fault::usage

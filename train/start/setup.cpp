@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "models/kinds.h"
 #include "train/files/file.h"
+#include "train/io/numbers.h"
 #include "train/io/print.h"
 #include "train/io/printable.h"
 #include "train/predict/need.h"
@@ -24,7 +25,13 @@
 namespace hv::train {
 namespace {
 
-int64_t image_side(const TrainOptions& o) { return std::stoll(base_model(o, 0).at("image")); }
+int64_t image_side(const TrainOptions& o) {
+  const auto given = o.settings.find("image");
+  if (given == o.settings.end() || given->second == kAsPreset) return std::stoll(base_model(o, 0).at("image"));
+  int64_t side = 0;
+  HV_CHECK_USAGE(parse_number(given->second, side) && side > 0, "--image-size: '", given->second, "' is no number of pixels");
+  return side;
+}
 
 }  // namespace
 
@@ -71,7 +78,7 @@ Prepared prepare(TrainOptions& o, const Checkpoint* checkpoint) {
   Prepared p{source, data::open(source, data::Split::train), data::open(source, data::Split::test), nullptr, nullptr, {}};
   if (data::has_validation(source)) p.validation = data::open(source, data::Split::validation);
   HV_CHECK_USAGE(p.train->height() == image_size, "--preset: ", o.preset, " is for images of ", image_size, " pixels, ",
-                 p.train->name(), " has ", p.train->height(), "; choose another preset");
+                 p.train->name(), " has ", p.train->height(), "; choose another preset or --image-size ", p.train->height());
   if (o.augment == "auto") o.augment = p.train->default_augment();
   say_notes({p.train.get(), p.test.get()});
   say(start_line(o.seed, source, p.train.get(), p.test.get()));
