@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "models/vit.h"
 #include "nn/probe.h"
 
 namespace hv::models {
@@ -30,12 +31,6 @@ class Frozen {
   std::vector<nn::Parameter> parameters_;
   std::vector<bool> wanted_;
 };
-
-Tensor identity(int64_t n) {
-  const Tensor ones = Tensor::zeros({n, n});
-  for (int64_t k = 0; k < n; ++k) ones.mutable_data()[k * n + k] = 1;
-  return ones;
-}
 
 // R - I of all blocks, [B, T, T0]: of each token that is left, over those that entered the first block.
 Tensor flow_of(const nn::Probe& probe, int64_t batch) {

@@ -220,15 +220,11 @@ Tensor vit_encode(const Blocks& blocks, Tensor x, const Pruning& how, const nn::
   return blocks.back()->forward(x, keep);
 }
 
-namespace {
-
 Tensor identity(int64_t t) {
   Tensor ones = Tensor::zeros({t, t});
   for (int64_t k = 0; k < t; ++k) ones.mutable_data()[k * t + k] = 1;
   return ones;
 }
-
-}  // namespace
 
 Rollout::Rollout(const Tensor& x) : flow_(identity(x.size(1)).expand({x.size(0), x.size(1), x.size(1)}).contiguous()) {}
 

@@ -96,6 +96,8 @@ Tensor vit_block(const Blocks& blocks, int64_t i, const Tensor& x, const Pruning
 // All blocks, [B, T, p] -> the tokens that `keep` takes of the last one. They include CLS, and no pruning of the last block.
 Tensor vit_encode(const Blocks& blocks, Tensor x, const Pruning& how, const nn::Keep& keep);
 
+Tensor identity(int64_t n);  // [n, n]
+
 // The steps of a rollout, from the tokens that enter the first block: see vit_rollout().
 class Rollout {
  public:
